@@ -1,0 +1,216 @@
+"""The closed-form linear VAE: probabilistic PCA and factor analysis.
+
+A linear VAE's global optimum is probabilistic PCA (Lucas et al. 2019), and with one
+noise variance per column it is factor analysis. Either solution is returned in the
+rotation whose posterior is diagonal, so that a diagonal Gaussian encoder represents it
+exactly and its ELBO equals its log-likelihood.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh, solve, svd
+from scipy.optimize import minimize
+
+CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class LinearVAE:
+    """``mean(x) = x @ encoder + encoder_bias``, ``decode(z) = z @ decoder + bias``."""
+
+    encoder: np.ndarray  # (d, k)
+    encoder_bias: np.ndarray  # (k,)
+    log_var: np.ndarray  # (k,)
+    decoder: np.ndarray  # (k, d)
+    decoder_bias: np.ndarray  # (d,)
+    noise_variance: np.ndarray  # (d,)
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        return z @ self.decoder + self.decoder_bias
+
+    def with_noise(self, noise_variance):
+        """Return the decoder with other noise, rotated to a diagonal posterior."""
+        whitened = self.decoder / np.sqrt(noise_variance)
+        rotation = svd(whitened, full_matrices=False)[0]
+        loadings = rotation.T @ self.decoder
+        return _with_encoder(
+            loadings, self.decoder_bias, noise_variance, len(self.decoder)
+        )
+
+
+def fit_linear_vae(x, n_components, noise, floor):
+    """Return the maximum-likelihood linear VAE of the rows of ``x``.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Standardised rows.
+    n_components : int
+        May exceed the number of columns or the rank: the rest stay empty, that is, at
+        the prior.
+    noise : {"spherical", "diag"}
+        Probabilistic PCA or factor analysis.
+    floor : float
+        The least noise variance, as a share of a column's variance.
+
+    Returns
+    -------
+    LinearVAE
+    """
+    center = x.mean(axis=0, dtype=np.float64)
+    if noise == "spherical":
+        loadings, noise_variance = _ppca(x, center, n_components, floor)
+    else:
+        loadings, noise_variance = _factor_analysis(x, center, n_components, floor)
+    return _with_encoder(loadings, center, noise_variance, n_components)
+
+
+def _with_encoder(loadings, center, noise_variance, n_components):
+    """Complete loadings whose ``W' Psi^-1 W`` is diagonal by their exact posterior."""
+    n_features = len(center)
+    decoder = np.zeros((n_components, n_features))
+    decoder[: len(loadings)] = loadings
+    weighted = decoder / noise_variance
+    precision = 1 + (weighted * decoder).sum(axis=1)
+    encoder = (weighted / precision[:, None]).T
+    return LinearVAE(
+        encoder=encoder,
+        encoder_bias=-center @ encoder,
+        log_var=-np.log(precision),
+        decoder=decoder,
+        decoder_bias=center,
+        noise_variance=noise_variance,
+    )
+
+
+def _ppca(x, center, n_components, floor):
+    """Tipping & Bishop (1999), equations 14 and 15, with PCA's n - 1 divisor."""
+    n_features = x.shape[1]
+    variances, directions = _principal_axes(x, center)
+    n_discarded = n_features - n_components
+    if n_discarded > 0:
+        noise = variances[n_components:].sum() / n_discarded
+    else:  # any noise up to the least variance gives the same full-rank Gaussian
+        noise = variances[n_features - 1] / 2 if len(variances) >= n_features else 0.0
+    mean_variance = variances.sum() / n_features
+    noise = max(noise, floor * mean_variance if mean_variance > 0 else floor)
+    kept = slice(0, min(n_components, len(variances)))
+    signal = np.sqrt(np.maximum(variances[kept] - noise, 0))
+    return signal[:, None] * directions[kept], np.full(n_features, noise)
+
+
+def _principal_axes(x, center):
+    """Variances, largest first, and unit directions as rows."""
+    n, n_features = x.shape
+    if n_features <= n:
+        variances, directions = eigh(_covariance(x, center))
+        variances, directions = variances[::-1], directions.T[::-1]
+    else:
+        rows = x.astype(np.float64) - center
+        variances, left = eigh(rows @ rows.T / max(n - 1, 1))
+        variances, left = variances[::-1], left.T[::-1]
+        directions = left @ rows
+        norms = np.linalg.norm(directions, axis=1, keepdims=True)
+        directions /= np.where(norms > 0, norms, 1)
+    return np.maximum(variances, 0), directions
+
+
+def _covariance(x, center):
+    total = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), CHUNK_ROWS):
+        rows = x[start : start + CHUNK_ROWS].astype(np.float64) - center
+        total += rows.T @ rows
+    return total / max(len(x) - 1, 1)
+
+
+def _factor_analysis(x, center, n_components, floor, max_iter=200):
+    """Joreskog (1967): profile the loadings out, optimise the log noise variances."""
+    n, n_features = x.shape
+    covariance = _covariance(x, center) * max(n - 1, 1) / n
+    variance = np.diag(covariance).copy()
+    variance[variance <= 0] = 1.0
+    k = min(n_components, n_features)
+
+    def loadings(psi):  # (k, d)
+        root = np.sqrt(psi)
+        eigenvalues, directions = eigh(
+            covariance / np.outer(root, root),
+            subset_by_index=(n_features - k, n_features - 1),
+        )
+        eigenvalues, directions = eigenvalues[::-1], directions.T[::-1]
+        signal = np.sqrt(np.maximum(eigenvalues - 1, 0))
+        return signal[:, None] * directions * root, np.maximum(eigenvalues, 1)
+
+    def objective(log_psi):  # twice the mean negative log-likelihood, up to a constant
+        psi = np.exp(log_psi)
+        w, kept = loadings(psi)
+        value = log_psi.sum() + np.log(kept).sum() - (kept - 1).sum()
+        value += (np.diag(covariance) / psi).sum()
+        return value, ((w**2).sum(axis=0) + psi - np.diag(covariance)) / psi
+
+    bounds = [(np.log(floor * v), np.log(v)) for v in variance]
+    inverse_diagonal = np.diag(np.linalg.pinv(covariance, hermitian=True))
+    start = np.clip(
+        (1 - 0.5 * k / n_features) / np.maximum(inverse_diagonal, 1e-12),
+        floor * variance * 2,
+        variance,
+    )
+    found = minimize(
+        objective,
+        np.log(start),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": max_iter},
+    )
+    psi = np.exp(found.x)
+    return loadings(psi)[0], psi
+
+
+def held_out_noise(x, n_components, noise, floor, n_folds=5, max_rows=20_000):
+    """Noise variances that the linear VAE shows on rows it was not fitted to.
+
+    The expected squared error of each column, by cross-fitting over interleaved folds;
+    of a long table, over evenly spaced rows.
+
+    Returns
+    -------
+    ndarray of shape (d,)
+        Not floored; equal for all columns if `noise` is "spherical".
+    """
+    x = x[:: -(-len(x) // max_rows)]
+    fold = np.arange(len(x)) % n_folds
+    error = np.zeros(x.shape[1])
+    for i in range(min(n_folds, len(x))):
+        linear = fit_linear_vae(x[fold != i], n_components, noise, floor)
+        rows = x[fold == i].astype(np.float64)
+        mean = rows @ linear.encoder + linear.encoder_bias
+        error += ((rows - linear.decode(mean)) ** 2).sum(axis=0)
+        error += len(rows) * np.exp(linear.log_var) @ linear.decoder**2
+    error /= len(x)
+    return np.full_like(error, error.mean()) if noise == "spherical" else error
+
+
+def fit_readout(z, residual, ridge=1e-6):
+    """Least-squares map from latent means to what the decoder leaves of the rows.
+
+    A posterior mean is shrunk towards the prior, so that decoding it falls short of the
+    row; with the linear VAE this map turns the reconstruction into PCA's
+    (Tipping & Bishop 1999, section 3.3).
+
+    Parameters
+    ----------
+    z : ndarray of shape (n, k)
+    residual : ndarray of shape (n, d)
+
+    Returns
+    -------
+    ndarray of shape (k + 1, d)
+        The intercept, then the weights.
+    """
+    z_mean, residual_mean = z.mean(axis=0), residual.mean(axis=0)
+    centred = z - z_mean
+    gram = centred.T @ centred / len(z) + ridge * np.eye(z.shape[1])
+    weights = solve(gram, centred.T @ (residual - residual_mean) / len(z))
+    return np.vstack([residual_mean - z_mean @ weights, weights])

@@ -1,0 +1,349 @@
+"""The closed form against scikit-learn's PCA and FactorAnalysis and the textbook."""
+
+import numpy as np
+import pytest
+from scipy.linalg import subspace_angles
+from scipy.optimize import check_grad
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis
+
+from skvae import _anchor
+from skvae._anchor import fit_linear_vae, fit_readout, held_out_noise
+from skvae._fitting import NOISE_FLOOR
+
+NOISES = ["spherical", "diag"]
+TINY = 1e-12  # a floor that binds nowhere
+
+
+def factor_table(n=400, d=6, k=2, seed=0):
+    """Draw from a factor model, each column with its own noise."""
+    rng = np.random.default_rng(seed)
+    loadings = rng.normal(size=(k, d))
+    noise = rng.normal(size=(n, d)) * np.linspace(0.3, 1.0, d)
+    return rng.normal(size=(n, k)) @ loadings + noise + rng.normal(size=d)
+
+
+def standardised(load):
+    X = load().data
+    return (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+def model_covariance(linear):
+    return linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
+
+
+def mean_log_density(linear, x):
+    return (
+        multivariate_normal(linear.decoder_bias, model_covariance(linear))
+        .logpdf(x)
+        .mean()
+    )
+
+
+def posterior_mean(linear, x):
+    return x @ linear.encoder + linear.encoder_bias
+
+
+def textbook_covariance(x, k, floor):
+    """Tipping & Bishop (1999), equation 7, from an eigendecomposition of np.cov."""
+    values, vectors = np.linalg.eigh(np.cov(x, rowvar=False))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    noise = max(values[k:].mean(), floor * values.mean())
+    kept = np.maximum(values[:k], noise)
+    signal = (vectors[:, :k] * (kept - noise)) @ vectors[:, :k].T
+    return signal + noise * np.eye(len(values))
+
+
+# ------------------------------------------------------------------- the two oracles
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 6, 9])
+def test_spherical_is_the_pca_of_scikit_learn(k):
+    x = factor_table()
+    linear = fit_linear_vae(x, k, "spherical", TINY)
+    pca = PCA(min(k, x.shape[1])).fit(x)
+    assert mean_log_density(linear, x) == pytest.approx(pca.score(x), abs=1e-10)
+    np.testing.assert_allclose(
+        model_covariance(linear), pca.get_covariance(), rtol=0, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_spherical_components_lie_along_the_principal_axes(k):
+    x = factor_table()
+    linear = fit_linear_vae(x, k, "spherical", TINY)
+    axes = PCA(k).fit(x).components_
+    assert subspace_angles(linear.decoder.T, axes.T).max() < 1e-6
+    directions = linear.decoder / np.linalg.norm(linear.decoder, axis=1, keepdims=True)
+    np.testing.assert_allclose(abs(directions @ axes.T), np.eye(k), atol=1e-8)
+
+
+@pytest.mark.parametrize("n", [30, 10, 5])
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_gram_route_is_the_covariance_route(n, k):
+    x = factor_table(n, d=20)  # d > n but for the first
+    found = model_covariance(fit_linear_vae(x, k, "spherical", TINY))
+    np.testing.assert_allclose(found, textbook_covariance(x, k, TINY), atol=1e-10)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize(
+    "load", [factor_table, load_iris, load_wine, load_breast_cancer]
+)
+@pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+def test_diag_is_at_least_as_likely_as_factor_analysis(load, k):
+    x = load() if load is factor_table else standardised(load)
+    oracle = FactorAnalysis(k, tol=1e-8, max_iter=1000, svd_method="lapack").fit(x)
+    linear = fit_linear_vae(x, k, "diag", TINY)
+    assert mean_log_density(linear, x) >= oracle.score(x) - 1e-3
+
+
+def test_diag_is_factor_analysis_where_the_optimum_is_one():
+    x = factor_table(2000)
+    oracle = FactorAnalysis(2, tol=1e-10, max_iter=9999, svd_method="lapack").fit(x)
+    linear = fit_linear_vae(x, 2, "diag", TINY)
+    np.testing.assert_allclose(linear.noise_variance, oracle.noise_variance_, rtol=0.01)
+    assert subspace_angles(linear.decoder.T, oracle.components_.T).max() < 0.01
+
+
+def test_diag_does_not_depend_on_the_columns_units():
+    x, units = factor_table(), np.array([1e-3, 1, 1, 10, 1, 1e3])
+    linear = fit_linear_vae(x, 2, "diag", NOISE_FLOOR["diag"])
+    scaled = fit_linear_vae(x * units, 2, "diag", NOISE_FLOOR["diag"])
+    np.testing.assert_allclose(
+        scaled.noise_variance / units**2, linear.noise_variance, rtol=0.01
+    )
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("k", [6, 8])
+def test_as_many_components_as_columns_are_a_full_gaussian(noise, k):
+    x = factor_table()
+    linear = fit_linear_vae(x, k, noise, TINY)
+    covariance = np.cov(x, rowvar=False, ddof=1 if noise == "spherical" else 0)
+    np.testing.assert_allclose(model_covariance(linear), covariance, atol=1e-4)
+    best = multivariate_normal(x.mean(axis=0), covariance).logpdf(x).mean()
+    assert mean_log_density(linear, x) == pytest.approx(best, abs=1e-6)
+
+
+# --------------------------------------------------------------------- the posterior
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(("n", "d", "k"), [(400, 6, 2), (10, 20, 3), (50, 4, 6)])
+def test_posterior_is_exact_and_diagonal(noise, n, d, k):
+    x = factor_table(n, d)
+    linear = fit_linear_vae(x, k, noise, NOISE_FLOOR[noise])
+    W, psi = linear.decoder.T, linear.noise_variance  # x = W z + b + noise
+    precision = np.eye(k) + W.T @ (W / psi[:, None])
+    off_diagonal = precision - np.diag(np.diag(precision))
+    assert abs(off_diagonal).max() < 1e-9 * precision.max()
+    covariance = np.linalg.inv(precision)
+    mean = (x - x.mean(axis=0)) / psi @ W @ covariance
+    np.testing.assert_allclose(posterior_mean(linear, x), mean, atol=1e-8)
+    np.testing.assert_allclose(np.exp(linear.log_var), np.diag(covariance), rtol=1e-8)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_other_noise_keeps_the_signal_and_gets_its_own_posterior(noise, k):
+    x = factor_table()
+    linear = fit_linear_vae(x, k, noise, NOISE_FLOOR[noise])
+    psi = np.linspace(0.1, 3, 6)
+    other = linear.with_noise(psi)
+    np.testing.assert_array_equal(other.noise_variance, psi)
+    np.testing.assert_allclose(
+        other.decoder.T @ other.decoder, linear.decoder.T @ linear.decoder, atol=1e-10
+    )
+    W = other.decoder.T
+    covariance = np.linalg.inv(np.eye(k) + W.T @ (W / psi[:, None]))
+    np.testing.assert_allclose(np.diag(np.exp(other.log_var)), covariance, atol=1e-10)
+    mean = (x - x.mean(axis=0)) / psi @ W @ covariance
+    np.testing.assert_allclose(posterior_mean(other, x), mean, atol=1e-10)
+
+
+# --------------------------------------------------------------------- hard tables
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_components_beyond_the_rank_are_empty(noise):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 2)) @ rng.normal(size=(2, 6))
+    linear = fit_linear_vae(x, 5, noise, NOISE_FLOOR[noise])
+    kept, empty = slice(0, 2), slice(2, None)
+    assert (linear.log_var[kept] < -3).all()
+    np.testing.assert_allclose(linear.decoder[empty], 0, atol=1e-6)
+    np.testing.assert_allclose(linear.encoder[:, empty], 0, atol=1e-4)
+    np.testing.assert_allclose(linear.log_var[empty], 0, atol=1e-6)
+
+
+def awkward(kind):
+    x = factor_table(60, 4)
+    return {
+        "constant": np.c_[x, np.full(60, 7.0)],
+        "duplicate": np.c_[x, x[:, 0], x[:, 0]],
+        "all constant": np.full((60, 3), 2.0),
+        "one row": x[:1],
+        "two rows": x[:2],
+        "two equal rows": x[[0, 0]],
+        "one column": x[:, :1],
+        "one entry": x[:1, :1],
+    }[kind]
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("k", [1, 2, 9])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "constant",
+        "duplicate",
+        "all constant",
+        "one row",
+        "two rows",
+        "two equal rows",
+        "one column",
+        "one entry",
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_awkward_tables_have_a_proper_density(kind, k, noise):
+    x = awkward(kind)
+    floor = NOISE_FLOOR[noise]
+    linear = fit_linear_vae(x, k, noise, floor)
+    assert linear.decoder.shape == (k, x.shape[1])
+    np.testing.assert_allclose(linear.decoder_bias, x.mean(axis=0))
+    variance = x.var(axis=0)
+    if noise == "spherical":
+        least = floor * (variance.mean() or 1.0)
+    else:
+        least = floor * np.where(variance > 0, variance, 1.0)
+    assert (linear.noise_variance >= least * (1 - 1e-9)).all()
+    assert np.isfinite(mean_log_density(linear, x))
+    assert (linear.log_var <= 0).all()
+
+
+def test_duplicate_columns_are_treated_alike():
+    x = awkward("duplicate")
+    for noise in NOISES:
+        linear = fit_linear_vae(x, 2, noise, NOISE_FLOOR[noise])
+        same = [0, 4, 5]
+        for values in (linear.decoder[:, same].T, linear.noise_variance[same]):
+            np.testing.assert_allclose(values, values[[1, 2, 0]], rtol=1e-2)
+
+
+def test_rows_are_added_up_in_float64_whatever_the_chunk(monkeypatch):
+    x = factor_table(500)
+    oracle = fit_linear_vae(x, 2, "spherical", TINY)
+    monkeypatch.setattr(_anchor, "CHUNK_ROWS", 7)
+    chunked = fit_linear_vae(x, 2, "spherical", TINY)
+    np.testing.assert_allclose(
+        model_covariance(chunked), model_covariance(oracle), atol=1e-12
+    )
+    far = fit_linear_vae((x + 1e3).astype(np.float32), 2, "spherical", TINY)
+    np.testing.assert_allclose(
+        model_covariance(far), model_covariance(oracle), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_gradient_of_the_profile_likelihood(k, monkeypatch):
+    caught = {}
+    original = _anchor.minimize
+
+    def catching(fun, x0, **kwargs):
+        caught["fun"] = fun
+        return original(fun, x0, **kwargs)
+
+    monkeypatch.setattr(_anchor, "minimize", catching)
+    fit_linear_vae(factor_table(), k, "diag", TINY)
+    objective = caught["fun"]
+    rng = np.random.default_rng(0)
+    for log_psi in rng.uniform(-2, 0, size=(3, 6)):
+        error = check_grad(
+            lambda p: objective(p)[0], lambda p: objective(p)[1], log_psi
+        )
+        assert error < 1e-5
+
+
+# ------------------------------------------------------------------- held-out noise
+
+
+def brute_force_noise(x, k, noise, n_folds=5):
+    """Leave out a fold, fit the others, add up E|x - W z - b|^2 row by row."""
+    errors = []
+    for i in range(len(x)):
+        others = np.arange(len(x)) % n_folds != i % n_folds
+        linear = fit_linear_vae(x[others], k, noise, NOISE_FLOOR[noise])
+        W, psi = linear.decoder.T, linear.noise_variance
+        covariance = np.linalg.inv(np.eye(k) + W.T @ (W / psi[:, None]))
+        row = x[i] - linear.decoder_bias
+        mean = covariance @ W.T @ (row / psi)
+        errors.append((row - W @ mean) ** 2 + np.diag(W @ covariance @ W.T))
+    error = np.mean(errors, axis=0)
+    return np.full_like(error, error.mean()) if noise == "spherical" else error
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(("n", "d", "k"), [(23, 6, 2), (8, 12, 3), (3, 4, 1)])
+def test_held_out_noise_is_that_of_a_brute_force_cross_fit(noise, n, d, k):
+    x = factor_table(n, d)
+    found = held_out_noise(x, k, noise, NOISE_FLOOR[noise])
+    np.testing.assert_allclose(found, brute_force_noise(x, k, noise), rtol=1e-7)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_held_out_noise_exceeds_the_training_estimate_and_meets_it_later(noise):
+    def ratio(n):
+        x = factor_table(n, d=12)
+        training = fit_linear_vae(x, 2, noise, NOISE_FLOOR[noise]).noise_variance
+        return (held_out_noise(x, 2, noise, NOISE_FLOOR[noise]) / training).mean()
+
+    assert ratio(20) > 1.2
+    assert ratio(5000) == pytest.approx(1, abs=0.02)
+
+
+def test_held_out_noise_of_a_long_table_looks_at_evenly_spaced_rows():
+    x = factor_table(1000)
+    np.testing.assert_array_equal(
+        held_out_noise(x, 2, "diag", 1e-4, max_rows=300),
+        held_out_noise(x[::4], 2, "diag", 1e-4),
+    )
+
+
+# ------------------------------------------------------------------------ read-out
+
+
+def test_readout_is_least_squares():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(50, 3)) + 5
+    residual = z @ rng.normal(size=(3, 4)) + rng.normal(size=(50, 4)) + 1
+    design = np.c_[np.ones(50), z]
+    oracle = np.linalg.lstsq(design, residual)[0]
+    np.testing.assert_allclose(fit_readout(z, residual, ridge=0), oracle, rtol=1e-9)
+    np.testing.assert_allclose(fit_readout(z, residual), oracle, rtol=1e-4)
+
+
+@pytest.mark.parametrize("k", [1, 2, 6, 8])
+def test_readout_turns_the_linear_model_into_pca(k):
+    x = factor_table()
+    linear = fit_linear_vae(x, k, "spherical", TINY)
+    z = posterior_mean(linear, x)
+    readout = fit_readout(z, x - linear.decode(z))
+    new = factor_table(30, seed=1)
+    z = posterior_mean(linear, new)
+    pca = PCA(min(k, 6)).fit(x)
+    np.testing.assert_allclose(
+        linear.decode(z) + readout[0] + z @ readout[1:],
+        pca.inverse_transform(pca.transform(new)),
+        atol=1e-6 * abs(new).max(),
+    )
+
+
+def test_readout_ignores_an_empty_component():
+    rng = np.random.default_rng(0)
+    z = np.c_[rng.normal(size=(30, 1)), np.zeros((30, 1))]
+    readout = fit_readout(z, rng.normal(size=(30, 3)))
+    np.testing.assert_array_equal(readout[2], 0)
+    assert np.isfinite(readout).all()
