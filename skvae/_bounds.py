@@ -1,0 +1,64 @@
+"""Lower bounds on log p(x): the ELBO and its importance-weighted refinement.
+
+Everything is summed over columns and latent dimensions and is in nats, with all
+constants, so that a bound is comparable to an exact log-likelihood.
+"""
+
+from math import log
+
+import torch
+
+
+def kl_divergence(mean, log_var):  # (n, k), (n, k) -> (n, k)
+    """KL(q(z|x) || N(0, I)) by latent dimension (Kingma & Welling 2013, app. B)."""
+    return 0.5 * (mean.square() + log_var.exp() - log_var - 1)
+
+
+def elbo(vae, likelihood, x, noise, beta=1.0):
+    """Evidence lower bound of each row, from one draw of z.
+
+    Parameters
+    ----------
+    vae : VAE
+    likelihood : Gaussian
+    x : Tensor of shape (n, d)
+    noise : Tensor of shape (n, k)
+        Standard normal draws; zeros decode the posterior mean.
+    beta : float
+        Weight of the KL divergence (Higgins et al. 2017); 1 gives the bound.
+
+    Returns
+    -------
+    elbo : Tensor of shape (n,)
+    decoded : Tensor of shape (n, d)
+    """
+    mean, log_var = vae.encode(x)
+    decoded = vae.decode(mean + (0.5 * log_var).exp() * noise)
+    reconstruction = likelihood.log_prob(x, decoded).sum(dim=1)
+    return reconstruction - beta * kl_divergence(mean, log_var).sum(dim=1), decoded
+
+
+def importance_weighted_bound(vae, likelihood, x, noise):
+    """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
+
+    Parameters
+    ----------
+    vae : VAE
+    likelihood : Gaussian
+    x : Tensor of shape (n, d)
+    noise : Tensor of shape (n_draws, k)
+        Standard normal draws, the same for every row. More draws tighten the bound.
+
+    Returns
+    -------
+    bound : Tensor of shape (n,)
+    """
+    (n, d), (n_draws, k) = x.shape, noise.shape
+    mean, log_var = vae.encode(x)
+    noise = noise[:, None, :]
+    z = mean + (0.5 * log_var).exp() * noise  # (n_draws, n, k)
+    decoded = vae.decode(z.reshape(-1, k)).reshape(n_draws, n, d)
+    log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
+    # log p(z) - log q(z|x): the normal densities' constants cancel.
+    log_ratio = 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
+    return torch.logsumexp(log_likelihood + log_ratio, dim=0) - log(n_draws)

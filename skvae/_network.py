@@ -1,0 +1,203 @@
+"""The variational autoencoder's network: a linear VAE plus MLPs that start at zero.
+
+    mean(x)    = x A + a + f(x)
+    log_var(x) =       c + s(x)
+    decode(z)  = z B + b + g(z)
+
+``(f, s)`` is one MLP, ``g`` is another, and both end in a layer of zeros, so that the
+network starts exactly at the linear VAE ``(A, a, c, B, b)`` that it is given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import nn
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "elu": nn.functional.elu,
+    "gelu": nn.functional.gelu,
+    "relu": nn.functional.relu,
+    "silu": nn.functional.silu,
+    "tanh": torch.tanh,
+}
+
+# The MLPs see the inverse hyperbolic sine of what goes far beyond this many standard
+# deviations: an outlier moves along the linear part, as in PCA, and not along an MLP's
+# extrapolation.
+MLP_RANGE = 5.0
+
+INIT_GAIN = 3**0.5
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a network, and the layout of its flat parameter vector."""
+
+    n_features: int
+    n_components: int
+    hidden_layer_sizes: tuple[int, ...]
+    activation: str
+
+    @property
+    def shapes(self):
+        """Name and shape of every parameter, in their order in the flat vector.
+
+        The MLPs' weight matrices come first: they alone are decayed.
+        """
+        d, k = self.n_features, self.n_components
+        encoder = _layer_sizes(d, self.hidden_layer_sizes, 2 * k)
+        decoder = _layer_sizes(k, self.hidden_layer_sizes[::-1], d)
+        layers = [(f"encoder_{i}", s) for i, s in enumerate(encoder)]
+        layers += [(f"decoder_{i}", s) for i, s in enumerate(decoder)]
+        return (
+            {f"{name}_weight": (n_in, n_out) for name, (n_in, n_out) in layers}
+            | {f"{name}_bias": (n_out,) for name, (_, n_out) in layers}
+            | {
+                "linear_mean_weight": (d, k),
+                "linear_mean_bias": (k,),
+                "linear_log_var": (k,),
+                "linear_decoder_weight": (k, d),
+                "linear_decoder_bias": (d,),
+            }
+        )
+
+    @property
+    def n_layers(self):
+        """Number of layers of each MLP; the linear model has none."""
+        return len(self.hidden_layer_sizes) + 1 if self.hidden_layer_sizes else 0
+
+    @property
+    def n_parameters(self):
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    @property
+    def n_decayed(self):
+        return sum(
+            prod(shape) for name, shape in self.shapes.items() if _is_decayed(name)
+        )
+
+    def views(self, flat):
+        """Name every parameter's part of a flat vector; the parts share its memory."""
+        sizes = [prod(shape) for shape in self.shapes.values()]
+        parts = torch.split(flat, sizes)
+        return {
+            name: part.view(shape)
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
+
+
+def _layer_sizes(n_in, hidden_layer_sizes, n_out):
+    if not hidden_layer_sizes:
+        return []
+    return list(pairwise((n_in, *hidden_layer_sizes, n_out)))
+
+
+def _is_decayed(name):
+    return name.endswith("_weight") and not name.startswith("linear_")
+
+
+class VAE(nn.Module):
+    """Encoder and decoder over one flat parameter vector.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    flat : Tensor of shape (architecture.n_parameters,)
+        Every parameter of the module is a view of it: writing to it moves the network.
+    """
+
+    def __init__(self, architecture, flat):
+        super().__init__()
+        self.architecture = architecture
+        self.flat = flat
+        self.activation = ACTIVATIONS[architecture.activation]
+        self.parts = nn.ParameterDict(
+            {
+                name: nn.Parameter(view)
+                for name, view in architecture.views(flat).items()
+            }
+        )
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        parts = self.parts
+        mean = torch.addmm(parts["linear_mean_bias"], x, parts["linear_mean_weight"])
+        if not self.architecture.n_layers:
+            return mean, parts["linear_log_var"].expand_as(mean)
+        f, s = self._mlp("encoder", x).chunk(2, dim=1)
+        return mean + f, parts["linear_log_var"] + s
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        """Return the parameters of p(x|z), for Gaussian columns their mean."""
+        parts = self.parts
+        decoded = torch.addmm(
+            parts["linear_decoder_bias"], z, parts["linear_decoder_weight"]
+        )
+        if not self.architecture.n_layers:
+            return decoded
+        return decoded + self._mlp("decoder", z)
+
+    def _mlp(self, name, h):
+        h = MLP_RANGE * torch.asinh(h / MLP_RANGE)
+        n_layers = self.architecture.n_layers
+        for i in range(n_layers):
+            weight, bias = (
+                self.parts[f"{name}_{i}_weight"],
+                self.parts[f"{name}_{i}_bias"],
+            )
+            h = torch.addmm(bias, h, weight)
+            if i < n_layers - 1:
+                h = self.activation(h)
+        return h
+
+
+def initial_parameters(architecture, linear, generator):
+    """Return the flat vector of a network that computes the linear VAE `linear`.
+
+    Hidden layers are drawn as `torch.nn.Linear` draws them, from `generator`; each
+    MLP's last layer is zero.
+    """
+    flat = torch.zeros(architecture.n_parameters)
+    views = architecture.views(flat)
+    for mlp in ("encoder", "decoder"):
+        for i in range(architecture.n_layers - 1):
+            weight, bias = views[f"{mlp}_{i}_weight"], views[f"{mlp}_{i}_bias"]
+            bound = INIT_GAIN * weight.shape[0] ** -0.5
+            weight.uniform_(-bound, bound, generator=generator)
+            bias.uniform_(-bound, bound, generator=generator)
+    set_linear_part(architecture, flat, linear)
+    return flat
+
+
+def set_linear_part(architecture, flat, linear):
+    """Write the linear VAE `linear` over that of a flat vector, in place."""
+    views = architecture.views(flat)
+    views["linear_mean_weight"].copy_(torch.from_numpy(linear.encoder))
+    views["linear_mean_bias"].copy_(torch.from_numpy(linear.encoder_bias))
+    views["linear_log_var"].copy_(torch.from_numpy(linear.log_var))
+    views["linear_decoder_weight"].copy_(torch.from_numpy(linear.decoder))
+    views["linear_decoder_bias"].copy_(torch.from_numpy(linear.decoder_bias))
+
+
+def permute_components(architecture, flat, order, signs):
+    """Let new component ``i`` be ``signs[i]`` times old component ``order[i]``.
+
+    Exact and in place: p(x) stays what it was, because the prior is symmetric.
+    """
+    views = architecture.views(flat)
+    k = architecture.n_components
+    last = architecture.n_layers - 1
+    for name in ("linear_mean_weight", "linear_mean_bias"):
+        views[name].copy_(views[name][..., order] * signs)
+    views["linear_log_var"].copy_(views["linear_log_var"][order])
+    for name in ("linear_decoder_weight", "decoder_0_weight"):
+        if name in views:
+            views[name].copy_(views[name][order] * signs[:, None])
+    for name in (f"encoder_{last}_weight", f"encoder_{last}_bias"):
+        if name in views:
+            view = views[name]
+            f, s = view[..., :k][..., order] * signs, view[..., k:][..., order]
+            view.copy_(torch.cat([f, s], dim=-1))
