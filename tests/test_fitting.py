@@ -1,0 +1,249 @@
+"""Who trains, who vouches, what is kept: the paths to a fitted VAE."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from skvae._anchor import fit_linear_vae, held_out_noise
+from skvae._bounds import kl_divergence
+from skvae._fitting import NOISE_FLOOR, fit_vae
+from skvae._network import VAE, Architecture, permute_components
+from skvae._training import Settings
+
+NOISES = ["spherical", "diag"]
+SETTINGS = Settings(
+    batch_size=16,
+    max_epochs=3,
+    learning_rate=2e-3,
+    weight_decay=0.01,
+    beta=1.0,
+    patience=10,
+    tol=0.01,
+)
+RUINOUS = 1e3  # a learning rate
+
+
+def linear_table(n=200, d=5, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2)) @ rng.normal(size=(2, d)) + rng.normal(size=(n, d)) / 2
+    return ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+
+
+def curved_table(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 2))
+    x = np.c_[z, z**2, z[:, 0] * z[:, 1]] + 0.1 * rng.normal(size=(n, 5))
+    return ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+
+
+def fit(x, hidden=(16,), k=2, noise="spherical", seed=0, start=None, **changes):
+    architecture = Architecture(x.shape[1], k, hidden, "silu")
+    return architecture, fit_vae(
+        x,
+        architecture,
+        replace(SETTINGS, **changes),
+        noise=noise,
+        n_held_out=max(1, len(x) // 10),
+        seed=seed,
+        device="cpu",
+        start=start,
+    )
+
+
+def network(architecture, solution):
+    return VAE(architecture, torch.from_numpy(solution.flat))
+
+
+def encode(architecture, solution, x):
+    vae = network(architecture, solution)
+    return [t.detach() for t in vae.encode(torch.from_numpy(x))]
+
+
+def decode_mean(architecture, solution, x):
+    mean, _ = encode(architecture, solution, x)
+    return network(architecture, solution).decode(mean).detach().numpy()
+
+
+def assert_is_closed_form(architecture, solution, x, noise):
+    """Of all rows, with a cross-fitted noise."""
+    arguments = x, architecture.n_components, noise, NOISE_FLOOR[noise]
+    cross_fitted = held_out_noise(*arguments)
+    np.testing.assert_allclose(solution.noise_variance, cross_fitted, rtol=1e-6)
+    decoder = network(architecture, solution).parts["linear_decoder_weight"].detach()
+    signal = decoder.T @ decoder  # whatever the order and the signs
+    oracle = fit_linear_vae(*arguments).decoder
+    np.testing.assert_allclose(signal, oracle.T @ oracle, atol=1e-5)
+
+
+# -------------------------------------------------------------------- closed form
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("patience", [10, None])
+def test_the_linear_model_is_the_closed_form_of_all_rows(noise, patience):
+    x = curved_table()
+    architecture, solution = fit(x, (), noise=noise, patience=patience)
+    assert_is_closed_form(architecture, solution, x, noise)
+    assert (solution.stopped, solution.best_epoch) == ("closed form", 0)
+    assert (solution.loss_curve, solution.validation_scores) == ([], [])
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("learning_rate", [RUINOUS, 1e30])
+def test_where_nothing_improves_the_closed_form_of_all_rows_is_kept(
+    noise, learning_rate
+):
+    x = linear_table()
+    architecture, solution = fit(x, noise=noise, learning_rate=learning_rate)
+    assert_is_closed_form(architecture, solution, x, noise)
+    assert solution.best_epoch == 0
+    assert solution.n_epochs > 0
+    assert len(solution.loss_curve) == solution.n_epochs
+    _, first = fit(x, noise=noise, learning_rate=learning_rate, max_epochs=1)
+    assert solution.best_score == pytest.approx(first.best_score)  # of the start
+
+
+def test_training_is_kept_where_it_improves():
+    x = curved_table()
+    new = curved_table(seed=1)
+    architecture, solution = fit(x, max_epochs=60, learning_rate=0.01)
+    assert solution.best_epoch > 0
+    linear = fit_linear_vae(x, 2, "spherical", NOISE_FLOOR["spherical"])
+    of_linear = new - linear.decode(new @ linear.encoder + linear.encoder_bias)
+    error = new - decode_mean(architecture, solution, new)
+    assert (error**2).sum() < 0.6 * (of_linear**2).sum()
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_warm_start_stays_where_nothing_improves(noise):
+    x = curved_table()
+    _, first = fit(x, noise=noise, max_epochs=10)
+    before = first.flat.copy()
+    start = first.flat, first.noise_variance
+    _, again = fit(x, noise=noise, start=start, learning_rate=RUINOUS)
+    assert again.best_epoch == 0
+    np.testing.assert_array_equal(again.flat, before)
+    np.testing.assert_array_equal(first.flat, before)  # the caller's array
+
+
+# ------------------------------------------------------------------- honest noise
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_noise_is_the_error_on_fresh_rows_and_not_on_the_trained(noise, early_stopping):
+    x, fresh = np.split(linear_table(2000, 12), [50])
+    architecture, solution = fit(
+        x,
+        (64,),
+        k=6,
+        noise=noise,
+        max_epochs=400,
+        learning_rate=0.01,
+        weight_decay=0.0,
+        patience=10 if early_stopping else None,
+    )
+
+    def mean_error(rows):
+        return ((rows - decode_mean(architecture, solution, rows)) ** 2).mean()
+
+    claimed = solution.noise_variance.mean()
+    if not early_stopping:
+        assert solution.best_epoch == 400
+        assert claimed > 5 * mean_error(x)
+    assert 0.4 < claimed / mean_error(fresh) < 2.5
+
+
+def test_without_early_stopping_no_validation_is_reported():
+    _, solution = fit(curved_table(), patience=None)
+    assert solution.validation_scores == []
+    assert solution.best_score is None
+    assert (solution.n_epochs, solution.stopped) == (3, "max_epochs")
+    assert len(solution.loss_curve) == 3
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("patience", [10, None])
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
+    x = linear_table()
+    x[:, 1] = x[:, 0]
+    x[:, 2] = 0
+    _, solution = fit(x, hidden, k=5, noise=noise, patience=patience)
+    assert solution.noise_variance.shape == (5,)
+    assert (solution.noise_variance >= NOISE_FLOOR[noise] * (1 - 1e-6)).all()
+    assert (np.ptp(solution.noise_variance) == 0) == (noise == "spherical")
+
+
+# ---------------------------------------------------------------- canonical order
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
+@pytest.mark.parametrize("noise", NOISES)
+def test_components_carry_their_nats_largest_first(hidden, noise):
+    x = curved_table()
+    architecture, solution = fit(x, hidden, k=4, noise=noise, max_epochs=10)
+    mean, log_var = encode(architecture, solution, x)
+    carried = kl_divergence(mean, log_var).mean(dim=0)
+    np.testing.assert_allclose(solution.component_kl, carried, rtol=1e-4, atol=1e-5)
+    assert (np.diff(solution.component_kl) <= 0).all()
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_components_grow_with_the_column_they_covary_with_most(hidden, seed):
+    x = curved_table(seed=seed)
+    architecture, solution = fit(x, hidden, k=3, max_epochs=10)
+    mean, _ = encode(architecture, solution, x)
+    covariance = np.cov(mean.T, x.T)[:3, 3:]
+    strongest = abs(covariance).argmax(axis=1)
+    assert (covariance[np.arange(3), strongest] > 0).all()
+
+
+def test_order_and_signs_do_not_depend_on_those_of_the_start():
+    x = curved_table()
+    architecture, solution = fit(x, max_epochs=10, learning_rate=0.01, k=3)
+    shuffled = torch.from_numpy(solution.flat.copy())
+    order, signs = torch.tensor([2, 0, 1]), torch.tensor([-1.0, 1.0, -1.0])
+    permute_components(architecture, shuffled, order, signs)
+    start = shuffled.numpy(), solution.noise_variance
+    _, again = fit(x, k=3, start=start, learning_rate=RUINOUS)
+    np.testing.assert_allclose(again.flat, solution.flat, atol=1e-6)
+    np.testing.assert_allclose(again.readout, solution.readout, atol=1e-4)
+
+
+# ---------------------------------------------------------------------- read-out
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
+def test_readout_is_least_squares_on_what_the_decoder_leaves(hidden):
+    x = curved_table()
+    architecture, solution = fit(x, hidden, max_epochs=10)
+    mean, _ = encode(architecture, solution, x)
+    residual = x - decode_mean(architecture, solution, x)
+    design = np.c_[np.ones(len(x)), mean.double()]
+    oracle = np.linalg.lstsq(design, residual.astype(float))[0]
+    np.testing.assert_allclose(solution.readout, oracle, atol=1e-4)
+
+
+def test_same_seed_same_bits():
+    x = curved_table()
+    first, same, other = (fit(x, seed=seed)[1] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.flat, same.flat)
+    np.testing.assert_array_equal(first.noise_variance, same.noise_variance)
+    assert (first.flat != other.flat).any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_callers_thread_count_changes_no_bit_and_comes_back(threads):
+    x = curved_table()
+    expected = fit(x)[1].flat
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        np.testing.assert_array_equal(fit(x)[1].flat, expected)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
