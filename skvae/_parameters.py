@@ -1,0 +1,126 @@
+"""Checks of the estimator's parameters, each error with value, rule and remedy."""
+
+from math import isfinite
+from numbers import Integral, Real
+
+import torch
+
+from skvae._network import ACTIVATIONS
+from skvae._table import SCALINGS
+
+NOISES = ("spherical", "diag")
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter has a value or a type outside its domain.
+
+    Both a ValueError and a TypeError, as the error that scikit-learn's own estimators
+    raise.
+    """
+
+
+def check_parameters(parameters):
+    """Raise an InvalidParameterError for the first parameter outside its domain.
+
+    Parameters
+    ----------
+    parameters : dict
+        Every parameter of the estimator by name.
+    """
+    for name, (is_valid, rule) in _RULES.items():
+        value = parameters[name]
+        if not is_valid(value):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of VAETransformer must be {rule}. "
+                f"Got {value!r} instead."
+            )
+    _check_device(parameters["device"])
+
+
+def hidden_sizes(hidden_layer_sizes):
+    """Return the widths as a tuple; a single width may be given bare."""
+    if isinstance(hidden_layer_sizes, Integral):
+        return (int(hidden_layer_sizes),)
+    return tuple(int(width) for width in hidden_layer_sizes)
+
+
+def _is_integer(value):
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_positive_integer(value):
+    return _is_integer(value) and value >= 1
+
+
+def _is_real(value):
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return isfinite(value)
+
+
+def _is_widths(value):
+    if _is_positive_integer(value):
+        return True
+    is_sequence = hasattr(value, "__iter__") and not isinstance(value, str | dict | set)
+    return is_sequence and all(_is_positive_integer(width) for width in value)
+
+
+def _is_flag(value):
+    return type(value).__name__ in ("bool", "bool_")
+
+
+def _one_of(options):
+    def is_valid(value):
+        return any(type(value) is type(o) and value == o for o in options)
+
+    return is_valid, "one of " + ", ".join(repr(option) for option in options)
+
+
+_POSITIVE_INTEGER = (_is_positive_integer, "an integer of at least 1")
+_NOT_NEGATIVE = (lambda v: _is_real(v) and v >= 0, "a finite number of at least 0")
+_FLAG = (_is_flag, "True or False")
+
+_RULES = {
+    "n_components": _POSITIVE_INTEGER,
+    "hidden_layer_sizes": (
+        _is_widths,
+        "a sequence of integers of at least 1, empty for the linear model",
+    ),
+    "activation": _one_of(ACTIVATIONS),
+    "noise": _one_of(NOISES),
+    "scaling": _one_of(SCALINGS),
+    "beta": _NOT_NEGATIVE,
+    "alpha": _NOT_NEGATIVE,
+    "batch_size": (
+        lambda v: _one_of(["auto"])[0](v) or _is_positive_integer(v),
+        "'auto' or an integer of at least 1",
+    ),
+    "learning_rate_init": (
+        lambda v: _is_real(v) and v > 0,
+        "a finite number greater than 0",
+    ),
+    "max_iter": _POSITIVE_INTEGER,
+    "early_stopping": _FLAG,
+    "validation_fraction": (
+        lambda v: _is_real(v) and 0 < v < 1,
+        "a number between 0 and 1, both excluded",
+    ),
+    "n_iter_no_change": _POSITIVE_INTEGER,
+    "tol": _NOT_NEGATIVE,
+    "warm_start": _FLAG,
+    "verbose": (
+        lambda v: _is_flag(v) or (_is_integer(v) and v >= 0),
+        "True, False or an integer of at least 0",
+    ),
+}
+
+
+def _check_device(device):
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidParameterError(
+            "The 'device' parameter of VAETransformer must be a device that torch can "
+            f"use here, such as 'cpu' or 'cuda'. Got {device!r} instead: {reason}"
+        ) from error

@@ -1,0 +1,128 @@
+"""Tables to standardised matrices and back, and the checks of their entries.
+
+`SCALINGS` holds each way to map a column to the network's scale; all of them are affine
+so far, and a nonlinear map joins there.
+"""
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+# Squares and sums of squares of larger entries overflow.
+LARGEST_VALUE = 1e100
+LARGEST_STANDARDISED = 1e15
+CHUNK_ROWS = 4096
+
+
+def _standard(X):
+    """Each column by its own standard deviation; a constant column by 1."""
+    scaler = StandardScaler().fit(X)
+    return scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
+
+
+def _common(X):
+    """All columns by the root of their mean variance: relative scales survive."""
+    scaler = StandardScaler().fit(X)
+    scale = np.sqrt(np.mean(scaler.var_)) or 1.0
+    return scaler.mean_.astype(np.float64), np.full(X.shape[1], scale)
+
+
+SCALINGS = {"standard": _standard, None: _common}
+
+
+def fit_scaling(X, scaling):
+    """Return the offset and the divisor of every column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite floats.
+    scaling : {"standard", None}
+
+    Returns
+    -------
+    mean, scale : ndarray of shape (n_features,)
+    """
+    return SCALINGS[scaling](X)
+
+
+def standardise(X, mean, scale, dtype):
+    """Return ``(X - mean) / scale`` in `dtype`, computed in float64."""
+    x = np.empty(X.shape, dtype=dtype)
+    for start in range(0, len(X), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        x[rows] = (X[rows] - mean) / scale
+    return x
+
+
+def check_entries(X, names, mean=None, scale=None):
+    """Raise a ValueError that names the first column with an unusable entry.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    names : sequence of str
+        How to call the columns.
+    mean, scale : ndarray of shape (n_features,), optional
+        Of a fitted table: entries must be within 1e15 scales of the mean.
+    """
+    if X.size == 0:
+        return
+    low, high = X.min(axis=0), X.max(axis=0)  # NaN where a column has one
+    if not np.all(np.isfinite(low) & np.isfinite(high)):
+        column, row = np.argwhere(~np.isfinite(X).T)[0]
+        what = "NaN" if np.isnan(X[row, column]) else "infinity"
+        raise ValueError(
+            f"Input X contains {what} in {names[column]} (row {row}); every entry must "
+            "be a finite number. Impute or drop it first, for example with "
+            "sklearn.impute.SimpleImputer."
+        )
+    size = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
+    limit = np.full(len(size), LARGEST_VALUE)
+    if mean is not None:
+        limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
+    if np.any(size > limit):
+        column = int(np.argmax(size / limit))
+        raise ValueError(
+            f"Input X contains {size[column]:.3g} in {names[column]}, a value too "
+            f"large: entries there must be within {limit[column]:.3g}. Rescale the "
+            "column or take its logarithm."
+        )
+
+
+def column_names(feature_names, n_features):
+    """Return how errors call the columns: by name, or by position."""
+    if feature_names is not None:
+        return [f"column {name!r}" for name in feature_names]
+    return [f"column {i}" for i in range(n_features)]
+
+
+def explain_text(X, error):
+    """Return the error to raise when X did not convert to floats, or None.
+
+    Parameters
+    ----------
+    X : array-like
+        What the user passed.
+    error : ValueError
+        What the conversion said.
+    """
+    if "could not convert" not in str(error) and "to float" not in str(error):
+        return None
+    where, value = _first_text(X)
+    return ValueError(
+        f"Input X contains {value!r} in {where}: VAETransformer takes numeric columns "
+        "only for now. Encode it, for example with sklearn.preprocessing."
+        "OneHotEncoder, or drop it."
+    )
+
+
+def _first_text(X):
+    names = getattr(X, "columns", None)
+    entries = np.asarray(X, dtype=object)
+    for i, column in enumerate(entries.T if entries.ndim == 2 else [entries]):
+        for value in column:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                return f"column {i if names is None else names[i]!r}", value
+    return "X", "text"

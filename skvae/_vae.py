@@ -1,0 +1,622 @@
+"""The estimator: a variational autoencoder behind scikit-learn's verbs."""
+
+import warnings
+from dataclasses import asdict
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skvae._bounds import importance_weighted_bound
+from skvae._fitting import fit_vae
+from skvae._likelihoods import Gaussian
+from skvae._network import VAE, Architecture
+from skvae._parameters import check_parameters, hidden_sizes
+from skvae._table import (
+    check_entries,
+    column_names,
+    explain_text,
+    fit_scaling,
+    standardise,
+)
+from skvae._training import Settings, one_thread
+from skvae._version import __version__
+
+ACTIVE_NATS = 0.01  # a component that carries less counts as empty
+SCORE_DRAWS = 100
+BATCH_MIN, BATCH_MAX = 16, 256
+CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
+
+
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Variational autoencoder for tables, with the place and the verbs of PCA.
+
+    The model is p(x) = integral of p(x|z) N(z; 0, I) over `n_components` latent
+    dimensions, with p(x|z) normal around an MLP of z, and an encoder q(z|x) that
+    approximates the posterior [1]_, [2]_. It starts at the exact solution of
+    probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and
+    training keeps only what improves held-out rows.
+
+    Read more in ``docs/design.md``.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Number of latent dimensions, the columns of `transform`. May exceed the number
+        of columns, of rows, or the rank of `X`: components that find nothing to say
+        stay empty, see `n_active_components_`.
+
+    hidden_layer_sizes : sequence of int, default=(256, 128)
+        Widths of the encoder's hidden layers; the decoder has them in reverse. An
+        empty sequence is the linear model: probabilistic PCA, or factor analysis
+        with ``noise="diag"``, in closed form.
+
+    activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
+        Activation of the hidden layers.
+
+    noise : {"spherical", "diag"}, default="spherical"
+        Noise of p(x|z). "spherical" gives all columns one variance after scaling, as
+        PCA has it; "diag" gives one to each, as FactorAnalysis has it: more
+        likelihood, while columns that are hard to predict count less in the
+        reconstruction.
+
+    scaling : {"standard", None}, default="standard"
+        "standard" centres every column and divides it by its standard deviation.
+        None keeps the columns' relative scales, as PCA does. Results are in the units
+        of `X` either way.
+
+    beta : float, default=1.0
+        Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
+        independent components over reconstruction. 0 switches off the draws of z too,
+        which makes a plain autoencoder: it reconstructs, but nothing keeps its codes
+        near the prior, so that `sample` and `score` lose their meaning.
+
+    alpha : float, default=0.01
+        Strength of the decoupled weight decay of the MLPs' weights [6]_.
+
+    batch_size : int or "auto", default="auto"
+        Rows a gradient step. "auto" is a twentieth of the training rows, but at
+        least 16 and at most 256.
+
+    learning_rate_init : float, default=2e-3
+        Learning rate of AdamW, after a warm-up of 100 steps.
+
+    max_iter : int, default=500
+        Most epochs, passes over the training rows.
+
+    early_stopping : bool, default=True
+        Whether to hold out `validation_fraction` of the rows, to stop once they
+        improve no more, and to keep the weights that suited them best; the starting
+        solution is a candidate. If False, all rows train for `max_iter` epochs and
+        the last (averaged) weights are kept. The noise variance still comes from rows
+        that were not trained on: from a first fit, as long, that leaves
+        `validation_fraction` of them out. So it takes twice the time, and no
+        held-out row vouches that the result is better than PCA.
+
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out, at least one row.
+
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of the validation score by `tol` after which
+        training stops.
+
+    tol : float, default=0.01
+        Least improvement of the validation score that counts, in nats a row.
+
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights and scaling of the last `fit`, if
+        the columns and the architecture are the same.
+
+    random_state : int, RandomState instance or None, default=None
+        Of the validation rows, the initial hidden weights, the batches and the draws.
+        An int gives the same result, to the bit, whatever the thread. None takes
+        fresh entropy from the operating system, never numpy's global generator.
+
+    device : str, default="cpu"
+        Where training runs, in torch's words, such as "cuda". A fitted estimator is
+        on the CPU.
+
+    verbose : bool or int, default=False
+        Whether to print a line an epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of latent dimensions.
+
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `X` had names that are all strings.
+
+    mean_, scale_ : ndarray of shape (n_features_in_,)
+        What columns are centred at and divided by, in the units of `X`.
+
+    noise_variance_ : ndarray of shape (n_features_in_,)
+        Variance of each column given z, in its squared units.
+
+    component_kl_ : ndarray of shape (n_components_,)
+        Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
+        training rows. Components are ordered by it, largest first, and signed such
+        that the column they covary with most, in absolute value, grows with them.
+
+    n_active_components_ : int
+        Number of components that carry more than 0.01 nats.
+
+    n_iter_ : int
+        Number of epochs; 1 where the closed form is the solution.
+
+    best_iter_ : int
+        Epoch whose weights were kept; 0 is the closed-form linear solution.
+
+    loss_curve_ : list of float
+        Mean negative ELBO of the batches of each epoch, nats a row. Rises while the
+        weight of the KL divergence is warmed up.
+
+    validation_scores_ : list of float or None
+        ELBO of the held-out rows at their own best noise, after each epoch, nats a
+        row. None without early stopping.
+
+    best_validation_score_ : float or None
+        The best of them, or that of the starting solution if nothing was better.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear model with spherical noise.
+    sklearn.decomposition.FactorAnalysis : The linear model with noise by column.
+
+    Notes
+    -----
+    `transform` gives the mean of q(z|x). That mean is shrunk towards 0 by the prior,
+    so `inverse_transform` adds to the decoder's mean a linear read-out, fitted by least
+    squares, of what the decoder leaves of the training rows; with the linear model
+    the two together are PCA's reconstruction [3]_. `sample` and `score` use the decoder
+    alone.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2013). Auto-Encoding Variational Bayes. arXiv:1312.6114.
+    .. [2] Rezende, Mohamed & Wierstra (2014). Stochastic Backpropagation and
+       Approximate Inference in Deep Generative Models. arXiv:1401.4082.
+    .. [3] Tipping & Bishop (1999). Probabilistic Principal Component Analysis.
+       Journal of the Royal Statistical Society B 61(3).
+    .. [4] Lucas, Tucker, Grosse & Norouzi (2019). Don't Blame the ELBO! A Linear VAE
+       Perspective on Posterior Collapse. arXiv:1911.02469.
+    .. [5] Higgins et al. (2017). beta-VAE. ICLR.
+    .. [6] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization.
+       arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvae import VAETransformer
+    >>> X = load_iris().data
+    >>> vae = VAETransformer(n_components=2, random_state=0).fit(X)
+    >>> Z = vae.transform(X)
+    >>> Z.shape
+    (150, 2)
+    >>> vae.inverse_transform(Z).shape
+    (150, 4)
+    >>> vae.sample(3, random_state=0).shape
+    (3, 4)
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        hidden_layer_sizes=(256, 128),
+        activation="silu",
+        noise="spherical",
+        scaling="standard",
+        beta=1.0,
+        alpha=0.01,
+        batch_size="auto",
+        learning_rate_init=2e-3,
+        max_iter=500,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=0.01,
+        warm_start=False,
+        random_state=None,
+        device="cpu",
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.noise = noise
+        self.scaling = scaling
+        self.beta = beta
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Fit the model to the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numeric columns without missing values.
+
+        y : object, default=None
+            Ignored, whatever it is.
+
+        Returns
+        -------
+        self : VAETransformer
+            The fitted estimator. If fitting fails it is as it was before.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an entry of X is outside its domain.
+        """
+        before = self.__dict__.copy()
+        try:
+            self._fit(X)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        return self
+
+    def transform(self, X):
+        """Encode rows as the means of their posteriors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            In units of the prior's standard deviation, and in the float dtype of X.
+        """
+        mean, _ = self._posterior(X)
+        return mean
+
+    def posterior(self, X):
+        """Encode rows as the mean and standard deviation of their posteriors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n_samples, n_components)
+            Of q(z|x), which is normal and independent across components. `mean` is
+            what `transform` returns.
+        """
+        return self._posterior(X)
+
+    def inverse_transform(self, X):
+        """Decode latent rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Latent rows, such as `transform` returns.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Reconstructed rows in the units of the training data.
+        """
+        check_is_fitted(self)
+        Z = self._validate_latent(X)
+        vae, readout = self._network(), torch.from_numpy(self._readout)
+
+        def decode(z):
+            return vae.decode(z) + readout[0] + z @ readout[1:]
+
+        return self._to_units(_map_rows(decode, Z), Z.dtype)
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new rows from the model, observation noise included.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same rows each time.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        n_samples = _check_n_samples(n_samples)
+        random = _random_state(random_state)
+        Z = random.standard_normal((n_samples, self.n_components_))
+        X = self._to_units(_map_rows(self._network().decode, Z), np.float64)
+        noise = random.standard_normal(X.shape)
+        return X + np.sqrt(self.noise_variance_) * noise
+
+    def score_samples(self, X):
+        """Bound the log-density of rows from below.
+
+        The importance-weighted bound [1]_ on log p(x), with fixed draws that all rows
+        share: it is deterministic and no row depends on its neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            In nats, of the density of X in its own units.
+
+        References
+        ----------
+        .. [1] Burda, Grosse & Salakhutdinov (2016). Importance Weighted Autoencoders.
+           arXiv:1509.00519.
+        """
+        X = self._validate(X)
+        vae = self._network()
+        variance = torch.from_numpy(self.noise_variance_ / self.scale_**2)
+        likelihood = Gaussian(variance, floor=0.0, shared=False)
+        noise = torch.from_numpy(_score_noise(self.n_components_))
+
+        def bound(x):
+            return importance_weighted_bound(vae, likelihood, x, noise)
+
+        x = standardise(X, self.mean_, self.scale_, np.float64)
+        rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
+        return _map_rows(bound, x, rows) - np.log(self.scale_).sum()
+
+    def score(self, X, y=None):
+        """Return the mean of `score_samples`.
+
+        It stands beside the `score` of PCA and of FactorAnalysis, and searches over
+        parameters use it where they are given no other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        log_likelihood : float
+            In nats a row; more is better.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, X):
+        check_parameters(self.get_params(deep=False))
+        X = self._validate(X, reset=True)
+        architecture = Architecture(
+            n_features=X.shape[1],
+            n_components=int(self.n_components),
+            hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
+            activation=self.activation,
+        )
+        start = self._warm_start(architecture)
+        if start is None:
+            self.mean_, self.scale_ = fit_scaling(X, self.scaling)
+        seed = _random_state(self.random_state).randint(2**31 - 1)
+        n_held_out = round(self.validation_fraction * len(X))
+        solution = fit_vae(
+            standardise(X, self.mean_, self.scale_, np.float32),
+            architecture,
+            self._settings(len(X)),
+            noise=self.noise,
+            n_held_out=min(max(n_held_out, 1), len(X) - 1),
+            seed=seed,
+            device=self.device,
+            start=start,
+        )
+        self._remember(architecture, solution)
+        self._warn_of(solution)
+
+    def _settings(self, n_samples):
+        """Resolve the parameters of training."""
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(max(n_samples // 20, BATCH_MIN), BATCH_MAX)
+        return Settings(
+            batch_size=batch_size,
+            max_epochs=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            beta=self.beta,
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            tol=self.tol,
+            report=_print_epoch if self.verbose else None,
+        )
+
+    def _remember(self, architecture, solution):
+        """Set the fitted attributes: arrays and plain values, in the user's units."""
+        log_scale = float(np.log(self.scale_).sum())
+        self.n_components_ = architecture.n_components
+        self._n_features_out = architecture.n_components
+        self._architecture = asdict(architecture)
+        self._weights = solution.flat
+        self._readout = solution.readout
+        self.noise_variance_ = solution.noise_variance * self.scale_**2
+        self.component_kl_ = solution.component_kl
+        self.n_active_components_ = int((solution.component_kl > ACTIVE_NATS).sum())
+        self.n_iter_ = solution.n_epochs
+        self.best_iter_ = solution.best_epoch
+        self.loss_curve_ = [loss + log_scale for loss in solution.loss_curve]
+        self.validation_scores_ = self.best_validation_score_ = None
+        if solution.best_score is not None:
+            scores = solution.validation_scores
+            self.validation_scores_ = [score - log_scale for score in scores]
+            self.best_validation_score_ = solution.best_score - log_scale
+
+    def _warn_of(self, solution):
+        """Warn at most once, of the gravest."""
+        if solution.stopped == "diverged":
+            message = (
+                f"The loss became infinite or NaN with learning_rate_init="
+                f"{self.learning_rate_init!r}, and again at a tenth of it: the best "
+                f"finite model, of epoch {solution.best_epoch}, is kept. Lower "
+                "learning_rate_init."
+            )
+        elif solution.stopped == "max_epochs" and self.early_stopping:
+            message = (
+                f"max_iter={self.max_iter} epochs ended before the validation score "
+                f"stopped improving for n_iter_no_change={self.n_iter_no_change} "
+                "epochs. Raise max_iter, or tol."
+            )
+        else:
+            return
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+    def _warm_start(self, architecture):
+        """Weights and noise of the last fit, if they fit the columns of this one."""
+        if not (self.warm_start and hasattr(self, "_weights")):
+            return None
+        if Architecture(**self._architecture) != architecture:
+            return None
+        return self._weights, self.noise_variance_ / self.scale_**2
+
+    # ------------------------------------------------------------- using the model
+
+    def _validate(self, X, reset=False):
+        """Check X and return it as an array of floats."""
+        if not reset:
+            check_is_fitted(self)
+        try:
+            checked = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                ensure_min_samples=2 if reset else 1,
+            )
+        except (TypeError, ValueError) as error:
+            raise explain_text(X, error) or error from error
+        names = column_names(
+            getattr(self, "feature_names_in_", None), self.n_features_in_
+        )
+        known = {} if reset else {"mean": self.mean_, "scale": self.scale_}
+        check_entries(checked, names, **known)
+        return checked
+
+    def _validate_latent(self, X):
+        Z = check_array(
+            X, dtype=[np.float64, np.float32], estimator=self, input_name="X"
+        )
+        if Z.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {Z.shape[1]} columns, but inverse_transform of this "
+                f"VAETransformer takes the n_components_={self.n_components_} columns "
+                "that transform gives."
+            )
+        return Z
+
+    def _network(self):
+        """Build the network in float64, whose rounding no batch size shows."""
+        flat = torch.from_numpy(np.asarray(self._weights, dtype=np.float64))
+        return VAE(Architecture(**self._architecture), flat)
+
+    def _posterior(self, X):
+        X = self._validate(X)
+        vae = self._network()
+
+        def encode(x):
+            mean, log_var = vae.encode(x)
+            return torch.cat([mean, (0.5 * log_var).exp()], dim=1)
+
+        x = standardise(X, self.mean_, self.scale_, np.float64)
+        both = _map_rows(encode, x).astype(X.dtype, copy=False)
+        return both[:, : self.n_components_], both[:, self.n_components_ :]
+
+    def _to_units(self, x, dtype):
+        return (x * self.scale_ + self.mean_).astype(dtype, copy=False)
+
+    # --------------------------------------------------------------- scikit-learn
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skvae_version": __version__}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_skvae_version", "unknown")
+        if version != __version__:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=version,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+
+def _map_rows(function, x, n_rows=CHUNK_ROWS):
+    """Apply a torch function to the rows of an array, some at a time."""
+    with torch.no_grad(), one_thread():
+        parts = [
+            function(torch.from_numpy(x[start : start + n_rows])).numpy()
+            for start in range(0, len(x), n_rows)
+        ]
+    return np.concatenate(parts)
+
+
+def _random_state(random_state):
+    """As `check_random_state`, but None leaves numpy's global generator alone."""
+    if random_state is None:
+        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
+    return check_random_state(random_state)
+
+
+def _score_noise(n_components):
+    """Return fixed standard normal draws in antithetic pairs, (SCORE_DRAWS, k)."""
+    half = np.random.RandomState(0).standard_normal((SCORE_DRAWS // 2, n_components))
+    return np.concatenate([half, -half])
+
+
+def _check_n_samples(n_samples):
+    if isinstance(n_samples, bool) or not isinstance(n_samples, Integral):
+        raise TypeError(
+            f"n_samples must be an integer of at least 1. Got {n_samples!r}."
+        )
+    if n_samples < 1:
+        raise ValueError(
+            f"n_samples must be an integer of at least 1. Got {n_samples!r}."
+        )
+    return int(n_samples)
+
+
+def _print_epoch(epoch, loss, score):
+    validation = "" if score is None else f", validation score {score:.4f}"
+    print(f"Epoch {epoch}: loss {loss:.4f}{validation}")

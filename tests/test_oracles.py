@@ -1,0 +1,305 @@
+"""What the estimator must reproduce or beat, on rows that it has not seen."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import subspace_angles
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_iris,
+    load_wine,
+    make_swiss_roll,
+)
+from sklearn.decomposition import PCA, FactorAnalysis
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skvae import VAETransformer
+from skvae._anchor import fit_linear_vae
+from skvae._fitting import NOISE_FLOOR
+from skvae._likelihoods import Gaussian
+from skvae._network import VAE, Architecture, initial_parameters
+from skvae._training import Settings, one_thread, train
+
+UNITS = np.array([1.0, 3.0, 0.1, 1.0, 10.0, 1.0])
+
+
+def gaussian_table(n, seed=1):
+    """Two strong factors and column noise, in several units."""
+    loadings = np.random.default_rng(0).normal(size=(2, 6)) + np.eye(2, 6)
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(n, 6)) * np.linspace(0.5, 0.9, 6)
+    return (rng.normal(size=(n, 2)) @ loadings + noise + 5) * UNITS
+
+
+def r2(model, X):
+    """Explained share of the total variance."""
+    restored = model.inverse_transform(model.transform(X))
+    return r2_score(X, restored, multioutput="variance_weighted")
+
+
+def decoder_mean(vae, z):
+    """The mean of p(x|z) in the columns' units, without the read-out."""
+    with torch.no_grad():
+        decoded = vae._network().decode(torch.from_numpy(z)).numpy()
+    return decoded * vae.scale_ + vae.mean_
+
+
+@pytest.fixture(scope="module")
+def gaussian_rows():
+    return gaussian_table(3000), gaussian_table(500, seed=2)
+
+
+# ----------------------------------------------------- the linear model is a classic
+
+FROZEN = {"hidden_layer_sizes": (8,), "learning_rate_init": 1e-12, "max_iter": 1}
+AT_STEP_0 = pytest.param(
+    FROZEN, marks=pytest.mark.filterwarnings("ignore:max_iter"), id="step 0"
+)
+LINEAR = pytest.param({"hidden_layer_sizes": ()}, id="linear")
+
+
+@pytest.mark.parametrize("parameters", [LINEAR, AT_STEP_0])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_spherical_noise_is_pca_of_the_standardised_columns(
+    parameters, k, gaussian_rows
+):
+    X, new = gaussian_rows
+    vae = VAETransformer(k, random_state=0, **parameters).fit(X)
+    scaler = StandardScaler().fit(X)
+    pca = PCA(k).fit(scaler.transform(X))
+    log_density = pca.score(scaler.transform(new)) - np.log(scaler.scale_).sum()
+    assert vae.score(new) == pytest.approx(log_density, abs=0.01)
+    corners = np.vstack([np.zeros(k), np.eye(k)])
+    decoded = scaler.transform(vae.inverse_transform(corners))
+    angles = subspace_angles((decoded[1:] - decoded[0]).T, pca.components_.T)
+    assert angles.max() < 1e-5
+    restored = pca.inverse_transform(pca.transform(scaler.transform(new)))
+    np.testing.assert_allclose(
+        scaler.transform(vae.inverse_transform(vae.transform(new))),
+        restored,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("parameters", [LINEAR, AT_STEP_0])
+def test_without_scaling_it_is_pca_of_the_columns_as_they_are(
+    parameters, gaussian_rows
+):
+    X, new = gaussian_rows
+    vae = VAETransformer(2, scaling=None, random_state=0, **parameters).fit(X)
+    assert vae.score(new) == pytest.approx(PCA(2).fit(X).score(new), abs=0.01)
+
+
+@pytest.mark.parametrize("parameters", [LINEAR, AT_STEP_0])
+@pytest.mark.parametrize("scaling", ["standard", None])
+def test_diag_noise_is_factor_analysis(parameters, scaling, gaussian_rows):
+    X, new = gaussian_rows
+    vae = VAETransformer(
+        2, noise="diag", scaling=scaling, random_state=0, **parameters
+    ).fit(X)
+    scaler = StandardScaler().fit(X)
+    oracle = FactorAnalysis(2, tol=1e-8, max_iter=5000, svd_method="lapack")
+    oracle.fit(scaler.transform(X))
+    log_density = oracle.score(scaler.transform(new)) - np.log(scaler.scale_).sum()
+    assert vae.score(new) == pytest.approx(log_density, abs=0.01)
+    decoded = decoder_mean(vae, np.vstack([np.zeros(2), np.eye(2)]))
+    loadings = (decoded[1:] - decoded[0]) / scaler.scale_
+    assert subspace_angles(loadings.T, oracle.components_.T).max() < 1e-3
+
+
+@pytest.mark.parametrize("parameters", [LINEAR, AT_STEP_0])
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+def test_without_scaling_diag_noise_is_still_factor_analysis(parameters, load):
+    """It does not depend on units: a column of small variance is not all noise."""
+    X = load().data
+    score = {
+        scaling: VAETransformer(
+            2, noise="diag", scaling=scaling, random_state=0, **parameters
+        )
+        .fit(X)
+        .score(X)
+        for scaling in ("standard", None)
+    }
+    assert score[None] == pytest.approx(score["standard"], abs=0.05)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+def test_more_components_than_factors_cost_no_likelihood(seed):
+    """Factor analysis then gives some columns hardly any noise, each time others."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(2500, 2)) @ rng.normal(size=(2, 12))
+    X += rng.normal(size=X.shape) * np.linspace(0.5, 1.0, 12)
+    X, new = X[:2000], X[2000:]
+    oracle = FactorAnalysis(4, tol=1e-6, max_iter=2000, svd_method="lapack").fit(X)
+    vae = VAETransformer(4, noise="diag", hidden_layer_sizes=()).fit(X)
+    assert vae.score(new) > oracle.score(new) - 0.05
+
+
+@pytest.mark.parametrize("noise", ["spherical", "diag"])
+def test_training_finds_its_way_back_to_the_classic(noise):
+    x, new = (
+        StandardScaler().fit(gaussian_table(1000)).transform(X).astype(np.float32)
+        for X in (gaussian_table(1200), gaussian_table(500, seed=2))
+    )
+    rows, held_out = torch.arange(1000), torch.arange(1000, 1200)
+    architecture = Architecture(6, 2, (), "silu")
+    linear = fit_linear_vae(x[:1000], 2, noise, NOISE_FLOOR[noise])
+    generator = torch.Generator().manual_seed(0)
+    flat = initial_parameters(architecture, linear, generator)
+    flat += 0.3 * torch.randn(len(flat), generator=generator)
+    variance = torch.from_numpy(2 * linear.noise_variance).float()
+    likelihood = Gaussian(variance, floor=1e-6, shared=noise == "spherical")
+    settings = Settings(50, 60, 0.01, 0.0, 1.0, 60, 0.01)
+
+    def exact(flat, variance):
+        decoder = architecture.views(flat.double())
+        weight = decoder["linear_decoder_weight"].numpy()
+        covariance = weight.T @ weight + np.diag(variance)
+        model = multivariate_normal(decoder["linear_decoder_bias"], covariance)
+        return model.logpdf(new).mean()
+
+    classic = PCA(2) if noise == "spherical" else FactorAnalysis(2, tol=1e-6)
+    best = classic.fit(x[:1000]).score(new)
+    assert exact(flat, variance) < best - 0.3
+    with one_thread():
+        record = train(
+            VAE(architecture, flat),
+            likelihood,
+            torch.from_numpy(x),
+            rows,
+            held_out,
+            settings,
+            generator,
+        )
+    assert exact(record.flat, record.likelihood.variance) == pytest.approx(
+        best, abs=0.02
+    )
+
+
+# ------------------------------------------------------------------- the density
+
+
+def ring(n, seed, noise=0.05):
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    circle = np.c_[np.cos(angle), np.sin(angle)]
+    return circle + noise * rng.normal(size=(n, 2))
+
+
+def bow(n, seed=0):
+    """A parabola, in two units: bent, but easily learnt."""
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=n)
+    return np.c_[t, t**2] @ np.diag([1, 100]) + rng.normal(size=(n, 2)) * [0.2, 20]
+
+
+@pytest.fixture(scope="module")
+def bent():
+    vae = VAETransformer(
+        1,
+        hidden_layer_sizes=(32, 16),
+        learning_rate_init=0.01,
+        n_iter_no_change=40,
+        random_state=0,
+    ).fit(bow(600))
+    assert vae.best_iter_ > 0  # not the linear model
+    return vae
+
+
+@pytest.fixture(scope="module")
+def straight():
+    return VAETransformer(1, hidden_layer_sizes=()).fit(bow(600))
+
+
+@pytest.mark.parametrize("model", ["bent", "straight"])
+def test_density_integrates_to_one(model, request):
+    vae = request.getfixturevalue(model)
+    drawn = vae.sample(20_000, random_state=0)
+    low, high = drawn.min(axis=0), drawn.max(axis=0)
+    margin = 0.2 * (high - low)
+    axes = np.linspace(low - margin, high + margin, 100, axis=1)
+    grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    cell = np.prod(axes[:, 1] - axes[:, 0])
+    mass = np.exp(vae.score_samples(grid)).sum() * cell
+    assert 0.98 < mass < 1.005
+
+
+def assert_samples_vary_as(drawn, covariance):
+    """Entries of a sample covariance within five of their standard errors."""
+    n, variance = len(drawn), np.diag(covariance)
+    deviations = drawn - drawn.mean(axis=0)
+    products = deviations[:, :, None] * deviations[:, None, :]
+    standard_error = products.std(axis=0) / np.sqrt(n)
+    error = abs(products.mean(axis=0) - covariance) / standard_error
+    assert error.max() < 5, error
+    assert standard_error.max() < 0.05 * variance.max()
+
+
+def test_samples_of_the_linear_model_have_its_covariance(gaussian_rows):
+    X, _ = gaussian_rows
+    vae = VAETransformer(2, hidden_layer_sizes=(), scaling=None).fit(X)
+    drawn = vae.sample(20_000, random_state=0)
+    pca = PCA(2).fit(X)
+    assert_samples_vary_as(drawn, pca.get_covariance())
+    standard_error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (abs(drawn.mean(axis=0) - pca.mean_) < 5 * standard_error).all()
+
+
+def test_samples_obey_the_law_of_total_variance(bent):
+    drawn = bent.sample(20_000, random_state=0)
+    z = np.random.default_rng(1).normal(size=(500_000, 1))
+    covariance = np.cov(decoder_mean(bent, z).T) + np.diag(bent.noise_variance_)
+    assert_samples_vary_as(drawn, covariance)
+
+
+def test_score_is_a_tight_lower_bound_on_the_density(bent):
+    """Of p(x) = integral of p(x|z) p(z), on a fine grid of z."""
+    X = bow(200, seed=3)
+    z = np.linspace(-8, 8, 4001)[:, None]
+    decoded = decoder_mean(bent, z)
+    noise = multivariate_normal(cov=np.diag(bent.noise_variance_))
+    weight = np.exp(-0.5 * z[:, 0] ** 2) / np.sqrt(2 * np.pi) * (z[1, 0] - z[0, 0])
+    exact = [logsumexp(noise.logpdf(x - decoded), b=weight) for x in X]
+    gap = np.array(exact) - bent.score_samples(X)
+    assert gap.min() > -0.05  # a lower bound, but for the chance in its draws
+    assert np.median(gap) < 0.05  # a tight one, but for rows far from the curve
+
+
+# ----------------------------------------------------------------- better than PCA
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_defaults_reconstruct_no_worse_than_pca(load, seed):
+    X = StandardScaler().fit_transform(load().data)
+    X, new = train_test_split(X, test_size=0.2, random_state=seed)
+    vae = VAETransformer(2, random_state=seed).fit(X)
+    assert r2(vae, new) >= r2(PCA(2).fit(X), new) - 0.005
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_one_component_goes_around_a_circle(seed):
+    X, new = ring(1500, seed), ring(500, seed + 10)
+    assert r2(PCA(1).fit(X), new) == pytest.approx(0.5, abs=0.1)
+    start = time.perf_counter()
+    vae = VAETransformer(1, random_state=seed).fit(X)
+    assert time.perf_counter() - start < 10
+    assert r2(vae, new) >= 0.85
+    assert vae.score(new) > PCA(1).fit(X).score(new) + 0.3
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_one_component_follows_a_spiral(seed):
+    X, new = (
+        make_swiss_roll(n, noise=0.1, random_state=seed + n)[0][:, [0, 2]]
+        for n in (1500, 500)
+    )
+    vae = VAETransformer(1, random_state=seed).fit(X)
+    assert r2(vae, new) > r2(PCA(1).fit(X), new) + 0.15
