@@ -1,8 +1,10 @@
 """Checks of the estimator's parameters, each error with value, rule and remedy."""
 
+from collections.abc import Sequence
 from math import isfinite
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 
 from skvae._network import ACTIVATIONS
@@ -55,25 +57,35 @@ def _is_positive_integer(value):
 def _is_real(value):
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return isfinite(value)
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _is_widths(value):
     if _is_positive_integer(value):
         return True
-    is_sequence = hasattr(value, "__iter__") and not isinstance(value, str | dict | set)
-    return is_sequence and all(_is_positive_integer(width) for width in value)
+    is_vector = isinstance(value, np.ndarray) and value.ndim == 1
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return (is_vector or is_sequence) and all(map(_is_positive_integer, value))
 
 
 def _is_flag(value):
-    return type(value).__name__ in ("bool", "bool_")
+    return isinstance(value, bool | np.bool_)
 
 
 def _one_of(options):
     def is_valid(value):
-        return any(type(value) is type(o) and value == o for o in options)
+        return (value is None or isinstance(value, str)) and value in options
 
-    return is_valid, "one of " + ", ".join(repr(option) for option in options)
+    return is_valid, "one of " + ", ".join(map(repr, options))
+
+
+def _is_seed(value):
+    if value is None or isinstance(value, np.random.RandomState):
+        return True
+    return _is_integer(value) and 0 <= value < 2**32
 
 
 _POSITIVE_INTEGER = (_is_positive_integer, "an integer of at least 1")
@@ -92,7 +104,7 @@ _RULES = {
     "beta": _NOT_NEGATIVE,
     "alpha": _NOT_NEGATIVE,
     "batch_size": (
-        lambda v: _one_of(["auto"])[0](v) or _is_positive_integer(v),
+        lambda v: v == "auto" if isinstance(v, str) else _is_positive_integer(v),
         "'auto' or an integer of at least 1",
     ),
     "learning_rate_init": (
@@ -108,6 +120,10 @@ _RULES = {
     "n_iter_no_change": _POSITIVE_INTEGER,
     "tol": _NOT_NEGATIVE,
     "warm_start": _FLAG,
+    "random_state": (
+        _is_seed,
+        f"None, an integer from 0 to {2**32 - 1} or a numpy.random.RandomState",
+    ),
     "verbose": (
         lambda v: _is_flag(v) or (_is_integer(v) and v >= 0),
         "True, False or an integer of at least 0",
@@ -117,7 +133,7 @@ _RULES = {
 
 def _check_device(device):
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=torch.device(device)).cpu()
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidParameterError(
