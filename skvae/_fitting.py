@@ -5,7 +5,7 @@ nothing beats the closed form on held-out rows, that of all rows is the result. 
 components are put in order and the read-out is fitted.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -109,7 +109,7 @@ class _Fitter:
         """Train all rows; the noise is that of a rehearsal without the held-out."""
         held_out, rest = self.order[:n_held_out], self.order[n_held_out:]
         start = self._start(rest)
-        rehearsal = self._train(start, rest, held_out)
+        rehearsal = self._train(start, rest, held_out, report=None)
         solution = self._solution(start, rehearsal, rest, held_out)
         record = self._train(self._start(self.order), self.order, held_out[:0])
         solution.flat = record.flat.cpu().numpy()
@@ -132,12 +132,12 @@ class _Fitter:
         )
         return flat.to(self.device), likelihood
 
-    def _train(self, start, rows, held_out):
+    def _train(self, start, rows, held_out, **changes):
         flat, likelihood = start
         vae = VAE(self.architecture, flat.clone())
         generator = torch.Generator(self.device).manual_seed(self.seed)
         arguments = vae, likelihood.clone(), self.tensor, rows, held_out
-        return train(*arguments, self.settings, generator)
+        return train(*arguments, replace(self.settings, **changes), generator)
 
     def _improves(self, start, record, held_out):
         """Whether held-out rows favour the record by more than they can tell.

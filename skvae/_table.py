@@ -4,7 +4,10 @@
 so far, and a nonlinear map joins there.
 """
 
+from numbers import Number
+
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 # Squares and sums of squares of larger entries overflow.
@@ -76,14 +79,15 @@ def check_entries(X, names, mean=None, scale=None):
             "be a finite number. Impute or drop it first, for example with "
             "sklearn.impute.SimpleImputer."
         )
-    size = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
-    limit = np.full(len(size), LARGEST_VALUE)
+    largest = np.where(-low > high, low, high).astype(np.float64)
+    limit = np.full(len(largest), LARGEST_VALUE)
     if mean is not None:
         limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
-    if np.any(size > limit):
-        column = int(np.argmax(size / limit))
+    excess = np.abs(largest) / limit
+    if np.any(excess > 1):
+        column = int(np.argmax(excess))
         raise ValueError(
-            f"Input X contains {size[column]:.3g} in {names[column]}, a value too "
+            f"Input X contains {largest[column]:.3g} in {names[column]}, a value too "
             f"large: entries there must be within {limit[column]:.3g}. Rescale the "
             "column or take its logarithm."
         )
@@ -96,33 +100,47 @@ def column_names(feature_names, n_features):
     return [f"column {i}" for i in range(n_features)]
 
 
-def explain_text(X, error):
-    """Return the error to raise when X did not convert to floats, or None.
+def explain_text(X):
+    """Return an error that names X's first entry that is no number, or None.
 
     Parameters
     ----------
     X : array-like
-        What the user passed.
-    error : ValueError
-        What the conversion said.
+        What the user passed, and did not convert to floats.
     """
-    if "could not convert" not in str(error) and "to float" not in str(error):
+    found = _first_without_number(X)
+    if found is None:
         return None
-    where, value = _first_text(X)
-    return ValueError(
-        f"Input X contains {value!r} in {where}: VAETransformer takes numeric columns "
-        "only for now. Encode it, for example with sklearn.preprocessing."
-        "OneHotEncoder, or drop it."
-    )
+    where, value = found
+    if value is None or value is pd.NA or value is pd.NaT:
+        remedy = (
+            "every entry must be a finite number. Impute or drop it first, for example "
+            "with sklearn.impute.SimpleImputer."
+        )
+    else:
+        remedy = (
+            "VAETransformer takes numeric columns only for now. Encode it, for example "
+            "with sklearn.preprocessing.OneHotEncoder, or drop it."
+        )
+    return ValueError(f"Input X contains {value!r} in {where}: {remedy}")
 
 
-def _first_text(X):
-    names = getattr(X, "columns", None)
+def _first_without_number(X):
+    """Return where the first entry stands that no float can hold, and the entry."""
     entries = np.asarray(X, dtype=object)
-    for i, column in enumerate(entries.T if entries.ndim == 2 else [entries]):
+    if entries.ndim != 2:
+        return None
+    names = column_names(getattr(X, "columns", None), entries.shape[1])
+    for name, column in zip(names, entries.T, strict=True):
         for value in column:
-            try:
-                float(value)
-            except (TypeError, ValueError):
-                return f"column {i if names is None else names[i]!r}", value
-    return "X", "text"
+            if not isinstance(value, Number) and not _is_numeral(value):
+                return name, value
+    return None
+
+
+def _is_numeral(value):
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

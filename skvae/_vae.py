@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import asdict
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -387,7 +388,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         x = standardise(X, self.mean_, self.scale_, np.float64)
         rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
-        return _map_rows(bound, x, rows) - np.log(self.scale_).sum()
+        return _map_rows(bound, x, rows) - self._log_scale()
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -444,19 +445,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if batch_size == "auto":
             batch_size = min(max(n_samples // 20, BATCH_MIN), BATCH_MAX)
         return Settings(
-            batch_size=batch_size,
+            batch_size=int(batch_size),
             max_epochs=self.max_iter,
             learning_rate=self.learning_rate_init,
             weight_decay=self.alpha,
             beta=self.beta,
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
-            report=_print_epoch if self.verbose else None,
+            report=partial(_print_epoch, self._log_scale()) if self.verbose else None,
         )
 
     def _remember(self, architecture, solution):
         """Set the fitted attributes: arrays and plain values, in the user's units."""
-        log_scale = float(np.log(self.scale_).sum())
+        log_scale = self._log_scale()
         self.n_components_ = architecture.n_components
         self._n_features_out = architecture.n_components
         self._architecture = asdict(architecture)
@@ -517,7 +518,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ensure_min_samples=2 if reset else 1,
             )
         except (TypeError, ValueError) as error:
-            raise explain_text(X, error) or error from error
+            raise (explain_text(X) or error) from error
         names = column_names(
             getattr(self, "feature_names_in_", None), self.n_features_in_
         )
@@ -536,6 +537,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "that transform gives."
             )
         return Z
+
+    def _log_scale(self):
+        """What a log-density loses on its way from the network's scale to X's units."""
+        return float(np.log(self.scale_).sum())
 
     def _network(self):
         """Build the network in float64, whose rounding no batch size shows."""
@@ -586,10 +591,15 @@ def _map_rows(function, x, n_rows=CHUNK_ROWS):
     """Apply a torch function to the rows of an array, some at a time."""
     with torch.no_grad(), one_thread():
         parts = [
-            function(torch.from_numpy(x[start : start + n_rows])).numpy()
+            function(torch.from_numpy(_own_float64(x[start : start + n_rows]))).numpy()
             for start in range(0, len(x), n_rows)
         ]
     return np.concatenate(parts)
+
+
+def _own_float64(x):
+    """Copy rows for torch, which complains of read-only ones and negative strides."""
+    return np.array(x, dtype=np.float64, order="C")
 
 
 def _random_state(random_state):
@@ -617,6 +627,8 @@ def _check_n_samples(n_samples):
     return int(n_samples)
 
 
-def _print_epoch(epoch, loss, score):
-    validation = "" if score is None else f", validation score {score:.4f}"
-    print(f"Epoch {epoch}: loss {loss:.4f}{validation}")
+def _print_epoch(log_scale, epoch, loss, score):
+    validation = ""
+    if score is not None:
+        validation = f", validation score {score - log_scale:.4f}"
+    print(f"Epoch {epoch}: loss {loss + log_scale:.4f}{validation}")
