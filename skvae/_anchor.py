@@ -59,11 +59,22 @@ def fit_linear_vae(x, n_components, noise, floor):
     LinearVAE
     """
     center = x.mean(axis=0, dtype=np.float64)
-    if noise == "spherical":
-        loadings, noise_variance = _ppca(x, center, n_components, floor)
-    else:
-        loadings, noise_variance = _factor_analysis(x, center, n_components, floor)
+    least = least_noise(x, noise, floor)
+    fit = _ppca if noise == "spherical" else _factor_analysis
+    loadings, noise_variance = fit(x, center, n_components, least)
     return _with_encoder(loadings, center, noise_variance, n_components)
+
+
+def least_noise(x, noise, floor):
+    """Return the least noise variance of each column, a share of its own variance.
+
+    If `noise` is "spherical", of the columns' mean variance. A variance of 0 counts
+    as 1.
+    """
+    variance = x.var(axis=0, dtype=np.float64)
+    if noise == "spherical":
+        variance[:] = variance.mean()
+    return floor * np.where(variance > 0, variance, 1.0)
 
 
 def _with_encoder(loadings, center, noise_variance, n_components):
@@ -84,7 +95,7 @@ def _with_encoder(loadings, center, noise_variance, n_components):
     )
 
 
-def _ppca(x, center, n_components, floor):
+def _ppca(x, center, n_components, least):
     """Tipping & Bishop (1999), equations 14 and 15, with PCA's n - 1 divisor."""
     n_features = x.shape[1]
     variances, directions = _principal_axes(x, center)
@@ -93,11 +104,10 @@ def _ppca(x, center, n_components, floor):
         noise = variances[n_components:].sum() / n_discarded
     else:  # any noise up to the least variance gives the same full-rank Gaussian
         noise = variances[n_features - 1] / 2 if len(variances) >= n_features else 0.0
-    mean_variance = variances.sum() / n_features
-    noise = max(noise, floor * mean_variance if mean_variance > 0 else floor)
+    noise = np.maximum(noise, least)
     kept = slice(0, min(n_components, len(variances)))
-    signal = np.sqrt(np.maximum(variances[kept] - noise, 0))
-    return signal[:, None] * directions[kept], np.full(n_features, noise)
+    signal = np.sqrt(np.maximum(variances[kept] - noise[0], 0))
+    return signal[:, None] * directions[kept], noise
 
 
 def _principal_axes(x, center):
@@ -124,7 +134,7 @@ def _covariance(x, center):
     return total / max(len(x) - 1, 1)
 
 
-def _factor_analysis(x, center, n_components, floor, max_iter=200):
+def _factor_analysis(x, center, n_components, least, max_iter=200):
     """Joreskog (1967): profile the loadings out, optimise the log noise variances."""
     n, n_features = x.shape
     covariance = _covariance(x, center) * max(n - 1, 1) / n
@@ -149,11 +159,11 @@ def _factor_analysis(x, center, n_components, floor, max_iter=200):
         value += (np.diag(covariance) / psi).sum()
         return value, ((w**2).sum(axis=0) + psi - np.diag(covariance)) / psi
 
-    bounds = [(np.log(floor * v), np.log(v)) for v in variance]
+    bounds = np.log(np.column_stack([least, variance]))
     inverse_diagonal = np.diag(np.linalg.pinv(covariance, hermitian=True))
     start = np.clip(
         (1 - 0.5 * k / n_features) / np.maximum(inverse_diagonal, 1e-12),
-        floor * variance * 2,
+        2 * least,
         variance,
     )
     found = minimize(
@@ -168,28 +178,41 @@ def _factor_analysis(x, center, n_components, floor, max_iter=200):
     return loadings(psi)[0], psi
 
 
-def held_out_noise(x, n_components, noise, floor, n_folds=5, max_rows=20_000):
-    """Noise variances that the linear VAE shows on rows it was not fitted to.
+def honest_noise(x, linear, noise, floor, n_folds=5, max_rows=20_000):
+    """Noise of a linear VAE, raised to what such a VAE shows on rows it did not see.
 
-    The expected squared error of each column, by cross-fitting over interleaved folds;
-    of a long table, over evenly spaced rows.
+    Over interleaved folds the expected squared errors of the left-out rows give a
+    factor to the noise, the one that maximises their likelihood, but no more than the
+    errors themselves: the noise of the folds may be nearer to zero than that of all
+    rows, or in other columns. Of a long table, evenly spaced rows are looked at.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+    linear : LinearVAE
+        Fitted to `x`, with `noise` and `floor`.
 
     Returns
     -------
     ndarray of shape (d,)
-        Not floored; equal for all columns if `noise` is "spherical".
+        Equal for all columns if `noise` is "spherical".
     """
+    k = len(linear.decoder)
     x = x[:: -(-len(x) // max_rows)]
     fold = np.arange(len(x)) % n_folds
-    error = np.zeros(x.shape[1])
+    error, factor = np.zeros((2, x.shape[1]))
     for i in range(min(n_folds, len(x))):
-        linear = fit_linear_vae(x[fold != i], n_components, noise, floor)
+        other = fit_linear_vae(x[fold != i], k, noise, floor)
         rows = x[fold == i].astype(np.float64)
-        mean = rows @ linear.encoder + linear.encoder_bias
-        error += ((rows - linear.decode(mean)) ** 2).sum(axis=0)
-        error += len(rows) * np.exp(linear.log_var) @ linear.decoder**2
-    error /= len(x)
-    return np.full_like(error, error.mean()) if noise == "spherical" else error
+        mean = rows @ other.encoder + other.encoder_bias
+        squares = ((rows - other.decode(mean)) ** 2).sum(axis=0)
+        squares += len(rows) * np.exp(other.log_var) @ other.decoder**2
+        error += squares / len(x)
+        factor += squares / other.noise_variance / len(x)
+    if noise == "spherical":
+        error, factor = (np.full_like(a, a.mean()) for a in (error, factor))
+    psi = linear.noise_variance
+    return np.maximum(psi, np.minimum(factor * psi, error))
 
 
 def fit_readout(z, residual, ridge=1e-6):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from skvae._anchor import fit_linear_vae, fit_readout, held_out_noise
+from skvae._anchor import fit_linear_vae, fit_readout, honest_noise, least_noise
 from skvae._bounds import elbo, kl_divergence
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, initial_parameters, permute_components
@@ -86,11 +86,9 @@ class _Fitter:
 
     def closed_form(self):
         """Return the linear VAE of all rows, its noise cross-fitted."""
-        arguments = self.x, self.architecture.n_components, self.noise, self.floor
-        noise_variance = np.maximum(held_out_noise(*arguments), self.floor)
-        linear = fit_linear_vae(*arguments).with_noise(noise_variance)
-        generator = torch.Generator().manual_seed(self.seed)
-        flat = initial_parameters(self.architecture, linear, generator)
+        linear = self._fit_linear(self.x)
+        noise_variance = honest_noise(self.x, linear, self.noise, self.floor)
+        flat = self._initial_parameters(linear.with_noise(noise_variance))
         return Solution(flat.numpy(), noise_variance)
 
     def early_stopped(self, n_held_out):
@@ -118,19 +116,23 @@ class _Fitter:
     def _start(self, rows):
         """Return where training on some rows starts: flat weights and likelihood."""
         if self.start is None:
-            x = self.tensor[rows].cpu().numpy()
-            k = self.architecture.n_components
-            linear = fit_linear_vae(x, k, self.noise, self.floor)
-            generator = torch.Generator().manual_seed(self.seed)
-            flat = initial_parameters(self.architecture, linear, generator)
-            variance = linear.noise_variance
+            linear = self._fit_linear(self.x[rows.cpu().numpy()])
+            flat, variance = self._initial_parameters(linear), linear.noise_variance
         else:
             flat, variance = torch.from_numpy(self.start[0].copy()), self.start[1]
-        variance = torch.from_numpy(variance).float().to(self.device)
-        likelihood = Gaussian(
-            variance, floor=self.floor, shared=self.noise == "spherical"
+        variance, least = (
+            torch.from_numpy(values).float().to(self.device)
+            for values in (variance, least_noise(self.x, self.noise, self.floor))
         )
+        likelihood = Gaussian(variance, floor=least, shared=self.noise == "spherical")
         return flat.to(self.device), likelihood
+
+    def _fit_linear(self, x):
+        return fit_linear_vae(x, self.architecture.n_components, self.noise, self.floor)
+
+    def _initial_parameters(self, linear):
+        generator = torch.Generator().manual_seed(self.seed)
+        return initial_parameters(self.architecture, linear, generator)
 
     def _train(self, start, rows, held_out, **changes):
         flat, likelihood = start

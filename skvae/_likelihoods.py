@@ -15,7 +15,7 @@ class Gaussian:
     ----------
     variance : Tensor of shape (d,)
         Noise variance of each column.
-    floor : float
+    floor : float or Tensor of shape (d,)
         The least variance that `refit` and `track` set.
     shared : bool
         Whether `refit` and `track` give all columns one variance.

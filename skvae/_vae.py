@@ -32,7 +32,7 @@ from skvae._training import Settings, one_thread
 from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
-SCORE_DRAWS = 100
+SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 BATCH_MIN, BATCH_MAX = 16, 256
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
@@ -381,7 +381,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         vae = self._network()
         variance = torch.from_numpy(self.noise_variance_ / self.scale_**2)
         likelihood = Gaussian(variance, floor=0.0, shared=False)
-        noise = torch.from_numpy(_score_noise(self.n_components_))
+        noise = _score_noise(self.n_components_)
 
         def bound(x):
             return importance_weighted_bound(vae, likelihood, x, noise)
@@ -539,7 +539,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return Z
 
     def _log_scale(self):
-        """What a log-density loses on its way from the network's scale to X's units."""
+        """Return what a log-density loses on its way to the units of X."""
         return float(np.log(self.scale_).sum())
 
     def _network(self):
@@ -610,9 +610,10 @@ def _random_state(random_state):
 
 
 def _score_noise(n_components):
-    """Return fixed standard normal draws in antithetic pairs, (SCORE_DRAWS, k)."""
-    half = np.random.RandomState(0).standard_normal((SCORE_DRAWS // 2, n_components))
-    return np.concatenate([half, -half])
+    """Return fixed standard normal draws, evenly spread, (SCORE_DRAWS, k)."""
+    sobol = torch.quasirandom.SobolEngine(n_components, scramble=True, seed=0)
+    share = sobol.draw(SCORE_DRAWS, dtype=torch.float64)
+    return torch.special.ndtri(share.clamp(2**-31, 1 - 2**-31))
 
 
 def _check_n_samples(n_samples):

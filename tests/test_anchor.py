@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
 
 from skvae import _anchor
-from skvae._anchor import fit_linear_vae, fit_readout, held_out_noise
+from skvae._anchor import fit_linear_vae, fit_readout, honest_noise, least_noise
 from skvae._fitting import NOISE_FLOOR
 
 NOISES = ["spherical", "diag"]
@@ -267,12 +267,18 @@ def test_gradient_of_the_profile_likelihood(k, monkeypatch):
         assert error < 1e-5
 
 
-# ------------------------------------------------------------------- held-out noise
+# --------------------------------------------------------------------- honest noise
+
+
+def noise_of(x, k, noise, **options):
+    floor = NOISE_FLOOR[noise]
+    linear = fit_linear_vae(x, k, noise, floor)
+    return honest_noise(x, linear, noise, floor, **options), linear.noise_variance
 
 
 def brute_force_noise(x, k, noise, n_folds=5):
     """Leave out a fold, fit the others, add up E|x - W z - b|^2 row by row."""
-    errors = []
+    errors, factors = [], []
     for i in range(len(x)):
         others = np.arange(len(x)) % n_folds != i % n_folds
         linear = fit_linear_vae(x[others], k, noise, NOISE_FLOOR[noise])
@@ -281,35 +287,70 @@ def brute_force_noise(x, k, noise, n_folds=5):
         row = x[i] - linear.decoder_bias
         mean = covariance @ W.T @ (row / psi)
         errors.append((row - W @ mean) ** 2 + np.diag(W @ covariance @ W.T))
-    error = np.mean(errors, axis=0)
-    return np.full_like(error, error.mean()) if noise == "spherical" else error
+        factors.append(errors[-1] / psi)
+    axis = None if noise == "spherical" else 0
+    error, factor = np.mean(errors, axis), np.mean(factors, axis)
+    psi = fit_linear_vae(x, k, noise, NOISE_FLOOR[noise]).noise_variance
+    return np.maximum(psi, np.minimum(psi * factor, error))
 
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize(("n", "d", "k"), [(23, 6, 2), (8, 12, 3), (3, 4, 1)])
-def test_held_out_noise_is_that_of_a_brute_force_cross_fit(noise, n, d, k):
+def test_honest_noise_is_that_of_a_brute_force_cross_fit(noise, n, d, k):
     x = factor_table(n, d)
-    found = held_out_noise(x, k, noise, NOISE_FLOOR[noise])
-    np.testing.assert_allclose(found, brute_force_noise(x, k, noise), rtol=1e-7)
+    expected = brute_force_noise(x, k, noise)
+    np.testing.assert_allclose(noise_of(x, k, noise)[0], expected, rtol=1e-7)
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_held_out_noise_exceeds_the_training_estimate_and_meets_it_later(noise):
+def test_honest_noise_exceeds_the_training_estimate_and_meets_it_later(noise):
     def ratio(n):
-        x = factor_table(n, d=12)
-        training = fit_linear_vae(x, 2, noise, NOISE_FLOOR[noise]).noise_variance
-        return (held_out_noise(x, 2, noise, NOISE_FLOOR[noise]) / training).mean()
+        honest, claimed = noise_of(factor_table(n, d=12), 2, noise)
+        assert (honest >= claimed).all()
+        return honest.mean() / claimed.mean()
 
     assert ratio(20) > 1.2
     assert ratio(5000) == pytest.approx(1, abs=0.02)
 
 
-def test_held_out_noise_of_a_long_table_looks_at_evenly_spaced_rows():
-    x = factor_table(1000)
-    np.testing.assert_array_equal(
-        held_out_noise(x, 2, "diag", 1e-4, max_rows=300),
-        held_out_noise(x[::4], 2, "diag", 1e-4),
+def test_noise_that_only_some_folds_find_is_not_averaged_away():
+    """With too many components a column may have next to no noise, each time others."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 2)) @ rng.normal(size=(2, 8)) + rng.normal(
+        size=(1000, 8)
     )
+    honest, claimed = noise_of(x, 4, "diag")
+    assert claimed.min() < 0.1
+    assert (honest < 1.5 * claimed).all()
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_folds_with_no_noise_left_do_not_blow_that_of_all_rows_up(noise):
+    x = factor_table(25, 22, k=3)  # of 25 rows 20 are fitted to 22 columns
+    honest, _ = noise_of(x, 20, noise)
+    assert (honest < 2 * x.var(axis=0).max()).all()
+
+
+def test_honest_noise_of_a_long_table_looks_at_evenly_spaced_rows():
+    x = factor_table(1000)
+    linear = fit_linear_vae(x, 2, "diag", 1e-4)
+    np.testing.assert_array_equal(
+        honest_noise(x, linear, "diag", 1e-4, max_rows=300),
+        honest_noise(x[::4], linear, "diag", 1e-4),
+    )
+
+
+def test_the_least_noise_is_a_share_of_the_variance():
+    x = factor_table(50, 3) * [1, 100, 0] + [0, 0, 7]
+    variance = x.var(axis=0)
+    diag = least_noise(x, "diag", 0.01)
+    np.testing.assert_allclose(diag, 0.01 * np.array([*variance[:2], 1]))
+    spherical = least_noise(x, "spherical", 0.01)
+    np.testing.assert_allclose(spherical, np.full(3, 0.01 * variance.mean()))
+    for noise in NOISES:
+        linear = fit_linear_vae(x, 3, noise, 0.01)
+        floor = least_noise(x, noise, 0.01)
+        assert (linear.noise_variance >= floor * (1 - 1e-9)).all()
 
 
 # ------------------------------------------------------------------------ read-out
