@@ -271,7 +271,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If a parameter or an entry of X is outside its domain.
+            If a parameter or an entry of X is outside its domain; the error names it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs ended before the validation score stopped improving,
+            or if the loss became infinite or NaN. The best model so far is kept.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> VAETransformer(random_state=0).fit(load_iris().data).n_features_in_
+        4
         """
         before = self.__dict__.copy()
         try:
@@ -287,11 +300,32 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw, in the units that they had there.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            In units of the prior's standard deviation, and in the float dtype of X.
+            In units of the prior's standard deviation, and in the float dtype of X. No
+            row depends on the rows beside it.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has other columns than `fit` saw, or an entry that is missing,
+            infinite or too large; the error names it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris().data
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> vae.transform(X[[0, -1]]).round(1)
+        array([[-1.2],
+               [ 0.5]])
         """
         mean, _ = self._posterior(X)
         return mean
@@ -302,12 +336,33 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw, in the units that they had there.
 
         Returns
         -------
         mean, std : ndarray of shape (n_samples, n_components)
             Of q(z|x), which is normal and independent across components. `mean` is
-            what `transform` returns.
+            what `transform` returns; where `std` is near 1, the row says nothing of
+            the component.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has other columns than `fit` saw, or an entry that is missing,
+            infinite or too large; the error names it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris().data
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> mean, std = vae.posterior(X)
+        >>> std[0].round(1)
+        array([0.4])
         """
         return self._posterior(X)
 
@@ -322,11 +377,29 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Reconstructed rows in the units of the training data.
+            Reconstructed rows in the units of the training data, and in the float
+            dtype of X.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has not `n_components_` columns, or an entry that is not finite.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(load_iris().data)
+        >>> vae.inverse_transform([[-1.0], [1.0]]).round(1)
+        array([[5.1, 3.3, 1.9, 0.4],
+               [6.6, 2.8, 5.6, 2. ]])
         """
         check_is_fitted(self)
         Z = self._validate_latent(X)
-        vae, readout = self._network(), torch.from_numpy(self._readout)
+        vae, readout = self._network(), torch.from_numpy(_own_float64(self._readout))
 
         def decode(z):
             return vae.decode(z) + readout[0] + z @ readout[1:]
@@ -348,6 +421,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         X : ndarray of shape (n_samples, n_features)
             In the units of the training data.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        TypeError, ValueError
+            If `n_samples` is not an integer of at least 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> vae = VAETransformer(random_state=0).fit(load_iris().data)
+        >>> vae.sample(5, random_state=0).shape
+        (5, 4)
         """
         check_is_fitted(self)
         n_samples = _check_n_samples(n_samples)
@@ -366,16 +455,36 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw, in the units that they had there.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            In nats, of the density of X in its own units.
+            In nats, of the density of X in its own units, in float64. Low for a row
+            unlike those of `fit`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has other columns than `fit` saw, or an entry that is missing,
+            infinite or too large; the error names it.
 
         References
         ----------
         .. [1] Burda, Grosse & Salakhutdinov (2016). Importance Weighted Autoencoders.
            arXiv:1509.00519.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris().data
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> vae.score_samples(X[:2]).round(1)
+        array([-3.2, -3.4])
         """
         X = self._validate(X)
         vae = self._network()
@@ -399,6 +508,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw, in the units that they had there.
 
         y : object, default=None
             Ignored.
@@ -407,6 +517,24 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         log_likelihood : float
             In nats a row; more is better.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has other columns than `fit` saw, or an entry that is missing,
+            infinite or too large; the error names it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris().data
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> round(vae.score(X), 1)
+        -3.9
         """
         return float(np.mean(self.score_samples(X)))
 

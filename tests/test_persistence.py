@@ -1,0 +1,124 @@
+"""A fitted estimator saved and loaded again: the same bits, small, and dated."""
+
+import copy
+import io
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+import torch
+from sklearn.datasets import make_low_rank_matrix
+from sklearn.exceptions import InconsistentVersionWarning
+
+import skvae
+from skvae import VAETransformer
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
+
+
+def through_joblib(vae):
+    file = io.BytesIO()
+    joblib.dump(vae, file)
+    return joblib.load(file)
+
+
+def through_skops(vae):
+    content = skops.io.dumps(vae)
+    trusted = skops.io.get_untrusted_types(data=content)
+    assert trusted == ["skvae._vae.VAETransformer"]
+    return skops.io.loads(content, trusted=trusted)
+
+
+WAYS = {
+    "pickle": lambda vae: pickle.loads(pickle.dumps(vae)),
+    "joblib": through_joblib,
+    "deepcopy": copy.deepcopy,
+    "skops": through_skops,
+}
+each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+@each_way
+def test_a_copy_predicts_bit_identically(way, trained, curve, assert_same_bits):
+    assert_same_bits(way(trained), trained, curve)
+
+
+@each_way
+def test_a_copy_has_the_same_attributes(way, trained):
+    copied = way(trained)
+    assert joblib.hash(vars(copied)) == joblib.hash(vars(trained))
+
+
+@each_way
+def test_a_copy_can_be_fitted_on(way, make_vae, curve, assert_same_bits):
+    vae = make_vae(max_iter=3, warm_start=True).fit(curve)
+    copied = way(vae)
+    assert_same_bits(copied.fit(curve), vae.fit(curve), curve)
+
+
+@each_way
+def test_an_unfitted_estimator_is_copied_too(way, make_vae):
+    vae = make_vae(hidden_layer_sizes=(), device="cpu")
+    assert way(vae).get_params() == vae.get_params()
+
+
+def test_a_copy_keeps_nothing_of_the_original(make_vae, curve, assert_same_bits):
+    vae = make_vae(max_iter=3, warm_start=True).fit(curve)
+    copied, expected = copy.deepcopy(vae), copy.deepcopy(vae)
+    vae.fit(curve[:50])
+    assert_same_bits(copied, expected, curve)
+
+
+def test_weights_mapped_from_a_file_predict_alike(
+    tmp_path, trained, curve, assert_same_bits
+):
+    joblib.dump(trained, tmp_path / "vae.joblib")
+    mapped = joblib.load(tmp_path / "vae.joblib", mmap_mode="r")
+    torch.set_warn_always(True)  # torch says it once a process, else
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert_same_bits(mapped, trained, curve)
+    finally:
+        torch.set_warn_always(False)
+
+
+def test_state_is_arrays_and_plain_values(trained):
+    def is_plain(value):
+        if isinstance(value, dict):
+            return all(map(is_plain, (*value.keys(), *value.values())))
+        if isinstance(value, list | tuple):
+            return all(map(is_plain, value))
+        return type(value) in (np.ndarray, str, int, float, bool, type(None))
+
+    state = trained.__getstate__()
+    assert [name for name, value in state.items() if not is_plain(value)] == []
+    assert not any(isinstance(value, torch.Tensor) for value in state.values())
+
+
+def test_a_default_model_is_as_large_as_its_weights():
+    X = make_low_rank_matrix(300, 64, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        vae = VAETransformer(early_stopping=False, max_iter=1).fit(X)
+    n_weights = 64 * 256 + 256 * 128 + 128 * 4 + 2 * 128 + 128 * 256 + 256 * 64
+    assert len(pickle.dumps(vae)) < 4 * n_weights + 50_000
+
+
+@pytest.mark.parametrize("way", [WAYS["pickle"], WAYS["joblib"], WAYS["skops"]])
+def test_a_model_of_another_version_warns(way, trained, curve, monkeypatch):
+    message = "Trying to unpickle estimator VAETransformer from version 9.9.9"
+    with monkeypatch.context() as patch:
+        patch.setattr("skvae._vae.__version__", "9.9.9")
+        content = pickle.dumps(trained)
+    with pytest.warns(InconsistentVersionWarning, match=message) as caught:
+        loaded = pickle.loads(content)
+    assert caught[0].message.original_sklearn_version == "9.9.9"
+    assert caught[0].message.current_sklearn_version == skvae.__version__
+    np.testing.assert_array_equal(loaded.transform(curve), trained.transform(curve))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        way(loaded)  # saved again, it is of this version
