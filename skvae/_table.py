@@ -100,29 +100,30 @@ def column_names(feature_names, n_features):
     return [f"column {i}" for i in range(n_features)]
 
 
-def explain_text(X):
+def explain_text(X, kind=ValueError):
     """Return an error that names X's first entry that is no number, or None.
 
     Parameters
     ----------
     X : array-like
         What the user passed, and did not convert to floats.
+    kind : type
+        The class of the error.
     """
     found = _first_without_number(X)
     if found is None:
         return None
     where, value = found
     if value is None or value is pd.NA or value is pd.NaT:
-        remedy = (
-            "every entry must be a finite number. Impute or drop it first, for example "
-            "with sklearn.impute.SimpleImputer."
-        )
+        rule = "every entry must be a finite number. Impute or drop it first, for "
+        remedy = "example with sklearn.impute.SimpleImputer."
     else:
-        remedy = (
+        rule = (
+            "the X argument must be free of strings and of all else that is no number: "
             "VAETransformer takes numeric columns only for now. Encode it, for example "
-            "with sklearn.preprocessing.OneHotEncoder, or drop it."
         )
-    return ValueError(f"Input X contains {value!r} in {where}: {remedy}")
+        remedy = "with sklearn.preprocessing.OneHotEncoder, or drop it."
+    return kind(f"Input X contains {value!r} in {where}: {rule}{remedy}")
 
 
 def _first_without_number(X):

@@ -646,7 +646,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ensure_min_samples=2 if reset else 1,
             )
         except (TypeError, ValueError) as error:
-            raise (explain_text(X) or error) from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise (explain_text(X, kind) or error) from error
         names = column_names(
             getattr(self, "feature_names_in_", None), self.n_features_in_
         )
