@@ -29,6 +29,25 @@ class LinearVAE:
     def decode(self, z):  # (n, k) -> (n, d)
         return z @ self.decoder + self.decoder_bias
 
+    def log_density(self, x):  # (n, d) -> (n,)
+        """Exact log p(x) of rows, in nats: the ELBO, whose posterior is exact."""
+        mean, variance = x @ self.encoder + self.encoder_bias, np.exp(self.log_var)
+        error = (x - self.decode(mean)) ** 2 + variance @ self.decoder**2
+        noise = self.noise_variance
+        kl = 0.5 * (mean**2 + variance - self.log_var - 1).sum(axis=1)
+        return -0.5 * (error / noise + np.log(2 * np.pi * noise)).sum(axis=1) - kl
+
+    def permuted(self, order, signs):
+        """Return the same model, component ``i`` being ``order[i]`` times its sign."""
+        return LinearVAE(
+            encoder=self.encoder[:, order] * signs,
+            encoder_bias=self.encoder_bias[order] * signs,
+            log_var=self.log_var[order],
+            decoder=self.decoder[order] * signs[:, None],
+            decoder_bias=self.decoder_bias,
+            noise_variance=self.noise_variance,
+        )
+
     def with_noise(self, noise_variance):
         """Return the decoder with other noise, rotated to a diagonal posterior."""
         whitened = self.decoder / np.sqrt(noise_variance)

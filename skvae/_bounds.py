@@ -7,6 +7,7 @@ constants, so that a bound is comparable to an exact log-likelihood.
 from math import log
 
 import torch
+from torch.quasirandom import SobolEngine
 
 
 def kl_divergence(mean, log_var):  # (n, k), (n, k) -> (n, k)
@@ -62,3 +63,14 @@ def importance_weighted_bound(vae, likelihood, x, noise):
     # log p(z) - log q(z|x): the normal densities' constants cancel.
     log_ratio = 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
     return torch.logsumexp(log_likelihood + log_ratio, dim=0) - log(n_draws)
+
+
+def spread_normal(n_draws, n_components):
+    """Return fixed standard normal draws, spread evenly, (n_draws, n_components).
+
+    They integrate over z with a smaller error than as many random ones. A power of 2
+    spreads best.
+    """
+    sobol = SobolEngine(n_components, scramble=True, seed=0)
+    share = sobol.draw(n_draws, dtype=torch.float64)
+    return torch.special.ndtri(share.clamp(2**-31, 1 - 2**-31))

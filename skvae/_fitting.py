@@ -1,8 +1,9 @@
 """From standardised rows to a fitted VAE: who trains, who vouches, what is kept.
 
 Rows are split, the closed form starts the network, training improves it, and where
-nothing beats the closed form on held-out rows, that of all rows is the result. Then
-components are put in order and the read-out is fitted.
+nothing beats the closed form on held-out rows, that of all rows is the result. Else the
+held-out rows have told the noise and the network's weight in the density, and join the
+training for a last while. Then components are put in order and the read-out is fitted.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 
 from skvae._anchor import fit_linear_vae, fit_readout, honest_noise, least_noise
-from skvae._bounds import elbo, kl_divergence
+from skvae._bounds import elbo, kl_divergence, spread_normal
 from skvae._likelihoods import Gaussian
+from skvae._model import FittedVAE, Parameters, stacking_weight
 from skvae._network import VAE, initial_parameters, permute_components
 from skvae._training import Record, evaluate, mean_squared_error, one_thread, train
 
@@ -21,16 +23,17 @@ from skvae._training import Record, evaluate, mean_squared_error, one_thread, tr
 NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0
-TELLING_ROWS = 1_000
+TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
+TELLING_DRAWS = 32
+FINISH = 0.5  # epochs of all rows at the end, as a share of those that helped
+Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
 @dataclass
 class Solution:
-    """A fitted VAE in plain arrays, and how the fit went."""
+    """The parameters of a fitted VAE, and how the fit went."""
 
-    flat: np.ndarray  # (n_parameters,), float32
-    noise_variance: np.ndarray  # (d,)
-    readout: np.ndarray | None = None  # (k + 1, d)
+    parameters: Parameters
     component_kl: np.ndarray | None = None  # (k,)
     n_epochs: int = 1
     best_epoch: int = 0
@@ -54,8 +57,9 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
         Number of rows that stop the training and measure the noise.
     seed : int
     device : str
-    start : tuple of ndarray, optional
-        Flat weights and noise variance to continue from, instead of the closed form.
+    start : Parameters, optional
+        Of a fitted VAE to continue from, instead of the closed form. Where that fit
+        kept the closed form, this one starts from it too.
 
     Returns
     -------
@@ -63,13 +67,18 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     """
     with one_thread():
         fitter = _Fitter(x, architecture, settings, noise, seed, device, start)
-        if start is None and not architecture.hidden_layer_sizes and settings.beta == 1:
+        if (
+            fitter.start is None
+            and not architecture.hidden_layer_sizes
+            and settings.beta == 1
+        ):
             solution = fitter.closed_form()
         elif settings.patience:
             solution = fitter.early_stopped(n_held_out)
         else:
             solution = fitter.all_rows(n_held_out)
-        return _in_canonical_order(x, architecture, solution)
+        _finish(x, solution)
+        return solution
 
 
 class _Fitter:
@@ -77,19 +86,29 @@ class _Fitter:
 
     def __init__(self, x, architecture, settings, noise, seed, device, start):
         self.x, self.architecture, self.settings = x, architecture, settings
-        self.noise, self.floor, self.start = noise, NOISE_FLOOR[noise], start
+        self.noise, self.floor = noise, NOISE_FLOOR[noise]
+        linear_was_best = start is not None and start.architecture != architecture
+        self.start = None if linear_was_best else start
         self.device = torch.device(device)
         self.tensor = torch.from_numpy(x).to(self.device)
         self.seed = seed
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
         self.order = order.to(self.device)
 
+    def closed_form_is_best(self):
+        """Whether training could only find its way back to the closed form."""
+        is_linear = not self.architecture.hidden_layer_sizes
+        return is_linear and self.settings.beta == 1 and self.start is None
+
     def closed_form(self):
         """Return the linear VAE of all rows, its noise cross-fitted."""
         linear = self._fit_linear(self.x)
         noise_variance = honest_noise(self.x, linear, self.noise, self.floor)
-        flat = self._initial_parameters(linear.with_noise(noise_variance))
-        return Solution(flat.numpy(), noise_variance)
+        linear = linear.with_noise(noise_variance)
+        architecture = replace(self.architecture, hidden_layer_sizes=())
+        flat = initial_parameters(architecture, linear, None).numpy()
+        parameters = Parameters(architecture, flat, noise_variance, linear, 0.0)
+        return Solution(parameters)
 
     def early_stopped(self, n_held_out):
         """Train until held-out rows improve no more; keep what suited them best."""
@@ -98,9 +117,14 @@ class _Fitter:
         record = self._train(start, rest, held_out)
         if self.start is None and not self._improves(start, record, held_out):
             record.best_epoch = 0
-            solution = self.closed_form()
-        else:
-            solution = self._solution(start, record, rest, held_out)
+            return _with_history(self.closed_form(), record)
+        solution = self._solution(start, record, rest, held_out)
+        n_epochs = round(FINISH * record.best_epoch)
+        if n_epochs:
+            best = _Start(record.flat, record.likelihood, start.linear)
+            changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
+            last = self._train(best, self.order, held_out[:0], report=None, **changes)
+            solution.parameters.flat = last.flat.cpu().numpy()
         return _with_history(solution, record)
 
     def all_rows(self, n_held_out):
@@ -110,35 +134,34 @@ class _Fitter:
         rehearsal = self._train(start, rest, held_out, report=None)
         solution = self._solution(start, rehearsal, rest, held_out)
         record = self._train(self._start(self.order), self.order, held_out[:0])
-        solution.flat = record.flat.cpu().numpy()
+        solution.parameters.flat = record.flat.cpu().numpy()
         return _with_history(solution, record)
 
     def _start(self, rows):
-        """Return where training on some rows starts: flat weights and likelihood."""
+        """Return where training on some rows starts."""
         if self.start is None:
             linear = self._fit_linear(self.x[rows.cpu().numpy()])
-            flat, variance = self._initial_parameters(linear), linear.noise_variance
+            generator = torch.Generator().manual_seed(self.seed)
+            flat = initial_parameters(self.architecture, linear, generator)
+            variance = linear.noise_variance
         else:
-            flat, variance = torch.from_numpy(self.start[0].copy()), self.start[1]
+            linear, variance = self.start.linear, self.start.noise_variance
+            flat = torch.from_numpy(self.start.flat.copy())
         variance, least = (
             torch.from_numpy(values).float().to(self.device)
             for values in (variance, least_noise(self.x, self.noise, self.floor))
         )
         likelihood = Gaussian(variance, floor=least, shared=self.noise == "spherical")
-        return flat.to(self.device), likelihood
+        return _Start(flat.to(self.device), likelihood, linear)
 
     def _fit_linear(self, x):
-        return fit_linear_vae(x, self.architecture.n_components, self.noise, self.floor)
-
-    def _initial_parameters(self, linear):
-        generator = torch.Generator().manual_seed(self.seed)
-        return initial_parameters(self.architecture, linear, generator)
+        k = self.architecture.n_components
+        return fit_linear_vae(x, k, self.noise, self.floor)
 
     def _train(self, start, rows, held_out, **changes):
-        flat, likelihood = start
-        vae = VAE(self.architecture, flat.clone())
+        vae = VAE(self.architecture, start.flat.clone())
         generator = torch.Generator(self.device).manual_seed(self.seed)
-        arguments = vae, likelihood.clone(), self.tensor, rows, held_out
+        arguments = vae, start.likelihood.clone(), self.tensor, rows, held_out
         return train(*arguments, replace(self.settings, **changes), generator)
 
     def _improves(self, start, record, held_out):
@@ -152,21 +175,36 @@ class _Fitter:
             return False
         rows = held_out[:n]
         noise = self._draw(n)
-        start_bounds, bounds = (
-            self._row_bounds(flat, likelihood, rows, noise)
-            for flat, likelihood in (start, (record.flat, record.likelihood))
-        )
-        gain = bounds - start_bounds
+        before, after = (self._row_bounds(m, rows, noise) for m in (start, record))
+        gain = after - before
         return bool(gain.mean() > CAUTION / n * gain.std() / n**0.5)
 
-    def _row_bounds(self, flat, likelihood, rows, noise):
-        vae, beta = VAE(self.architecture, flat), self.settings.beta
-        _, fitted = evaluate(vae, likelihood, self.tensor, rows, noise, beta)
+    def _row_bounds(self, model, rows, noise):
+        vae, beta = VAE(self.architecture, model.flat), self.settings.beta
+        _, fitted = evaluate(vae, model.likelihood, self.tensor, rows, noise, beta)
         with torch.no_grad():
             return elbo(vae, fitted, self.tensor[rows], noise, beta)[0]
 
+    @torch.no_grad()
     def _solution(self, start, record, rows, held_out):
-        """Attach to the weights a noise that is honest about unseen rows.
+        """Attach to the weights what held-out rows say of the noise and the density."""
+        parameters = Parameters(
+            architecture=self.architecture,
+            flat=record.flat.cpu().numpy(),
+            noise_variance=self._honest_noise(start, record, rows, held_out),
+            linear=start.linear,
+        )
+        telling = self.x[held_out[:TELLING_ROWS].cpu().numpy()].astype(np.float64)
+        _set_ranges(parameters, self.x)
+        fitted = FittedVAE(parameters)
+        noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
+        log_density = fitted.log_density(torch.from_numpy(telling), noise).numpy()
+        of_linear = start.linear.log_density(telling)
+        parameters.network_weight = stacking_weight(log_density, of_linear)
+        return Solution(parameters)
+
+    def _honest_noise(self, start, record, rows, held_out):
+        """Return a noise that holds on unseen rows.
 
         Held-out rows are few; training rows are many, and flatter the model. So all
         rows give the noise, training rows with their errors raised to the held-out
@@ -184,9 +222,9 @@ class _Fitter:
         error = share * unseen + (1 - share) * inflation * seen
         evidence = self._squares(held_out).sum(dim=0)
         evidence /= self._squares(rows).mean(dim=0).clamp(min=1e-12)
-        error = (evidence * error + start[1].variance) / (evidence + 1)
+        error = (evidence * error + start.likelihood.variance) / (evidence + 1)
         variance = record.likelihood.refit(error.float()).variance
-        return Solution(record.flat.cpu().numpy(), variance.cpu().double().numpy())
+        return variance.cpu().double().numpy()
 
     def _squares(self, rows):
         return self.tensor[rows].double().square()
@@ -196,6 +234,15 @@ class _Fitter:
         generator = torch.Generator(self.device).manual_seed(self.seed)
         noise = torch.zeros(n, self.architecture.n_components, device=self.device)
         return noise.normal_(generator=generator) if self.settings.beta else noise
+
+
+@dataclass
+class _Start:
+    """Where training starts, and the linear VAE that the model falls back on."""
+
+    flat: torch.Tensor
+    likelihood: Gaussian
+    linear: object
 
 
 def _with_history(solution, record: Record):
@@ -211,25 +258,44 @@ def _with_history(solution, record: Record):
     return solution
 
 
-def _in_canonical_order(x, architecture, solution):
+@torch.no_grad()
+def _finish(x, solution):
     """Order components by their nats, sign them, and fit the read-out.
 
     A component's sign makes it grow with the column that it covaries with most.
     """
-    rows = torch.from_numpy(x[:: -(-len(x) // SUMMARY_ROWS)])
-    vae = VAE(architecture, torch.from_numpy(solution.flat))
-    with torch.no_grad():
-        mean, log_var = vae.encode(rows)
-        component_kl = kl_divergence(mean, log_var).mean(dim=0).double().numpy()
-        residual = (rows - vae.decode(mean)).double().numpy()
+    parameters = solution.parameters
+    rows, mean, log_var = _encode_some(parameters, x)
+    component_kl = kl_divergence(mean, log_var).mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
     z = mean.double().numpy()[:, order]
     covariance = (z - z.mean(axis=0)).T @ rows.double().numpy()
     strongest = np.abs(covariance).argmax(axis=1)
     signs = np.where(covariance[np.arange(len(order)), strongest] < 0, -1.0, 1.0)
     permute_components(
-        architecture, vae.flat, torch.from_numpy(order), torch.from_numpy(signs).float()
+        parameters.architecture,
+        torch.from_numpy(parameters.flat),
+        torch.from_numpy(order),
+        torch.from_numpy(signs).float(),
     )
+    parameters.linear = parameters.linear.permuted(order, signs)
     solution.component_kl = component_kl[order]
-    solution.readout = fit_readout(z * signs, residual)
-    return solution
+    _set_ranges(parameters, x)
+    decoded = FittedVAE(parameters).decode(torch.from_numpy(z * signs)).numpy()
+    parameters.readout = fit_readout(z * signs, rows.numpy() - decoded)
+
+
+def _set_ranges(parameters, x):
+    """Remember where the training rows and their posteriors were."""
+    _, mean, log_var = _encode_some(parameters, x)
+    reach = Z_REACH * (0.5 * log_var).exp()
+    z = torch.cat([mean - reach, mean + reach]).double().numpy()
+    for name, values in (("x_range", x), ("z_range", z)):
+        bounds = np.stack([values.min(axis=0), values.max(axis=0)])
+        setattr(parameters, name, bounds.astype(np.float64))
+
+
+def _encode_some(parameters, x):
+    rows = torch.from_numpy(x[:: -(-len(x) // SUMMARY_ROWS)])
+    vae = VAE(parameters.architecture, torch.from_numpy(parameters.flat))
+    return rows, *vae.encode(rows)

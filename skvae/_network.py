@@ -1,7 +1,7 @@
 """The variational autoencoder's network: a linear VAE plus MLPs that start at zero.
 
     mean(x)    = x A + a + f(x)
-    log_var(x) =       c + s(x)
+    log_var(x) = min(2,  c + s(x))
     decode(z)  = z B + b + g(z)
 
 ``(f, s)`` is one MLP, ``g`` is another, and both end in a layer of zeros, so that the
@@ -28,6 +28,10 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 # deviations: an outlier moves along the linear part, as in PCA, and not along an MLP's
 # extrapolation.
 MLP_RANGE = 5.0
+
+# No posterior is much wider than the prior, however far the row; somewhat wider may be
+# right, where distant z explain a row as well.
+MAX_LOG_VAR = 2.0
 
 INIT_GAIN = 3**0.5
 
@@ -128,7 +132,7 @@ class VAE(nn.Module):
         if not self.architecture.n_layers:
             return mean, parts["linear_log_var"].expand_as(mean)
         f, s = self._mlp("encoder", x).chunk(2, dim=1)
-        return mean + f, parts["linear_log_var"] + s
+        return mean + f, (parts["linear_log_var"] + s).clamp(max=MAX_LOG_VAR)
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return the parameters of p(x|z), for Gaussian columns their mean."""

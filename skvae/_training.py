@@ -39,6 +39,7 @@ class Settings:
     beta: float
     patience: int | None  # epochs without improvement; None keeps the last epoch
     tol: float  # nats a row that count as an improvement
+    kl_warmup: bool = True  # whether the weight of the KL rises to beta by and by
     report: Callable[[int, float, float | None], None] | None = None
 
 
@@ -196,8 +197,10 @@ class _Trainer:
         order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
         total = torch.zeros((), device=rows.device)
         for batch in rows[order[: n_batches * size]].split(size):
-            progress = min(1.0, self.n_steps / max(1, kl_warmup_steps))
-            kl_share = KL_WARMUP_START + (1 - KL_WARMUP_START) * progress
+            ahead = max(
+                0.0, 1 - self.n_steps / kl_warmup_steps if kl_warmup_steps else 0
+            )
+            kl_share = 1 - (1 - KL_WARMUP_START) * ahead
             total += self._step(self.x[batch], self.settings.beta * kl_share)
         return float(total) / n_batches
 
@@ -250,7 +253,8 @@ class _Trainer:
     def _kl_warmup_steps(self, n_rows):
         """At most half of the run, however short."""
         longest = min(KL_WARMUP_EPOCHS, self.settings.max_epochs // 2)
-        return min(KL_WARMUP_STEPS, longest * self._steps_per_epoch(n_rows))
+        steps = min(KL_WARMUP_STEPS, longest * self._steps_per_epoch(n_rows))
+        return steps if self.settings.kl_warmup else 0
 
     def _steps_per_epoch(self, n_rows):
         return n_rows // min(self.settings.batch_size, n_rows)

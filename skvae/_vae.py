@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._bounds import importance_weighted_bound
+from skvae._bounds import spread_normal
 from skvae._fitting import fit_vae
-from skvae._likelihoods import Gaussian
-from skvae._network import VAE, Architecture
+from skvae._model import FittedVAE, Parameters
+from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes
 from skvae._table import (
     check_entries,
@@ -149,6 +149,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
         training rows. Components are ordered by it, largest first, and signed such
         that the column they covary with most, in absolute value, grows with them.
+
+    network_weight_ : float
+        Weight, between 0 and 1, of the network's density in the model that `score`
+        and `sample` speak of, chosen by held-out rows. The rest is the density of the
+        linear model that training started from: a row that the network finds far less
+        likely costs the logarithm of that rest, and no more. 0 where the linear model
+        is all there is.
 
     n_active_components_ : int
         Number of components that carry more than 0.01 nats.
@@ -399,12 +406,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         Z = self._validate_latent(X)
-        vae, readout = self._network(), torch.from_numpy(_own_float64(self._readout))
-
-        def decode(z):
-            return vae.decode(z) + readout[0] + z @ readout[1:]
-
-        return self._to_units(_map_rows(decode, Z), Z.dtype)
+        return self._to_units(_map_rows(self._model().reconstruct, Z), Z.dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -440,11 +442,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         n_samples = _check_n_samples(n_samples)
-        random = _random_state(random_state)
-        Z = random.standard_normal((n_samples, self.n_components_))
-        X = self._to_units(_map_rows(self._network().decode, Z), np.float64)
-        noise = random.standard_normal(X.shape)
-        return X + np.sqrt(self.noise_variance_) * noise
+        with torch.no_grad(), one_thread():
+            x = self._model().sample(n_samples, _random_state(random_state))
+        return self._to_units(x, np.float64)
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -487,17 +487,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         array([-3.2, -3.4])
         """
         X = self._validate(X)
-        vae = self._network()
-        variance = torch.from_numpy(self.noise_variance_ / self.scale_**2)
-        likelihood = Gaussian(variance, floor=0.0, shared=False)
-        noise = _score_noise(self.n_components_)
-
-        def bound(x):
-            return importance_weighted_bound(vae, likelihood, x, noise)
-
+        model, noise = self._model(), spread_normal(SCORE_DRAWS, self.n_components_)
         x = standardise(X, self.mean_, self.scale_, np.float64)
         rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
-        return _map_rows(bound, x, rows) - self._log_scale()
+        bounds = _map_rows(lambda x: model.log_density(x, noise), x, rows)
+        return bounds - self._log_scale()
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -549,8 +543,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
             activation=self.activation,
         )
-        start = self._warm_start(architecture)
-        if start is None:
+        warm = self.warm_start and getattr(self, "_architecture", None)
+        if warm != asdict(architecture):
+            warm = False
             self.mean_, self.scale_ = fit_scaling(X, self.scaling)
         seed = _random_state(self.random_state).randint(2**31 - 1)
         n_held_out = round(self.validation_fraction * len(X))
@@ -562,9 +557,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_held_out=min(max(n_held_out, 1), len(X) - 1),
             seed=seed,
             device=self.device,
-            start=start,
+            start=Parameters.from_dict(self._parameters) if warm else None,
         )
-        self._remember(architecture, solution)
+        self._architecture = asdict(architecture)
+        self._remember(solution)
         self._warn_of(solution)
 
     def _settings(self, n_samples):
@@ -583,15 +579,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             report=partial(_print_epoch, self._log_scale()) if self.verbose else None,
         )
 
-    def _remember(self, architecture, solution):
+    def _remember(self, solution):
         """Set the fitted attributes: arrays and plain values, in the user's units."""
-        log_scale = self._log_scale()
-        self.n_components_ = architecture.n_components
-        self._n_features_out = architecture.n_components
-        self._architecture = asdict(architecture)
-        self._weights = solution.flat
-        self._readout = solution.readout
-        self.noise_variance_ = solution.noise_variance * self.scale_**2
+        log_scale, parameters = self._log_scale(), solution.parameters
+        self._parameters = parameters.to_dict()
+        self.n_components_ = self._n_features_out = len(solution.component_kl)
+        self.noise_variance_ = parameters.noise_variance * self.scale_**2
+        self.network_weight_ = parameters.network_weight
         self.component_kl_ = solution.component_kl
         self.n_active_components_ = int((solution.component_kl > ACTIVE_NATS).sum())
         self.n_iter_ = solution.n_epochs
@@ -621,14 +615,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         else:
             return
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
-
-    def _warm_start(self, architecture):
-        """Weights and noise of the last fit, if they fit the columns of this one."""
-        if not (self.warm_start and hasattr(self, "_weights")):
-            return None
-        if Architecture(**self._architecture) != architecture:
-            return None
-        return self._weights, self.noise_variance_ / self.scale_**2
 
     # ------------------------------------------------------------- using the model
 
@@ -671,17 +657,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Return what a log-density loses on its way to the units of X."""
         return float(np.log(self.scale_).sum())
 
-    def _network(self):
-        """Build the network in float64, whose rounding no batch size shows."""
-        flat = torch.from_numpy(np.asarray(self._weights, dtype=np.float64))
-        return VAE(Architecture(**self._architecture), flat)
+    def _model(self):
+        return FittedVAE(Parameters.from_dict(self._parameters))
 
     def _posterior(self, X):
         X = self._validate(X)
-        vae = self._network()
+        model = self._model()
 
         def encode(x):
-            mean, log_var = vae.encode(x)
+            mean, log_var = model.encode(x)
             return torch.cat([mean, (0.5 * log_var).exp()], dim=1)
 
         x = standardise(X, self.mean_, self.scale_, np.float64)
@@ -736,13 +720,6 @@ def _random_state(random_state):
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(8))
     return check_random_state(random_state)
-
-
-def _score_noise(n_components):
-    """Return fixed standard normal draws, evenly spread, (SCORE_DRAWS, k)."""
-    sobol = torch.quasirandom.SobolEngine(n_components, scramble=True, seed=0)
-    share = sobol.draw(SCORE_DRAWS, dtype=torch.float64)
-    return torch.special.ndtri(share.clamp(2**-31, 1 - 2**-31))
 
 
 def _check_n_samples(n_samples):

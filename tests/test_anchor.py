@@ -163,6 +163,29 @@ def test_other_noise_keeps_the_signal_and_gets_its_own_posterior(noise, k):
     np.testing.assert_allclose(posterior_mean(other, x), mean, atol=1e-10)
 
 
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(("n", "d", "k"), [(400, 6, 2), (10, 20, 3), (50, 4, 6)])
+def test_log_density_is_that_of_the_normal_distribution(noise, n, d, k):
+    x = factor_table(n, d)
+    linear = fit_linear_vae(x, k, noise, NOISE_FLOOR[noise])
+    oracle = multivariate_normal(linear.decoder_bias, model_covariance(linear))
+    new = factor_table(30, d, seed=1)
+    np.testing.assert_allclose(linear.log_density(new), oracle.logpdf(new), rtol=1e-6)
+
+
+def test_a_permuted_model_is_the_same_model():
+    x = factor_table()
+    linear = fit_linear_vae(x, 3, "diag", 1e-4)
+    order, signs = np.array([2, 0, 1]), np.array([1.0, -1.0, -1.0])
+    permuted = linear.permuted(order, signs)
+    z = posterior_mean(linear, x)[:, order] * signs
+    np.testing.assert_allclose(posterior_mean(permuted, x), z)
+    np.testing.assert_allclose(
+        permuted.decode(z), linear.decode(posterior_mean(linear, x))
+    )
+    np.testing.assert_allclose(permuted.log_density(x), linear.log_density(x))
+
+
 # --------------------------------------------------------------------- hard tables
 
 

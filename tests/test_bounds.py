@@ -8,7 +8,12 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from skvae._anchor import fit_linear_vae
-from skvae._bounds import elbo, importance_weighted_bound, kl_divergence
+from skvae._bounds import (
+    elbo,
+    importance_weighted_bound,
+    kl_divergence,
+    spread_normal,
+)
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture, initial_parameters
 
@@ -152,3 +157,20 @@ def test_no_rows_bound_depends_on_the_others():
     together = importance_weighted_bound(vae, likelihood, X, noise)
     alone = [importance_weighted_bound(vae, likelihood, row[None], noise) for row in X]
     np.testing.assert_allclose(together, torch.cat(alone), rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 8])
+def test_spread_draws_have_the_moments_of_a_normal_distribution(k):
+    draws = spread_normal(1024, k)
+    assert draws.shape == (1024, k)
+    np.testing.assert_allclose(draws.mean(dim=0), 0, atol=0.01)
+    np.testing.assert_allclose(draws.T @ draws / 1024, np.eye(k), atol=0.05)
+    assert torch.equal(draws, spread_normal(1024, k))
+
+
+def test_spread_draws_integrate_better_than_random_ones():
+    def error(draws):  # of the mean of exp(z0 + z1), which is e
+        return abs(draws.sum(dim=1).exp().mean() - np.e)
+
+    random = np.mean([error(normal(128, 2, seed=seed)) for seed in range(20)])
+    assert error(spread_normal(128, 2)) < random / 2

@@ -9,7 +9,8 @@ import torch
 from skvae._anchor import fit_linear_vae, honest_noise, least_noise
 from skvae._bounds import kl_divergence
 from skvae._fitting import NOISE_FLOOR, fit_vae
-from skvae._network import VAE, Architecture, permute_components
+from skvae._model import FittedVAE
+from skvae._network import Architecture, permute_components
 from skvae._training import Settings
 
 NOISES = ["spherical", "diag"]
@@ -40,7 +41,7 @@ def curved_table(n=400, seed=0):
 
 def fit(x, hidden=(16,), k=2, noise="spherical", seed=0, start=None, **changes):
     architecture = Architecture(x.shape[1], k, hidden, "silu")
-    return architecture, fit_vae(
+    return fit_vae(
         x,
         architecture,
         replace(SETTINGS, **changes),
@@ -52,29 +53,32 @@ def fit(x, hidden=(16,), k=2, noise="spherical", seed=0, start=None, **changes):
     )
 
 
-def network(architecture, solution):
-    return VAE(architecture, torch.from_numpy(solution.flat))
+def encode(solution, x):
+    model = FittedVAE(solution.parameters)
+    return [t.detach() for t in model.encode(torch.from_numpy(x.astype(np.float64)))]
 
 
-def encode(architecture, solution, x):
-    vae = network(architecture, solution)
-    return [t.detach() for t in vae.encode(torch.from_numpy(x))]
+def decode_mean(solution, x):
+    mean, _ = encode(solution, x)
+    return FittedVAE(solution.parameters).decode(mean).detach().numpy()
 
 
-def decode_mean(architecture, solution, x):
-    mean, _ = encode(architecture, solution, x)
-    return network(architecture, solution).decode(mean).detach().numpy()
-
-
-def assert_is_closed_form(architecture, solution, x, noise):
+def assert_is_closed_form(solution, x, noise):
     """Of all rows, with a cross-fitted noise."""
     floor = NOISE_FLOOR[noise]
-    linear = fit_linear_vae(x, architecture.n_components, noise, floor)
+    parameters = solution.parameters
+    linear = fit_linear_vae(x, len(solution.component_kl), noise, floor)
     cross_fitted = honest_noise(x, linear, noise, floor)
-    np.testing.assert_allclose(solution.noise_variance, cross_fitted, rtol=1e-6)
-    decoder = network(architecture, solution).parts["linear_decoder_weight"].detach()
-    signal = decoder.T @ decoder  # whatever the order and the signs
+    np.testing.assert_allclose(
+        solution.parameters.noise_variance, cross_fitted, rtol=1e-6
+    )
+    assert parameters.architecture.hidden_layer_sizes == ()
+    assert parameters.network_weight == 0
+    signal = parameters.linear.decoder.T @ parameters.linear.decoder
     np.testing.assert_allclose(signal, linear.decoder.T @ linear.decoder, atol=1e-5)
+    decoded = parameters.linear.decode(np.eye(len(solution.component_kl)))
+    found = FittedVAE(parameters).decode(torch.eye(len(decoded)).double()).detach()
+    np.testing.assert_allclose(found, decoded, atol=1e-5)
 
 
 # -------------------------------------------------------------------- closed form
@@ -84,8 +88,8 @@ def assert_is_closed_form(architecture, solution, x, noise):
 @pytest.mark.parametrize("patience", [10, None])
 def test_the_linear_model_is_the_closed_form_of_all_rows(noise, patience):
     x = curved_table()
-    architecture, solution = fit(x, (), noise=noise, patience=patience)
-    assert_is_closed_form(architecture, solution, x, noise)
+    solution = fit(x, (), noise=noise, patience=patience)
+    assert_is_closed_form(solution, x, noise)
     assert (solution.stopped, solution.best_epoch) == ("closed form", 0)
     assert (solution.loss_curve, solution.validation_scores) == ([], [])
 
@@ -96,36 +100,36 @@ def test_where_nothing_improves_the_closed_form_of_all_rows_is_kept(
     noise, learning_rate
 ):
     x = linear_table()
-    architecture, solution = fit(x, noise=noise, learning_rate=learning_rate)
-    assert_is_closed_form(architecture, solution, x, noise)
+    solution = fit(x, noise=noise, learning_rate=learning_rate)
+    assert_is_closed_form(solution, x, noise)
     assert solution.best_epoch == 0
     assert solution.n_epochs > 0
     assert len(solution.loss_curve) == solution.n_epochs
-    _, first = fit(x, noise=noise, learning_rate=learning_rate, max_epochs=1)
+    first = fit(x, noise=noise, learning_rate=learning_rate, max_epochs=1)
     assert solution.best_score == pytest.approx(first.best_score)  # of the start
 
 
 def test_training_is_kept_where_it_improves():
     x = curved_table()
     new = curved_table(seed=1)
-    architecture, solution = fit(x, max_epochs=60, learning_rate=0.01)
+    solution = fit(x, max_epochs=60, learning_rate=0.01)
     assert solution.best_epoch > 0
     linear = fit_linear_vae(x, 2, "spherical", NOISE_FLOOR["spherical"])
     of_linear = new - linear.decode(new @ linear.encoder + linear.encoder_bias)
-    error = new - decode_mean(architecture, solution, new)
+    error = new - decode_mean(solution, new)
     assert (error**2).sum() < 0.6 * (of_linear**2).sum()
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_warm_start_stays_where_nothing_improves(noise):
     x = curved_table()
-    _, first = fit(x, noise=noise, max_epochs=10)
-    before = first.flat.copy()
-    start = first.flat, first.noise_variance
-    _, again = fit(x, noise=noise, start=start, learning_rate=RUINOUS)
+    first = fit(x, noise=noise, max_epochs=10)
+    start = first.parameters
+    before = start.flat.copy()
+    again = fit(x, noise=noise, start=start, learning_rate=RUINOUS)
     assert again.best_epoch == 0
-    np.testing.assert_array_equal(again.flat, before)
-    np.testing.assert_array_equal(first.flat, before)  # the caller's array
+    np.testing.assert_array_equal(again.parameters.flat, before)
+    np.testing.assert_array_equal(start.flat, before)  # the caller's array
 
 
 # ------------------------------------------------------------------- honest noise
@@ -135,7 +139,7 @@ def test_a_warm_start_stays_where_nothing_improves(noise):
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_noise_is_the_error_on_fresh_rows_and_not_on_the_trained(noise, early_stopping):
     x, fresh = np.split(linear_table(2000, 12), [50])
-    architecture, solution = fit(
+    solution = fit(
         x,
         (64,),
         k=6,
@@ -147,9 +151,9 @@ def test_noise_is_the_error_on_fresh_rows_and_not_on_the_trained(noise, early_st
     )
 
     def mean_error(rows):
-        return ((rows - decode_mean(architecture, solution, rows)) ** 2).mean()
+        return ((rows - decode_mean(solution, rows)) ** 2).mean()
 
-    claimed = solution.noise_variance.mean()
+    claimed = solution.parameters.noise_variance.mean()
     if not early_stopping:
         assert solution.best_epoch == 400
         assert claimed > 5 * mean_error(x)
@@ -157,7 +161,7 @@ def test_noise_is_the_error_on_fresh_rows_and_not_on_the_trained(noise, early_st
 
 
 def test_without_early_stopping_no_validation_is_reported():
-    _, solution = fit(curved_table(), patience=None)
+    solution = fit(curved_table(), patience=None)
     assert solution.validation_scores == []
     assert solution.best_score is None
     assert (solution.n_epochs, solution.stopped) == (3, "max_epochs")
@@ -171,11 +175,11 @@ def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
     x = linear_table()
     x[:, 1] = x[:, 0]
     x[:, 2] = 0
-    _, solution = fit(x, hidden, k=5, noise=noise, patience=patience)
-    assert solution.noise_variance.shape == (5,)
+    solution = fit(x, hidden, k=5, noise=noise, patience=patience)
+    assert solution.parameters.noise_variance.shape == (5,)
     least = least_noise(x, noise, NOISE_FLOOR[noise])
-    assert (solution.noise_variance >= least * (1 - 1e-6)).all()
-    assert (np.ptp(solution.noise_variance) == 0) == (noise == "spherical")
+    assert (solution.parameters.noise_variance >= least * (1 - 1e-6)).all()
+    assert (np.ptp(solution.parameters.noise_variance) == 0) == (noise == "spherical")
 
 
 # ---------------------------------------------------------------- canonical order
@@ -185,8 +189,8 @@ def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
 @pytest.mark.parametrize("noise", NOISES)
 def test_components_carry_their_nats_largest_first(hidden, noise):
     x = curved_table()
-    architecture, solution = fit(x, hidden, k=4, noise=noise, max_epochs=10)
-    mean, log_var = encode(architecture, solution, x)
+    solution = fit(x, hidden, k=4, noise=noise, max_epochs=10)
+    mean, log_var = encode(solution, x)
     carried = kl_divergence(mean, log_var).mean(dim=0)
     np.testing.assert_allclose(solution.component_kl, carried, rtol=1e-4, atol=1e-5)
     assert (np.diff(solution.component_kl) <= 0).all()
@@ -196,8 +200,8 @@ def test_components_carry_their_nats_largest_first(hidden, noise):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_components_grow_with_the_column_they_covary_with_most(hidden, seed):
     x = curved_table(seed=seed)
-    architecture, solution = fit(x, hidden, k=3, max_epochs=10)
-    mean, _ = encode(architecture, solution, x)
+    solution = fit(x, hidden, k=3, max_epochs=10)
+    mean, _ = encode(solution, x)
     covariance = np.cov(mean.T, x.T)[:3, 3:]
     strongest = abs(covariance).argmax(axis=1)
     assert (covariance[np.arange(3), strongest] > 0).all()
@@ -205,14 +209,20 @@ def test_components_grow_with_the_column_they_covary_with_most(hidden, seed):
 
 def test_order_and_signs_do_not_depend_on_those_of_the_start():
     x = curved_table()
-    architecture, solution = fit(x, max_epochs=10, learning_rate=0.01, k=3)
-    shuffled = torch.from_numpy(solution.flat.copy())
-    order, signs = torch.tensor([2, 0, 1]), torch.tensor([-1.0, 1.0, -1.0])
-    permute_components(architecture, shuffled, order, signs)
-    start = shuffled.numpy(), solution.noise_variance
-    _, again = fit(x, k=3, start=start, learning_rate=RUINOUS)
-    np.testing.assert_allclose(again.flat, solution.flat, atol=1e-6)
-    np.testing.assert_allclose(again.readout, solution.readout, atol=1e-4)
+    solution = fit(x, max_epochs=10, learning_rate=0.01, k=3)
+    found = solution.parameters
+    order, signs = np.array([2, 0, 1]), np.array([-1.0, 1.0, -1.0])
+    flat = torch.from_numpy(found.flat.copy())
+    permute_components(
+        found.architecture, flat, torch.tensor(order), torch.tensor(signs).float()
+    )
+    start = replace(
+        found, flat=flat.numpy(), linear=found.linear.permuted(order, signs)
+    )
+    again = fit(x, k=3, start=start, learning_rate=RUINOUS).parameters
+    np.testing.assert_allclose(again.flat, found.flat, atol=1e-6)
+    np.testing.assert_allclose(again.linear.encoder, found.linear.encoder, atol=1e-6)
+    np.testing.assert_allclose(again.readout, found.readout, atol=1e-4)
 
 
 # ---------------------------------------------------------------------- read-out
@@ -221,17 +231,17 @@ def test_order_and_signs_do_not_depend_on_those_of_the_start():
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_readout_is_least_squares_on_what_the_decoder_leaves(hidden):
     x = curved_table()
-    architecture, solution = fit(x, hidden, max_epochs=10)
-    mean, _ = encode(architecture, solution, x)
-    residual = x - decode_mean(architecture, solution, x)
+    solution = fit(x, hidden, max_epochs=10)
+    mean, _ = encode(solution, x)
+    residual = x - decode_mean(solution, x)
     design = np.c_[np.ones(len(x)), mean.double()]
     oracle = np.linalg.lstsq(design, residual.astype(float))[0]
-    np.testing.assert_allclose(solution.readout, oracle, atol=1e-4)
+    np.testing.assert_allclose(solution.parameters.readout, oracle, atol=1e-4)
 
 
 def test_same_seed_same_bits():
     x = curved_table()
-    first, same, other = (fit(x, seed=seed)[1] for seed in (0, 0, 1))
+    first, same, other = (fit(x, seed=seed).parameters for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.flat, same.flat)
     np.testing.assert_array_equal(first.noise_variance, same.noise_variance)
     assert (first.flat != other.flat).any()
@@ -240,11 +250,11 @@ def test_same_seed_same_bits():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_callers_thread_count_changes_no_bit_and_comes_back(threads):
     x = curved_table()
-    expected = fit(x)[1].flat
+    expected = fit(x).parameters.flat
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        np.testing.assert_array_equal(fit(x)[1].flat, expected)
+        np.testing.assert_array_equal(fit(x).parameters.flat, expected)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

@@ -21,7 +21,7 @@ LAYERS = [
     ["_terminal"],
     ["_vae"],
     ["_fitting", "_parameters"],
-    ["_training"],
+    ["_model", "_training"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_table"],
     ["_version"],
 ]
@@ -33,6 +33,7 @@ KNOWS_NOTHING_OF = {
     "_anchor": (["torch"], "the closed form is numpy"),
     "_network": (["sklearn", "pandas"], "the network sees tensors only"),
     "_bounds": (["sklearn", "pandas"], "the bounds see tensors only"),
+    "_model": (["sklearn", "pandas"], "the fitted model sees standardised rows only"),
     "_fitting": (["sklearn", "pandas"], "the fit sees standardised rows only"),
     "_likelihoods": (["sklearn", "pandas"], "the likelihoods see tensors only"),
     "_training": (["sklearn", "pandas"], "the training sees tensors only"),

@@ -11,6 +11,7 @@ from skvae._bounds import elbo
 from skvae._likelihoods import Gaussian
 from skvae._network import (
     ACTIVATIONS,
+    MAX_LOG_VAR,
     MLP_RANGE,
     VAE,
     Architecture,
@@ -48,9 +49,10 @@ def random_linear(d=4, k=3):
 
 
 def random_network(architecture, seed=0):
-    """All parameters non-zero, in float64."""
-    flat = torch.randn(architecture.n_parameters, generator=seeded(seed)).double()
-    return VAE(architecture, 0.5 * flat)
+    """All parameters non-zero, in float64, most posteriors narrower than the prior."""
+    flat = torch.randn(architecture.n_parameters, generator=seeded(seed)).double() / 2
+    architecture.views(flat)["linear_log_var"].sub_(5)
+    return VAE(architecture, flat)
 
 
 def rows(n, width, seed=1):
@@ -98,7 +100,8 @@ def test_mlps_are_those_of_torch(depth, activation, monkeypatch):
     mean, log_var = vae.encode(x)
     straight = torch_linear(x, p["linear_mean_weight"].T, p["linear_mean_bias"])
     assert_close(mean, (straight + both[:, :3]).detach())
-    assert_close(log_var, (p["linear_log_var"] + both[:, 3:]).detach())
+    straight = p["linear_log_var"]
+    assert_close(log_var, (straight + both[:, 3:]).detach().clamp(max=MAX_LOG_VAR))
     straight = torch_linear(z, p["linear_decoder_weight"].T, p["linear_decoder_bias"])
     bent = mlp("decoder", z)
     assert_close(vae.decode(z), (straight + bent).detach())
@@ -126,6 +129,19 @@ def test_an_outlier_moves_along_the_linear_part():
         np.testing.assert_allclose(
             (bent / far).detach(), (straight / far).detach(), atol=0.01
         )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_no_posterior_is_much_wider_than_the_prior(depth):
+    architecture = build(depth)
+    vae = random_network(architecture)
+    x, offset = rows(50, 4), architecture.views(vae.flat)["linear_log_var"]
+    offset.sub_(20)
+    narrow = vae.encode(x)[1].detach().clone()
+    offset.add_(24)
+    assert_close(vae.encode(x)[1], (narrow + 24).clamp(max=MAX_LOG_VAR))
+    offset.add_(1e3)
+    assert (vae.encode(x)[1] == MAX_LOG_VAR).all()
 
 
 def test_the_mlp_sees_an_ordinary_move():

@@ -46,8 +46,16 @@ def r2(model, X):
 def decoder_mean(vae, z):
     """The mean of p(x|z) in the columns' units, without the read-out."""
     with torch.no_grad():
-        decoded = vae._network().decode(torch.from_numpy(z)).numpy()
+        decoded = vae._model().decode(torch.from_numpy(z)).numpy()
     return decoded * vae.scale_ + vae.mean_
+
+
+def linear_part(vae):
+    """Mean and covariance of the linear model in the mixture, in the columns' units."""
+    linear = vae._model().linear
+    covariance = linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
+    center = linear.decoder_bias * vae.scale_ + vae.mean_
+    return center, covariance * np.outer(vae.scale_, vae.scale_)
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +263,13 @@ def test_samples_of_the_linear_model_have_its_covariance(gaussian_rows):
 def test_samples_obey_the_law_of_total_variance(bent):
     drawn = bent.sample(20_000, random_state=0)
     z = np.random.default_rng(1).normal(size=(500_000, 1))
-    covariance = np.cov(decoder_mean(bent, z).T) + np.diag(bent.noise_variance_)
-    assert_samples_vary_as(drawn, covariance)
+    decoded, weight = decoder_mean(bent, z), bent.network_weight_
+    of_network = np.cov(decoded.T) + np.diag(bent.noise_variance_)
+    center, of_linear = linear_part(bent)
+    shift = decoded.mean(axis=0) - center
+    between = weight * (1 - weight) * np.outer(shift, shift)
+    within = weight * of_network + (1 - weight) * of_linear
+    assert_samples_vary_as(drawn, within + between)
 
 
 def test_score_is_a_tight_lower_bound_on_the_density(bent):
@@ -266,8 +279,11 @@ def test_score_is_a_tight_lower_bound_on_the_density(bent):
     decoded = decoder_mean(bent, z)
     noise = multivariate_normal(cov=np.diag(bent.noise_variance_))
     weight = np.exp(-0.5 * z[:, 0] ** 2) / np.sqrt(2 * np.pi) * (z[1, 0] - z[0, 0])
-    exact = [logsumexp(noise.logpdf(x - decoded), b=weight) for x in X]
-    gap = np.array(exact) - bent.score_samples(X)
+    of_network = [logsumexp(noise.logpdf(x - decoded), b=weight) for x in X]
+    of_linear = multivariate_normal(*linear_part(bent)).logpdf(X)
+    share = bent.network_weight_
+    exact = logsumexp([of_network, of_linear], axis=0, b=[[share], [1 - share]])
+    gap = exact - bent.score_samples(X)
     assert gap.min() > -0.05  # a lower bound, but for the chance in its draws
     assert np.median(gap) < 0.05  # a tight one, but for rows far from the curve
 

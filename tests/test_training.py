@@ -251,6 +251,11 @@ def test_patience_is_long_enough_for_a_small_table(no_warmup, monkeypatch):
     assert run(patience=3, max_epochs=50).n_epochs == 6
 
 
+def test_the_weight_of_the_kl_is_beta_all_along_where_nothing_is_warmed_up(elbo_calls):
+    run(NONE, beta=0.5, patience=None, kl_warmup=False)
+    assert [beta for *_, beta in elbo_calls] == [0.5] * 20
+
+
 def test_patience_waits_for_the_kl(monkeypatch):
     monkeypatch.setattr(_training, "KL_WARMUP_STEPS", 20)  # of 4 an epoch
     monkeypatch.setattr(_training, "KL_WARMUP_EPOCHS", 99)
@@ -276,7 +281,7 @@ def test_the_start_is_a_candidate():
     """At this rate every step ruins the model."""
     x = curved_table()
     vae, likelihood = start(x)
-    record = run(x=x, vae=vae, likelihood=likelihood, learning_rate=1e3)
+    record = run(x=x, vae=vae, likelihood=likelihood, learning_rate=30)
     untouched = start(x)[0].flat
     assert not torch.equal(vae.flat, untouched)
     assert record.best_epoch == 0
