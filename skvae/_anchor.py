@@ -26,16 +26,23 @@ class LinearVAE:
     decoder_bias: np.ndarray  # (d,)
     noise_variance: np.ndarray  # (d,)
 
+    def encode(self, x):  # (n, d) -> (n, k)
+        return x @ self.encoder + self.encoder_bias
+
     def decode(self, z):  # (n, k) -> (n, d)
         return z @ self.decoder + self.decoder_bias
 
     def log_density(self, x):  # (n, d) -> (n,)
         """Exact log p(x) of rows, in nats: the ELBO, whose posterior is exact."""
-        mean, variance = x @ self.encoder + self.encoder_bias, np.exp(self.log_var)
-        error = (x - self.decode(mean)) ** 2 + variance @ self.decoder**2
-        noise = self.noise_variance
-        kl = 0.5 * (mean**2 + variance - self.log_var - 1).sum(axis=1)
-        return -0.5 * (error / noise + np.log(2 * np.pi * noise)).sum(axis=1) - kl
+        noise, error = self.noise_variance, self.expected_squares(x)
+        fit = -0.5 * (error / noise + np.log(2 * np.pi * noise)).sum(axis=1)
+        mean, variance = self.encode(x), np.exp(self.log_var)
+        return fit - 0.5 * (mean**2 + variance - self.log_var - 1).sum(axis=1)
+
+    def expected_squares(self, x):  # (n, d) -> (n, d)
+        """Squared errors of the decoded rows, the posterior's width included."""
+        error = x - self.decode(self.encode(x))
+        return error**2 + np.exp(self.log_var) @ self.decoder**2
 
     def permuted(self, order, signs):
         """Return the same model, component ``i`` being ``order[i]`` times its sign."""
@@ -197,41 +204,51 @@ def _factor_analysis(x, center, n_components, least, max_iter=200):
     return loadings(psi)[0], psi
 
 
-def honest_noise(x, linear, noise, floor, n_folds=5, max_rows=20_000):
-    """Noise of a linear VAE, raised to what such a VAE shows on rows it did not see.
-
-    Over interleaved folds the expected squared errors of the left-out rows give a
-    factor to the noise, the one that maximises their likelihood, but no more than the
-    errors themselves: the noise of the folds may be nearer to zero than that of all
-    rows, or in other columns. Of a long table, evenly spaced rows are looked at.
+class CrossFit:
+    """What a linear VAE shows on rows it did not see, over interleaved folds.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
     linear : LinearVAE
         Fitted to `x`, with `noise` and `floor`.
+    max_rows : int
+        Of a longer table, so many evenly spaced rows are looked at.
 
-    Returns
-    -------
-    ndarray of shape (d,)
-        Equal for all columns if `noise` is "spherical".
+    Attributes
+    ----------
+    noise_variance : ndarray of shape (d,)
+        That of `linear`, raised by the factor that maximises the likelihood of the
+        left-out rows' expected squared errors, but not above the errors themselves:
+        the noise of the folds may be nearer to zero than that of all rows, or in other
+        columns. Equal for all columns if `noise` is "spherical".
     """
-    k = len(linear.decoder)
-    x = x[:: -(-len(x) // max_rows)]
-    fold = np.arange(len(x)) % n_folds
-    error, factor = np.zeros((2, x.shape[1]))
-    for i in range(min(n_folds, len(x))):
-        other = fit_linear_vae(x[fold != i], k, noise, floor)
-        rows = x[fold == i].astype(np.float64)
-        mean = rows @ other.encoder + other.encoder_bias
-        squares = ((rows - other.decode(mean)) ** 2).sum(axis=0)
-        squares += len(rows) * np.exp(other.log_var) @ other.decoder**2
-        error += squares / len(x)
-        factor += squares / other.noise_variance / len(x)
-    if noise == "spherical":
-        error, factor = (np.full_like(a, a.mean()) for a in (error, factor))
-    psi = linear.noise_variance
-    return np.maximum(psi, np.minimum(factor * psi, error))
+
+    def __init__(self, x, linear, noise, floor, n_folds=5, max_rows=20_000):
+        x = x[:: -(-len(x) // max_rows)]
+        fold = np.arange(len(x)) % n_folds
+        self.folds = []  # the rows of each, and the linear VAE of the others
+        for i in range(min(n_folds, len(x))):
+            other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
+            self.folds.append((x[fold == i].astype(np.float64), other))
+        error, factor = np.zeros((2, x.shape[1]))
+        for rows, other in self.folds:
+            squares = other.expected_squares(rows).sum(axis=0)
+            error += squares / len(x)
+            factor += squares / other.noise_variance / len(x)
+        if noise == "spherical":
+            error, factor = (np.full_like(a, a.mean()) for a in (error, factor))
+        psi = linear.noise_variance
+        self.noise_variance = np.maximum(psi, np.minimum(factor * psi, error))
+
+    def log_densities(self):
+        """Of the left-out rows: with the noise found here, and with the folds' own."""
+        own = [other.log_density(rows) for rows, other in self.folds]
+        honest = [
+            other.with_noise(self.noise_variance).log_density(rows)
+            for rows, other in self.folds
+        ]
+        return np.concatenate(honest), np.concatenate(own)
 
 
 def fit_readout(z, residual, ridge=1e-6):

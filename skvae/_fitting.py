@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from skvae._anchor import fit_linear_vae, fit_readout, honest_noise, least_noise
+from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._bounds import elbo, kl_divergence, spread_normal
 from skvae._likelihoods import Gaussian
 from skvae._model import FittedVAE, Parameters, stacking_weight
@@ -22,7 +22,8 @@ from skvae._training import Record, evaluate, mean_squared_error, one_thread, tr
 # exactly on each other a density has no upper bound; the floor is the bound.
 NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
-CAUTION = 8.0
+CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
+R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
 FINISH = 0.5  # epochs of all rows at the end, as a share of those that helped
@@ -101,21 +102,26 @@ class _Fitter:
         return is_linear and self.settings.beta == 1 and self.start is None
 
     def closed_form(self):
-        """Return the linear VAE of all rows, its noise cross-fitted."""
+        """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
+
+        A few far rows make that noise too large for the others, so both are mixed.
+        """
         linear = self._fit_linear(self.x)
-        noise_variance = honest_noise(self.x, linear, self.noise, self.floor)
-        linear = linear.with_noise(noise_variance)
+        cross_fit = CrossFit(self.x, linear, self.noise, self.floor)
+        honest = linear.with_noise(cross_fit.noise_variance)
+        weight = stacking_weight(*cross_fit.log_densities())
         architecture = replace(self.architecture, hidden_layer_sizes=())
-        flat = initial_parameters(architecture, linear, None).numpy()
-        parameters = Parameters(architecture, flat, noise_variance, linear, 0.0)
-        return Solution(parameters)
+        flat = initial_parameters(architecture, honest, None).numpy()
+        return Solution(
+            Parameters(architecture, flat, honest.noise_variance, linear, weight)
+        )
 
     def early_stopped(self, n_held_out):
         """Train until held-out rows improve no more; keep what suited them best."""
         held_out, rest = self.order[:n_held_out], self.order[n_held_out:]
         start = self._start(rest)
         record = self._train(start, rest, held_out)
-        if self.start is None and not self._improves(start, record, held_out):
+        if self.start is None and not self._improves(start, record, rest, held_out):
             record.best_epoch = 0
             return _with_history(self.closed_form(), record)
         solution = self._solution(start, record, rest, held_out)
@@ -164,20 +170,38 @@ class _Fitter:
         arguments = vae, start.likelihood.clone(), self.tensor, rows, held_out
         return train(*arguments, replace(self.settings, **changes), generator)
 
-    def _improves(self, start, record, held_out):
+    def _improves(self, start, record, rows, held_out):
         """Whether held-out rows favour the record by more than they can tell.
 
-        Few rows tell little: the mean gain must exceed `CAUTION` / n of its standard
-        errors.
+        In nats, and where PCA is the yardstick, in squared error too.
         """
-        n = min(len(held_out), TELLING_ROWS)
-        if record.best_epoch == 0 or n == 1:
+        telling = held_out[:TELLING_ROWS]
+        if record.best_epoch == 0 or len(telling) == 1:
             return False
-        rows = held_out[:n]
-        noise = self._draw(n)
-        before, after = (self._row_bounds(m, rows, noise) for m in (start, record))
-        gain = after - before
-        return bool(gain.mean() > CAUTION / n * gain.std() / n**0.5)
+        noise = self._draw(len(telling))
+        before, after = (self._row_bounds(m, telling, noise) for m in (start, record))
+        if not _exceeds_chance(after - before) or self.noise == "diag":
+            return _exceeds_chance(after - before)
+        before, after = (
+            self._row_errors(m.flat, rows, telling) for m in (start, record)
+        )
+        slack = R2_TOLERANCE * self._squares(telling).sum(dim=1).mean()
+        return _exceeds_chance(before - after + slack)
+
+    @torch.no_grad()
+    def _row_errors(self, flat, rows, held_out):
+        """Squared error of rows decoded from their posterior means."""
+        vae = VAE(self.architecture, flat)
+
+        def decode(part):
+            x = self.tensor[part]
+            mean, _ = vae.encode(x)
+            return mean.double(), (x - vae.decode(mean)).double()
+
+        fitted_on = (t.cpu().numpy() for t in decode(rows[:SUMMARY_ROWS]))
+        readout = torch.from_numpy(fit_readout(*fitted_on)).to(self.device)
+        mean, residual = decode(held_out)
+        return (residual - readout[0] - mean @ readout[1:]).square().sum(dim=1)
 
     def _row_bounds(self, model, rows, noise):
         vae, beta = VAE(self.architecture, model.flat), self.settings.beta
@@ -245,6 +269,10 @@ class _Start:
     linear: object
 
 
+def _exceeds_chance(gain):  # (n,) -> bool
+    return bool(gain.mean() > CAUTION / len(gain) * gain.std() / len(gain) ** 0.5)
+
+
 def _with_history(solution, record: Record):
     for name in (
         "n_epochs",
@@ -286,13 +314,18 @@ def _finish(x, solution):
 
 
 def _set_ranges(parameters, x):
-    """Remember where the training rows and their posteriors were."""
+    """Remember where the training rows and their posteriors were.
+
+    A linear network is at home everywhere.
+    """
     _, mean, log_var = _encode_some(parameters, x)
     reach = Z_REACH * (0.5 * log_var).exp()
     z = torch.cat([mean - reach, mean + reach]).double().numpy()
     for name, values in (("x_range", x), ("z_range", z)):
-        bounds = np.stack([values.min(axis=0), values.max(axis=0)])
-        setattr(parameters, name, bounds.astype(np.float64))
+        bounds = np.stack([values.min(axis=0), values.max(axis=0)]).astype(np.float64)
+        if not parameters.architecture.n_layers:
+            bounds[:] = [[-np.inf], [np.inf]]
+        setattr(parameters, name, bounds)
 
 
 def _encode_some(parameters, x):
