@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
-from tables import NAMES, load
+from tables import MAX_ROWS, NAMES, load
 from threadpoolctl import threadpool_limits
 
 import skvae
@@ -33,7 +33,6 @@ from skvae import VAETransformer
 
 OUTPUT = Path(__file__).parent / "results" / "quality.txt"
 NOISE_FLOOR = 1e-4  # of a column's variance, which is 1 here
-UMAP_MAX_ROWS = 5_000
 UMAP_INVERSE_MAX_ROWS = 2_000  # of the table
 UMAP_INVERSE_TEST_ROWS = 100
 WIDTH = 98
@@ -58,9 +57,8 @@ nats  log-likelihood per row of the standardised table: score. FA's noise is flo
       training rows' embedding. Blank where a table has no target.
 time  seconds of fit, and of transform per 1,000 rows (the test rows, in one call).
 
-UMAP is fitted on at most {umap_rows:,} training rows, after toys for numba to compile.
-NumPy's BLAS is held to one thread: on busy cores two wait for each other, and factor
-analysis, all small products, takes a hundred times as long. torch keeps its threads."""
+Tables are cut to {rows:,} random rows. As many tables run at a time as there are cores,
+each on one thread; UMAP after toys for numba to compile."""
 
 # metric -> title, (ours, theirs) pairs, and the difference that counts as a tie
 METRICS = {
@@ -78,10 +76,7 @@ def main():
     if args.output is None and args == parser.parse_args([]):
         args.output = OUTPUT
     methods = [m for m in MODELS if m != "UMAP" or args.umap]
-    if args.umap:
-        warm_up_umap()
-    with threadpool_limits(1, user_api="blas"):
-        runs, warned, failed = run_all(args, methods)
+    runs, warned, failed = run_all(args, methods)
     text = report(runs, warned, failed, methods, args)
     print(text)
     if args.output is not None:
@@ -184,11 +179,29 @@ class Split:
 
 def run_all(args, methods):
     """Return one row per run, a count of warnings, and the runs that failed."""
+    start = time.perf_counter()
+    jobs = (joblib.delayed(run_table)(name, args, methods) for name in args.tables)
+    parallel = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)
     runs, warned, failed = [], Counter(), []
-    for i, name in enumerate(args.tables, start=1):
-        start = time.perf_counter()
+    for i, (name, found) in enumerate(zip(args.tables, parallel(jobs), strict=True), 1):
+        runs += found[0]
+        warned += found[1]
+        failed += found[2]
+        seconds = time.perf_counter() - start
+        progress = f"{seconds:5.0f} s, {i}/{len(args.tables)} tables, up to {name}"
+        print(progress, file=sys.stderr, flush=True)
+    return pd.DataFrame(runs), warned, failed
+
+
+def run_table(name, args, methods):
+    """Run every method on every split of a table, on one thread."""
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        if "UMAP" in methods:
+            warm_up_umap()
         table = load(name)
         n, d = table.X.shape
+        runs, warned, failed = [], Counter(), []
         for seed in range(args.seeds):
             split = Split.of(table, seed, args.drop_constant)
             for asked, k in effective_ks(args.k, d).items():
@@ -199,12 +212,9 @@ def run_all(args, methods):
                     try:
                         run |= measure(method, split, k, seed, warned)
                     except Exception as error:
-                        failed.append(run | {"error": error})
+                        failed.append(run | {"error": repr(error)})
                     runs.append(run)
-        seconds = time.perf_counter() - start
-        progress = f"{i}/{len(args.tables)} {name} ({n:,} x {d}): {seconds:.0f} s"
-        print(progress, file=sys.stderr, flush=True)
-    return pd.DataFrame(runs), warned, failed
+    return runs, warned, failed
 
 
 def effective_ks(ks, n_features):
@@ -218,13 +228,11 @@ def effective_ks(ks, n_features):
 
 def measure(method, split, k, seed, warned):
     """Fit one method on one split and return its figures."""
-    cap = UMAP_MAX_ROWS if method == "UMAP" else None
-    X_train, y_train = split.X_train[:cap], split.y_train[:cap]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = MODELS[method](n_components=k, random_state=seed)
         start = time.perf_counter()
-        model.fit(X_train)
+        model.fit(split.X_train)
         fitted = time.perf_counter()
         Z_test = model.transform(split.X_test)
         transformed = time.perf_counter()
@@ -233,7 +241,7 @@ def measure(method, split, k, seed, warned):
             "transform": (transformed - fitted) / len(Z_test) * 1000,
             "r2": r2(model, split, Z_test),
             "nats": log_likelihood(model, split.X_test),
-            "knn": knn(model.transform(X_train), y_train, Z_test, split),
+            "knn": knn(model.transform(split.X_train), Z_test, split),
         }
     warned.update((method, warning.category.__name__) for warning in caught)
     return figures
@@ -249,12 +257,12 @@ def r2(model, split, Z):
     return 1 - (residual**2).sum() / (X**2).sum()  # the training mean is 0
 
 
-def knn(Z_train, y_train, Z_test, split):
+def knn(Z_train, Z_test, split):
     if split.task is None:
         return np.nan
     classes = split.task == "classification"
     model = KNeighborsClassifier(10) if classes else KNeighborsRegressor(10)
-    return model.fit(Z_train, y_train).score(Z_test, split.y_test)
+    return model.fit(Z_train, split.y_train).score(Z_test, split.y_test)
 
 
 # The report
@@ -280,7 +288,7 @@ def header(args):
         floor=NOISE_FLOOR,
         table_rows=UMAP_INVERSE_MAX_ROWS,
         test_rows=UMAP_INVERSE_TEST_ROWS,
-        umap_rows=UMAP_MAX_ROWS,
+        rows=MAX_ROWS,
     )
 
 
@@ -291,8 +299,7 @@ def machine(args):
         [
             ", ".join([f"skvae {skvae.__version__}", *versions]),
             f"python {platform.python_version()}, {platform.system()} "
-            f"{platform.machine()}, {joblib.cpu_count()} cores, "
-            f"{torch.get_num_threads()} torch threads",
+            f"{platform.machine()}, {joblib.cpu_count()} cores",
             f"{len(args.tables)} tables, k = {' and '.join(map(str, args.k))}, "
             f"seeds: {args.seeds}" + ("" if args.umap else ", without UMAP"),
         ]
@@ -413,7 +420,7 @@ def incidents(warned, failed):
     for run in failed:
         lines.append(
             f"{run['method']} on {run['table']} k={run['k']} seed {run['seed']}: "
-            f"{type(run['error']).__name__}: {run['error']}"
+            f"{run['error']}"
         )
     lines += [] if failed else ["none"]
     return "\n".join(textwrap.shorten(line, WIDTH) if line else "" for line in lines)

@@ -11,7 +11,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 
-MAX_ROWS = 20_000
+MAX_ROWS = 5_000  # UMAP takes its time
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def load(name, max_rows=MAX_ROWS):
     name : str
         One of `NAMES`.
 
-    max_rows : int or None, default=20_000
+    max_rows : int or None, default=5_000
         A longer table is cut to a random subset of this many rows, always the same
         one and in the table's order. None keeps every row.
 
