@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
 
 from skvae import _anchor
-from skvae._anchor import fit_linear_vae, fit_readout, honest_noise, least_noise
+from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._fitting import NOISE_FLOOR
 
 NOISES = ["spherical", "diag"]
@@ -296,7 +296,8 @@ def test_gradient_of_the_profile_likelihood(k, monkeypatch):
 def noise_of(x, k, noise, **options):
     floor = NOISE_FLOOR[noise]
     linear = fit_linear_vae(x, k, noise, floor)
-    return honest_noise(x, linear, noise, floor, **options), linear.noise_variance
+    cross_fit = CrossFit(x, linear, noise, floor, **options)
+    return cross_fit.noise_variance, linear.noise_variance
 
 
 def brute_force_noise(x, k, noise, n_folds=5):
@@ -358,9 +359,29 @@ def test_honest_noise_of_a_long_table_looks_at_evenly_spaced_rows():
     x = factor_table(1000)
     linear = fit_linear_vae(x, 2, "diag", 1e-4)
     np.testing.assert_array_equal(
-        honest_noise(x, linear, "diag", 1e-4, max_rows=300),
-        honest_noise(x[::4], linear, "diag", 1e-4),
+        CrossFit(x, linear, "diag", 1e-4, max_rows=300).noise_variance,
+        CrossFit(x[::4], linear, "diag", 1e-4).noise_variance,
     )
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_log_densities_are_those_of_the_left_out_rows(noise):
+    x, floor = factor_table(23), NOISE_FLOOR[noise]
+    cross_fit = CrossFit(x, fit_linear_vae(x, 2, noise, floor), noise, floor)
+    honest, own = cross_fit.log_densities()
+    fold = np.arange(23) % 5
+    at = 0
+    for i in range(5):
+        other, rows = fit_linear_vae(x[fold != i], 2, noise, floor), x[fold == i]
+        oracle = multivariate_normal(other.decoder_bias, model_covariance(other))
+        part = slice(at, at + len(rows))
+        np.testing.assert_allclose(own[part], oracle.logpdf(rows))
+        signal = other.decoder.T @ other.decoder
+        covariance = signal + np.diag(cross_fit.noise_variance)
+        oracle = multivariate_normal(other.decoder_bias, covariance)
+        np.testing.assert_allclose(honest[part], oracle.logpdf(rows))
+        at += len(rows)
+    assert at == 23
 
 
 def test_the_least_noise_is_a_share_of_the_variance():

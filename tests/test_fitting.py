@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from skvae._anchor import fit_linear_vae, honest_noise, least_noise
+from skvae import _fitting
+from skvae._anchor import CrossFit, fit_linear_vae, least_noise
 from skvae._bounds import kl_divergence
 from skvae._fitting import NOISE_FLOOR, fit_vae
-from skvae._model import FittedVAE
+from skvae._model import FittedVAE, stacking_weight
 from skvae._network import Architecture, permute_components
 from skvae._training import Settings
 
@@ -64,21 +65,21 @@ def decode_mean(solution, x):
 
 
 def assert_is_closed_form(solution, x, noise):
-    """Of all rows, with a cross-fitted noise."""
-    floor = NOISE_FLOOR[noise]
-    parameters = solution.parameters
-    linear = fit_linear_vae(x, len(solution.component_kl), noise, floor)
-    cross_fitted = honest_noise(x, linear, noise, floor)
-    np.testing.assert_allclose(
-        solution.parameters.noise_variance, cross_fitted, rtol=1e-6
-    )
+    """Of all rows, its own noise mixed with a cross-fitted one."""
+    parameters, floor = solution.parameters, NOISE_FLOOR[noise]
+    oracle = fit_linear_vae(x, len(solution.component_kl), noise, floor)
+    cross_fit = CrossFit(x, oracle, noise, floor)
+    np.testing.assert_allclose(parameters.noise_variance, cross_fit.noise_variance)
+    weight = stacking_weight(*cross_fit.log_densities())
+    assert parameters.network_weight == pytest.approx(weight)
     assert parameters.architecture.hidden_layer_sizes == ()
-    assert parameters.network_weight == 0
-    signal = parameters.linear.decoder.T @ parameters.linear.decoder
-    np.testing.assert_allclose(signal, linear.decoder.T @ linear.decoder, atol=1e-5)
-    decoded = parameters.linear.decode(np.eye(len(solution.component_kl)))
-    found = FittedVAE(parameters).decode(torch.eye(len(decoded)).double()).detach()
-    np.testing.assert_allclose(found, decoded, atol=1e-5)
+    found = parameters.linear
+    np.testing.assert_allclose(found.noise_variance, oracle.noise_variance)
+    unit = np.eye(len(solution.component_kl))
+    decoded = FittedVAE(parameters).decode(torch.from_numpy(unit)).detach().numpy()
+    for model in (found.decoder, decoded - oracle.decoder_bias):
+        signal = oracle.decoder.T @ oracle.decoder  # whatever the rotation
+        np.testing.assert_allclose(model.T @ model, signal, atol=1e-5)
 
 
 # -------------------------------------------------------------------- closed form
@@ -130,6 +131,43 @@ def test_a_warm_start_stays_where_nothing_improves(noise):
     assert again.best_epoch == 0
     np.testing.assert_array_equal(again.parameters.flat, before)
     np.testing.assert_array_equal(start.flat, before)  # the caller's array
+
+
+def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
+    """Its learning rate apart, it goes on from what suited the held-out rows best."""
+    x = curved_table()
+    runs = []
+    original = _fitting.train
+
+    def spy(vae, likelihood, tensor, rows, held_out, settings, generator):
+        runs.append((vae.flat.clone(), len(rows), len(held_out), settings))
+        runs.append(
+            original(vae, likelihood, tensor, rows, held_out, settings, generator)
+        )
+        return runs[-1]
+
+    monkeypatch.setattr(_fitting, "train", spy)
+    solution = fit(x, max_epochs=60, learning_rate=0.01)
+    first, record, last, final = runs
+    assert first[1:3] == (360, 40)
+    assert last[1:3] == (400, 0)
+    assert torch.equal(last[0], record.flat)
+    assert last[3].max_epochs == round(_fitting.FINISH * record.best_epoch)
+    assert not last[3].kl_warmup
+    views = solution.parameters.architecture.views
+    found, expected = (
+        views(flat)["decoder_0_bias"]
+        for flat in (torch.from_numpy(solution.parameters.flat), final.flat)
+    )
+    assert torch.equal(found, expected)
+    assert solution.best_score == record.best_score
+
+
+@pytest.mark.parametrize(("noise", "kept"), [("spherical", False), ("diag", True)])
+def test_where_pca_is_the_yardstick_r2_must_not_fall(noise, kept, monkeypatch):
+    monkeypatch.setattr(_fitting, "R2_TOLERANCE", -10.0)  # no gain is enough
+    solution = fit(curved_table(), noise=noise, max_epochs=60, learning_rate=0.01)
+    assert (solution.best_epoch > 0) == kept
 
 
 # ------------------------------------------------------------------- honest noise
