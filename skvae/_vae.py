@@ -44,7 +44,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     dimensions, with p(x|z) normal around an MLP of z, and an encoder q(z|x) that
     approximates the posterior [1]_, [2]_. It starts at the exact solution of
     probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and
-    training keeps only what improves held-out rows.
+    training keeps only what improves held-out rows. Where the network finds a row far
+    less likely than that linear model does, `score` and `sample` fall back on it: their
+    density is a mixture of both, see `network_weight_`.
 
     Read more in ``docs/design.md``.
 
@@ -91,12 +93,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Learning rate of AdamW, after a warm-up of 100 steps.
 
     max_iter : int, default=500
-        Most epochs, passes over the training rows.
+        Most epochs, passes over the training rows, not counting those in which the
+        held-out rows join.
 
     early_stopping : bool, default=True
         Whether to hold out `validation_fraction` of the rows, to stop once they
         improve no more, and to keep the weights that suited them best; the starting
-        solution is a candidate. If False, all rows train for `max_iter` epochs and
+        solution is a candidate. The held-out rows then join the training, for half as
+        many epochs as had helped. If False, all rows train for `max_iter` epochs and
         the last (averaged) weights are kept. The noise variance still comes from rows
         that were not trained on: from a first fit, as long, that leaves
         `validation_fraction` of them out. So it takes twice the time, and no
@@ -114,7 +118,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     warm_start : bool, default=False
         Whether `fit` continues from the weights and scaling of the last `fit`, if
-        the columns and the architecture are the same.
+        the columns and the architecture are the same. The validation score is then
+        flattered where that `fit` trained on rows that are held out now.
 
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
@@ -143,7 +148,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         What columns are centred at and divided by, in the units of `X`.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Variance of each column given z, in its squared units.
+        Variance of each column given z under the network, in its squared units.
 
     component_kl_ : ndarray of shape (n_components_,)
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
@@ -411,6 +416,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
 
+        From the network, with probability `network_weight_`, or from the linear model.
+
         Parameters
         ----------
         n_samples : int, default=1
@@ -450,7 +457,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Bound the log-density of rows from below.
 
         The importance-weighted bound [1]_ on log p(x), with fixed draws that all rows
-        share: it is deterministic and no row depends on its neighbours.
+        share: it is deterministic and no row depends on its neighbours. The part of
+        p(x) that is the linear model's, see `network_weight_`, is exact.
 
         Parameters
         ----------
