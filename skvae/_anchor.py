@@ -9,8 +9,9 @@ exactly and its ELBO equals its log-likelihood.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh, solve, svd
 from scipy.optimize import minimize
+
+from skvae._linalg import eigh, left_singular_vectors, product, solve
 
 CHUNK_ROWS = 4096
 
@@ -27,10 +28,10 @@ class LinearVAE:
     noise_variance: np.ndarray  # (d,)
 
     def encode(self, x):  # (n, d) -> (n, k)
-        return x @ self.encoder + self.encoder_bias
+        return product(x, self.encoder) + self.encoder_bias
 
     def decode(self, z):  # (n, k) -> (n, d)
-        return z @ self.decoder + self.decoder_bias
+        return product(z, self.decoder) + self.decoder_bias
 
     def log_density(self, x):  # (n, d) -> (n,)
         """Exact log p(x) of rows, in nats: the ELBO, whose posterior is exact."""
@@ -42,7 +43,7 @@ class LinearVAE:
     def expected_squares(self, x):  # (n, d) -> (n, d)
         """Squared errors of the decoded rows, the posterior's width included."""
         error = x - self.decode(self.encode(x))
-        return error**2 + np.exp(self.log_var) @ self.decoder**2
+        return error**2 + product(np.exp(self.log_var), self.decoder**2)
 
     def permuted(self, order, signs):
         """Return the same model, component ``i`` being ``order[i]`` times its sign."""
@@ -58,8 +59,8 @@ class LinearVAE:
     def with_noise(self, noise_variance):
         """Return the decoder with other noise, rotated to a diagonal posterior."""
         whitened = self.decoder / np.sqrt(noise_variance)
-        rotation = svd(whitened, full_matrices=False)[0]
-        loadings = rotation.T @ self.decoder
+        rotation = left_singular_vectors(whitened)
+        loadings = product(rotation.T, self.decoder)
         return _with_encoder(
             loadings, self.decoder_bias, noise_variance, len(self.decoder)
         )
@@ -100,7 +101,8 @@ def least_noise(x, noise, floor):
     variance = x.var(axis=0, dtype=np.float64)
     if noise == "spherical":
         variance[:] = variance.mean()
-    return floor * np.where(variance > 0, variance, 1.0)
+    least = floor * np.where(variance > 0, variance, 1.0)
+    return np.maximum(least, np.finfo(np.float32).tiny)
 
 
 def _with_encoder(loadings, center, noise_variance, n_components):
@@ -113,7 +115,7 @@ def _with_encoder(loadings, center, noise_variance, n_components):
     encoder = (weighted / precision[:, None]).T
     return LinearVAE(
         encoder=encoder,
-        encoder_bias=-center @ encoder,
+        encoder_bias=-product(center, encoder),
         log_var=-np.log(precision),
         decoder=decoder,
         decoder_bias=center,
@@ -124,7 +126,7 @@ def _with_encoder(loadings, center, noise_variance, n_components):
 def _ppca(x, center, n_components, least):
     """Tipping & Bishop (1999), equations 14 and 15, with PCA's n - 1 divisor."""
     n_features = x.shape[1]
-    variances, directions = _principal_axes(x, center)
+    variances, directions = _principal_axes(_scatter(x, center, max(len(x) - 1, 1)))
     n_discarded = n_features - n_components
     if n_discarded > 0:
         noise = variances[n_components:].sum() / n_discarded
@@ -136,45 +138,19 @@ def _ppca(x, center, n_components, least):
     return signal[:, None] * directions[kept], noise
 
 
-def _principal_axes(x, center):
-    """Variances, largest first, and unit directions as rows."""
-    n, n_features = x.shape
-    if n_features <= n:
-        variances, directions = eigh(_covariance(x, center))
-        variances, directions = variances[::-1], directions.T[::-1]
-    else:
-        rows = x.astype(np.float64) - center
-        variances, left = eigh(rows @ rows.T / max(n - 1, 1))
-        variances, left = variances[::-1], left.T[::-1]
-        directions = left @ rows
-        norms = np.linalg.norm(directions, axis=1, keepdims=True)
-        directions /= np.where(norms > 0, norms, 1)
-    return np.maximum(variances, 0), directions
-
-
-def _covariance(x, center):
-    total = np.zeros((x.shape[1], x.shape[1]))
-    for start in range(0, len(x), CHUNK_ROWS):
-        rows = x[start : start + CHUNK_ROWS].astype(np.float64) - center
-        total += rows.T @ rows
-    return total / max(len(x) - 1, 1)
-
-
 def _factor_analysis(x, center, n_components, least, max_iter=200):
     """Joreskog (1967): profile the loadings out, optimise the log noise variances."""
     n, n_features = x.shape
-    covariance = _covariance(x, center) * max(n - 1, 1) / n
-    variance = np.diag(covariance).copy()
-    variance[variance <= 0] = 1.0
+    scatter = _scatter(x, center, n)
+    is_root = n < n_features
+    diagonal = (scatter**2).sum(axis=0) if is_root else np.diag(scatter).copy()
+    variance = np.where(diagonal > 0, diagonal, 1.0)
     k = min(n_components, n_features)
 
     def loadings(psi):  # (k, d)
         root = np.sqrt(psi)
-        eigenvalues, directions = eigh(
-            covariance / np.outer(root, root),
-            subset_by_index=(n_features - k, n_features - 1),
-        )
-        eigenvalues, directions = eigenvalues[::-1], directions.T[::-1]
+        whitened = scatter / root if is_root else scatter / np.outer(root, root)
+        eigenvalues, directions = (part[:k] for part in _principal_axes(whitened))
         signal = np.sqrt(np.maximum(eigenvalues - 1, 0))
         return signal[:, None] * directions * root, np.maximum(eigenvalues, 1)
 
@@ -182,30 +158,56 @@ def _factor_analysis(x, center, n_components, least, max_iter=200):
         psi = np.exp(log_psi)
         w, kept = loadings(psi)
         value = log_psi.sum() + np.log(kept).sum() - (kept - 1).sum()
-        value += (np.diag(covariance) / psi).sum()
-        return value, ((w**2).sum(axis=0) + psi - np.diag(covariance)) / psi
+        value += (diagonal / psi).sum()
+        return value, ((w**2).sum(axis=0) + psi - diagonal) / psi
 
-    bounds = np.log(np.column_stack([least, variance]))
-    inverse_diagonal = np.diag(np.linalg.pinv(covariance, hermitian=True))
-    start = np.clip(
-        (1 - 0.5 * k / n_features) / np.maximum(inverse_diagonal, 1e-12),
-        2 * least,
-        variance,
-    )
+    unexplained = 1 / np.maximum(_pseudo_inverse_diagonal(scatter), 1e-12)
+    start = (1 - 0.5 * k / n_features) * unexplained
     found = minimize(
         objective,
-        np.log(start),
+        np.log(np.clip(start, 2 * least, variance)),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
+        bounds=np.log(np.column_stack([least, variance])),
         options={"maxiter": max_iter},
     )
     psi = np.exp(found.x)
     return loadings(psi)[0], psi
 
 
+def _scatter(x, center, divisor):
+    """Return the covariance (d, d), or a root (n, d) of it if rows are the fewer."""
+    n, n_features = x.shape
+    if n < n_features:
+        return (x.astype(np.float64) - center) / np.sqrt(divisor)
+    total = np.zeros((n_features, n_features))
+    for start in range(0, n, CHUNK_ROWS):
+        rows = x[start : start + CHUNK_ROWS].astype(np.float64) - center
+        total += product(rows.T, rows)
+    return total / divisor
+
+
+def _principal_axes(scatter):
+    """Return variances, largest first, and unit directions as rows."""
+    n, n_features = scatter.shape
+    if n == n_features:
+        variances, directions = eigh(scatter)
+    else:
+        variances, left = eigh(product(scatter, scatter.T))
+        directions = product(left, scatter)
+        norms = np.linalg.norm(directions, axis=1, keepdims=True)
+        directions /= np.where(norms > 0, norms, 1)
+    return np.maximum(variances, 0), directions
+
+
+def _pseudo_inverse_diagonal(scatter):
+    variances, directions = _principal_axes(scatter)
+    kept = variances > variances[0] * len(variances) * np.finfo(np.float64).eps
+    return (directions[kept] ** 2 / variances[kept, None]).sum(axis=0)
+
+
 class CrossFit:
-    """What a linear VAE shows on rows it did not see, over interleaved folds.
+    """What a linear VAE shows on rows it did not see, over random folds.
 
     Parameters
     ----------
@@ -213,7 +215,7 @@ class CrossFit:
     linear : LinearVAE
         Fitted to `x`, with `noise` and `floor`.
     max_rows : int
-        Of a longer table, so many evenly spaced rows are looked at.
+        Of a longer table, so many random rows are looked at.
 
     Attributes
     ----------
@@ -225,7 +227,8 @@ class CrossFit:
     """
 
     def __init__(self, x, linear, noise, floor, n_folds=5, max_rows=20_000):
-        x = x[:: -(-len(x) // max_rows)]
+        order = np.random.RandomState(0).permutation(len(x))  # rows may have a period
+        x = x[order[:max_rows]]
         fold = np.arange(len(x)) % n_folds
         self.folds = []  # the rows of each, and the linear VAE of the others
         for i in range(min(n_folds, len(x))):
@@ -270,6 +273,6 @@ def fit_readout(z, residual, ridge=1e-6):
     """
     z_mean, residual_mean = z.mean(axis=0), residual.mean(axis=0)
     centred = z - z_mean
-    gram = centred.T @ centred / len(z) + ridge * np.eye(z.shape[1])
-    weights = solve(gram, centred.T @ (residual - residual_mean) / len(z))
-    return np.vstack([residual_mean - z_mean @ weights, weights])
+    gram = product(centred.T, centred) / len(z) + ridge * np.eye(z.shape[1])
+    weights = solve(gram, product(centred.T, residual - residual_mean) / len(z))
+    return np.vstack([residual_mean - product(z_mean, weights), weights])

@@ -71,6 +71,9 @@ def spread_normal(n_draws, n_components):
     They integrate over z with a smaller error than as many random ones. A power of 2
     spreads best.
     """
-    sobol = SobolEngine(n_components, scramble=True, seed=0)
-    share = sobol.draw(n_draws, dtype=torch.float64)
+    with torch.device("cpu"):  # whatever torch's default device
+        sobol = SobolEngine(n_components, scramble=True, seed=0)
+        first = sobol.quasi.double() / 2**sobol.MAXBIT  # draw() takes torch's default
+        share = sobol.draw(n_draws, dtype=torch.float64)
+    share[0] = first
     return torch.special.ndtri(share.clamp(2**-31, 1 - 2**-31))

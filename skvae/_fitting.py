@@ -16,7 +16,8 @@ from skvae._bounds import elbo, kl_divergence, spread_normal
 from skvae._likelihoods import Gaussian
 from skvae._model import FittedVAE, Parameters, stacking_weight
 from skvae._network import VAE, initial_parameters, permute_components
-from skvae._training import Record, evaluate, mean_squared_error, one_thread, train
+from skvae._threads import one_thread
+from skvae._training import Record, evaluate, mean_squared_error, train
 
 # The least noise variance as a share of a column's variance. Where columns depend
 # exactly on each other a density has no upper bound; the floor is the bound.
@@ -66,13 +67,10 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     -------
     Solution
     """
-    with one_thread():
+    # Whatever the caller switched off.
+    with one_thread(), torch.inference_mode(False), torch.enable_grad():
         fitter = _Fitter(x, architecture, settings, noise, seed, device, start)
-        if (
-            fitter.start is None
-            and not architecture.hidden_layer_sizes
-            and settings.beta == 1
-        ):
+        if fitter.closed_form_is_best():
             solution = fitter.closed_form()
         elif settings.patience:
             solution = fitter.early_stopped(n_held_out)
@@ -93,13 +91,13 @@ class _Fitter:
         self.device = torch.device(device)
         self.tensor = torch.from_numpy(x).to(self.device)
         self.seed = seed
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(x), generator=generator, device="cpu")
         self.order = order.to(self.device)
 
     def closed_form_is_best(self):
         """Whether training could only find its way back to the closed form."""
-        is_linear = not self.architecture.hidden_layer_sizes
-        return is_linear and self.settings.beta == 1 and self.start is None
+        return not self.architecture.hidden_layer_sizes and self.settings.beta == 1
 
     def closed_form(self):
         """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
@@ -121,8 +119,9 @@ class _Fitter:
         held_out, rest = self.order[:n_held_out], self.order[n_held_out:]
         start = self._start(rest)
         record = self._train(start, rest, held_out)
-        if self.start is None and not self._improves(start, record, rest, held_out):
-            record.best_epoch = 0
+        may_fall_back = self.start is None and self.settings.beta == 1
+        if may_fall_back and not self._improves(start, record, rest, held_out):
+            record.best_epoch, record.best_score = 0, record.start_score
             return _with_history(self.closed_form(), record)
         solution = self._solution(start, record, rest, held_out)
         n_epochs = round(FINISH * record.best_epoch)
@@ -131,6 +130,8 @@ class _Fitter:
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, self.order, held_out[:0], report=None, **changes)
             solution.parameters.flat = last.flat.cpu().numpy()
+            if last.stopped == "diverged":
+                record.stopped = "diverged"
         return _with_history(solution, record)
 
     def all_rows(self, n_held_out):
@@ -139,8 +140,10 @@ class _Fitter:
         start = self._start(rest)
         rehearsal = self._train(start, rest, held_out, report=None)
         solution = self._solution(start, rehearsal, rest, held_out)
-        record = self._train(self._start(self.order), self.order, held_out[:0])
+        start = self._start(self.order)
+        record = self._train(start, self.order, held_out[:0])
         solution.parameters.flat = record.flat.cpu().numpy()
+        solution.parameters.linear = start.linear
         return _with_history(solution, record)
 
     def _start(self, rows):
@@ -176,7 +179,7 @@ class _Fitter:
         In nats, and where PCA is the yardstick, in squared error too.
         """
         telling = held_out[:TELLING_ROWS]
-        if record.best_epoch == 0 or len(telling) == 1:
+        if record.best_epoch == 0 or len(telling) < 3:
             return False
         noise = self._draw(len(telling))
         before, after = (self._row_bounds(m, telling, noise) for m in (start, record))
@@ -219,10 +222,10 @@ class _Fitter:
             linear=start.linear,
         )
         telling = self.x[held_out[:TELLING_ROWS].cpu().numpy()].astype(np.float64)
-        _set_ranges(parameters, self.x)
-        fitted = FittedVAE(parameters)
+        _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])
+        network, parts = FittedVAE(parameters), torch.from_numpy(telling).split(64)
         noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
-        log_density = fitted.log_density(torch.from_numpy(telling), noise).numpy()
+        log_density = torch.cat([network.log_density(x, noise) for x in parts]).numpy()
         of_linear = start.linear.log_density(telling)
         parameters.network_weight = stacking_weight(log_density, of_linear)
         return Solution(parameters)
@@ -256,7 +259,7 @@ class _Fitter:
     def _draw(self, n):
         """Draw standard normal noise for z, the same each time."""
         generator = torch.Generator(self.device).manual_seed(self.seed)
-        noise = torch.zeros(n, self.architecture.n_components, device=self.device)
+        noise = self.tensor.new_zeros(n, self.architecture.n_components)
         return noise.normal_(generator=generator) if self.settings.beta else noise
 
 
@@ -296,8 +299,7 @@ def _finish(x, solution):
     rows, mean, log_var = _encode_some(parameters, x)
     component_kl = kl_divergence(mean, log_var).mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
-    z = mean.double().numpy()[:, order]
-    covariance = (z - z.mean(axis=0)).T @ rows.double().numpy()
+    covariance = ((mean - mean.mean(dim=0)).T.double() @ rows.double())[order].numpy()
     strongest = np.abs(covariance).argmax(axis=1)
     signs = np.where(covariance[np.arange(len(order)), strongest] < 0, -1.0, 1.0)
     permute_components(
@@ -308,17 +310,17 @@ def _finish(x, solution):
     )
     parameters.linear = parameters.linear.permuted(order, signs)
     solution.component_kl = component_kl[order]
-    _set_ranges(parameters, x)
-    decoded = FittedVAE(parameters).decode(torch.from_numpy(z * signs)).numpy()
-    parameters.readout = fit_readout(z * signs, rows.numpy() - decoded)
+    mean, log_var = mean[:, order].double() * torch.from_numpy(signs), log_var[:, order]
+    _set_ranges(parameters, x, mean, log_var)
+    residual = rows - FittedVAE(parameters).decode(mean)
+    parameters.readout = fit_readout(mean.numpy(), residual.numpy())
 
 
-def _set_ranges(parameters, x):
+def _set_ranges(parameters, x, mean, log_var):
     """Remember where the training rows and their posteriors were.
 
     A linear network is at home everywhere.
     """
-    _, mean, log_var = _encode_some(parameters, x)
     reach = Z_REACH * (0.5 * log_var).exp()
     z = torch.cat([mean - reach, mean + reach]).double().numpy()
     for name, values in (("x_range", x), ("z_range", z)):

@@ -56,9 +56,9 @@ class FittedVAE:
 
     def __init__(self, parameters):
         self.linear = parameters.linear
+        self.linear_likelihood = _gaussian(parameters.linear.noise_variance)
         self.network = VAE(parameters.architecture, _tensor(parameters.flat))
-        variance = _tensor(parameters.noise_variance)
-        self.likelihood = Gaussian(variance, floor=0.0, shared=False)
+        self.likelihood = _gaussian(parameters.noise_variance)
         self.network_weight = parameters.network_weight
         self.x_range = _range(parameters.x_range)
         self.z_range = _range(parameters.z_range)
@@ -73,35 +73,36 @@ class FittedVAE:
         return mean + (x - inside) @ self.linear_encoder, log_var
 
     def decode(self, z):  # (n, k) -> (n, d)
-        """Return the mean of p(x|z)."""
+        """Return the parameters of p(x|z), for Gaussian columns their mean."""
         inside = z.clamp(*self.z_range)
         return self.network.decode(inside) + (z - inside) @ self.linear_decoder
 
     def reconstruct(self, mean):  # (n, k) -> (n, d)
         """Return the rows whose posterior means these are."""
         readout = _tensor(self.readout)
-        return self.decode(mean) + readout[0] + mean @ readout[1:]
+        decoded = self.likelihood.mean(self.decode(mean))
+        return decoded + readout[0] + mean @ readout[1:]
 
     def log_density(self, x, noise):  # (n, d), (n_draws, k) -> (n,)
-        """Bound log p(x) from below, in nats; exact where the linear VAE is all."""
-        weight = self.network_weight
-        of_linear = torch.from_numpy(self.linear.log_density(x.numpy()))
-        if weight == 0:
-            return of_linear
+        """Bound log p(x) from below, in nats."""
         bound = importance_weighted_bound(self, self.likelihood, x, noise)
+        weight = self.network_weight
         if weight == 1:
             return bound
+        of_linear = torch.from_numpy(self.linear.log_density(x.numpy()))
         return torch.logaddexp(log(weight) + bound, log(1 - weight) + of_linear)
 
-    def sample(self, n, random):  # -> (n, d)
-        """Draw rows, observation noise included, with a `numpy.random.RandomState`."""
-        from_network = (random.uniform(size=n) < self.network_weight)[:, None]
-        z = random.standard_normal((n, self.z_range[0].numel()))
-        noise = random.standard_normal((n, self.x_range[0].numel()))
-        by_network = self.decode(torch.from_numpy(z)).numpy()
-        by_network += np.sqrt(self.likelihood.variance.numpy()) * noise
-        by_linear = self.linear.decode(z) + np.sqrt(self.linear.noise_variance) * noise
-        return np.where(from_network, by_network, by_linear)
+    def sample(self, n, generator):  # -> (n, d)
+        """Draw rows, observation noise included."""
+        like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
+        from_network = torch.rand(n, 1, **like) < self.network_weight
+        z = torch.randn(n, len(self.linear.decoder), **like)
+        of_linear = _tensor(self.linear.decode(z.numpy()))
+        return torch.where(
+            from_network,
+            self.likelihood.sample(self.decode(z), generator),
+            self.linear_likelihood.sample(of_linear, generator),
+        )
 
 
 def stacking_weight(log_density, other, n_steps=200):
@@ -138,6 +139,10 @@ def stacking_weight(log_density, other, n_steps=200):
 def _tensor(array):
     """Copy to float64, whose rounding no batch size shows."""
     return torch.from_numpy(np.array(array, dtype=np.float64))
+
+
+def _gaussian(noise_variance):
+    return Gaussian(_tensor(noise_variance), floor=0.0, shared=False)
 
 
 def _range(bounds):

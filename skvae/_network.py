@@ -33,6 +33,7 @@ MLP_RANGE = 5.0
 # right, where distant z explain a row as well.
 MAX_LOG_VAR = 2.0
 
+# Of the hidden layers' uniform weights: variance 1 / n_in (LeCun et al. 1998).
 INIT_GAIN = 3**0.5
 
 
@@ -161,10 +162,9 @@ class VAE(nn.Module):
 def initial_parameters(architecture, linear, generator):
     """Return the flat vector of a network that computes the linear VAE `linear`.
 
-    Hidden layers are drawn as `torch.nn.Linear` draws them, from `generator`; each
-    MLP's last layer is zero.
+    Hidden layers are drawn from `generator`, each MLP's last layer is zero.
     """
-    flat = torch.zeros(architecture.n_parameters)
+    flat = torch.zeros(architecture.n_parameters, dtype=torch.float32, device="cpu")
     views = architecture.views(flat)
     for mlp in ("encoder", "decoder"):
         for i in range(architecture.n_layers - 1):

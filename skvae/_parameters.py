@@ -108,8 +108,8 @@ _RULES = {
         "'auto' or an integer of at least 1",
     ),
     "learning_rate_init": (
-        lambda v: _is_real(v) and v > 0,
-        "a finite number greater than 0",
+        lambda v: _is_real(v) and 0 < v <= 1e30,
+        "a finite number greater than 0 and at most 1e30",
     ),
     "max_iter": _POSITIVE_INTEGER,
     "early_stopping": _FLAG,

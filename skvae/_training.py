@@ -5,13 +5,10 @@ tensors and returns a record.
 """
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from math import inf, isfinite
 
 import torch
-from threadpoolctl import ThreadpoolController
 
 from skvae._bounds import elbo, kl_divergence
 
@@ -50,27 +47,12 @@ class Record:
     flat: torch.Tensor  # the best weights
     likelihood: object  # with the noise that held-out rows measured
     best_score: float
+    start_score: float
     n_epochs: int = 0
     best_epoch: int = 0  # 0: nothing beat the start
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
     stopped: str = ""  # "patience", "max_epochs" or "diverged"
-
-
-@cache
-def _openmp():
-    return ThreadpoolController().select(user_api="openmp")
-
-
-@contextmanager
-def one_thread():
-    """Run torch on one thread, which small products prefer and same bits require.
-
-    OpenMP's limit belongs to the calling thread alone, so no other thread of the
-    caller's sees it, unlike `torch.set_num_threads`.
-    """
-    with _openmp().limit(limits=1):
-        yield
 
 
 def train(vae, likelihood, x, train_rows, validation_rows, settings, generator):
@@ -154,7 +136,7 @@ class _Trainer:
         score, fitted = -inf, self.likelihood.clone()
         if held_out:
             score, fitted = self._evaluate(validation_rows, noise)
-        record = Record(self.averaged.flat.clone(), fitted, score)
+        record = Record(self.averaged.flat.clone(), fitted, score, score)
         warmup = self._kl_warmup_steps(len(train_rows))
         patience = self._patience_epochs(len(train_rows))
         last_improvement = restarts = 0
@@ -195,7 +177,7 @@ class _Trainer:
         size = min(self.settings.batch_size, len(rows))
         n_batches = self._steps_per_epoch(len(rows))
         order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
-        total = torch.zeros((), device=rows.device)
+        total = self.x.new_zeros(())
         for batch in rows[order[: n_batches * size]].split(size):
             ahead = max(
                 0.0, 1 - self.n_steps / kl_warmup_steps if kl_warmup_steps else 0
@@ -240,7 +222,7 @@ class _Trainer:
     def _draw(self, n):
         """Draw standard normal noise for z; zeros for the autoencoder, beta = 0."""
         k, device = self.vae.architecture.n_components, self.x.device
-        noise = torch.zeros(n, k, device=device)
+        noise = torch.zeros(n, k, dtype=torch.float32, device=device)
         return noise.normal_(generator=self.generator) if self.settings.beta else noise
 
     def _patience_epochs(self, n_rows):

@@ -28,12 +28,14 @@ from skvae._table import (
     fit_scaling,
     standardise,
 )
-from skvae._training import Settings, one_thread
+from skvae._threads import one_thread
+from skvae._training import Settings
 from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 BATCH_MIN, BATCH_MAX = 16, 256
+MIN_HELD_OUT = 3
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
 
@@ -107,11 +109,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         held-out row vouches that the result is better than PCA.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, at least one row.
+        Share of the rows to hold out: at least three rows, as fewer tell nothing.
 
     n_iter_no_change : int, default=10
         Epochs without an improvement of the validation score by `tol` after which
-        training stops.
+        training stops, counted from when the KL has its full weight. At least 200
+        steps, which on a small table are more epochs.
 
     tol : float, default=0.01
         Least improvement of the validation score that counts, in nats a row.
@@ -159,17 +162,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Weight, between 0 and 1, of the network's density in the model that `score`
         and `sample` speak of, chosen by held-out rows. The rest is the density of the
         linear model that training started from: a row that the network finds far less
-        likely costs the logarithm of that rest, and no more. 0 where the linear model
-        is all there is.
+        likely costs the logarithm of that rest, and no more. Where the linear model is
+        all there is, the weight of its copy with the noise `noise_variance_`, measured
+        on rows left out; the other has the noise of the training rows.
 
     n_active_components_ : int
         Number of components that carry more than 0.01 nats.
 
     n_iter_ : int
-        Number of epochs; 1 where the closed form is the solution.
+        Number of epochs; 1 where ``hidden_layer_sizes=()`` needs none.
 
     best_iter_ : int
-        Epoch whose weights were kept; 0 is the closed-form linear solution.
+        Epoch whose weights were kept, and with early stopping trained on once the
+        held-out rows had joined; 0 is the closed-form linear solution.
 
     loss_curve_ : list of float
         Mean negative ELBO of the batches of each epoch, nats a row. Rises while the
@@ -449,9 +454,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         n_samples = _check_n_samples(n_samples)
+        seed = int(_random_state(random_state).randint(2**31 - 1))
         with torch.no_grad(), one_thread():
-            x = self._model().sample(n_samples, _random_state(random_state))
-        return self._to_units(x, np.float64)
+            x = self._model().sample(n_samples, torch.Generator().manual_seed(seed))
+        return self._to_units(x.numpy(), np.float64)
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -551,25 +557,35 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
             activation=self.activation,
         )
-        warm = self.warm_start and getattr(self, "_architecture", None)
-        if warm != asdict(architecture):
-            warm = False
+        shape = self._shape(architecture)
+        warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
+        if warm:
+            check_entries(X, self._column_names(), **self._scaling())
+        else:
             self.mean_, self.scale_ = fit_scaling(X, self.scaling)
         seed = _random_state(self.random_state).randint(2**31 - 1)
-        n_held_out = round(self.validation_fraction * len(X))
+        n_held_out = max(round(self.validation_fraction * len(X)), MIN_HELD_OUT)
         solution = fit_vae(
             standardise(X, self.mean_, self.scale_, np.float32),
             architecture,
             self._settings(len(X)),
             noise=self.noise,
-            n_held_out=min(max(n_held_out, 1), len(X) - 1),
+            n_held_out=min(n_held_out, len(X) - 1),
             seed=seed,
             device=self.device,
             start=Parameters.from_dict(self._parameters) if warm else None,
         )
-        self._architecture = asdict(architecture)
+        self._fitted_shape = shape
         self._remember(solution)
         self._warn_of(solution)
+
+    def _shape(self, architecture):
+        """Return what must be the same for a warm start."""
+        return {
+            "architecture": asdict(architecture),
+            "columns": [str(name) for name in self._column_names()],
+            "scaling": self.scaling,
+        }
 
     def _settings(self, n_samples):
         """Resolve the parameters of training."""
@@ -612,7 +628,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"The loss became infinite or NaN with learning_rate_init="
                 f"{self.learning_rate_init!r}, and again at a tenth of it: the best "
                 f"finite model, of epoch {solution.best_epoch}, is kept. Lower "
-                "learning_rate_init."
+                "learning_rate_init, or a large alpha."
             )
         elif solution.stopped == "max_epochs" and self.early_stopping:
             message = (
@@ -640,25 +656,36 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ensure_min_samples=2 if reset else 1,
             )
         except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise (explain_text(X, kind) or error) from error
-        names = column_names(
-            getattr(self, "feature_names_in_", None), self.n_features_in_
-        )
-        known = {} if reset else {"mean": self.mean_, "scale": self.scale_}
-        check_entries(checked, names, **known)
+            _raise_explained(X, error)
+        known = {} if reset else self._scaling()
+        check_entries(checked, self._column_names(), **known)
         return checked
 
+    def _scaling(self):
+        return {"mean": self.mean_, "scale": self.scale_}
+
+    def _column_names(self):
+        names = getattr(self, "feature_names_in_", None)
+        return column_names(names, self.n_features_in_)
+
     def _validate_latent(self, X):
-        Z = check_array(
-            X, dtype=[np.float64, np.float32], estimator=self, input_name="X"
-        )
+        try:
+            Z = check_array(
+                X,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                estimator=self,
+                input_name="X",
+            )
+        except (TypeError, ValueError) as error:
+            _raise_explained(X, error)
         if Z.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but inverse_transform of this "
                 f"VAETransformer takes the n_components_={self.n_components_} columns "
                 "that transform gives."
             )
+        check_entries(Z, [f"component {i}" for i in range(Z.shape[1])])
         return Z
 
     def _log_scale(self):
@@ -678,7 +705,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         x = standardise(X, self.mean_, self.scale_, np.float64)
         both = _map_rows(encode, x).astype(X.dtype, copy=False)
-        return both[:, : self.n_components_], both[:, self.n_components_ :]
+        return tuple(np.array(half) for half in np.split(both, 2, axis=1))
 
     def _to_units(self, x, dtype):
         return (x * self.scale_ + self.mean_).astype(dtype, copy=False)
@@ -716,6 +743,15 @@ def _map_rows(function, x, n_rows=CHUNK_ROWS):
             for start in range(0, len(x), n_rows)
         ]
     return np.concatenate(parts)
+
+
+def _raise_explained(X, error):
+    """Raise the error that names the entry that is no number; else the one there is."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    explained = explain_text(X, kind)
+    if explained is None:
+        raise error
+    raise explained from error
 
 
 def _own_float64(x):

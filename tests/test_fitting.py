@@ -220,6 +220,16 @@ def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
     assert (np.ptp(solution.parameters.noise_variance) == 0) == (noise == "spherical")
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_without_early_stopping_the_linear_vae_is_that_of_all_rows_too(seed):
+    x = curved_table(seed=seed)
+    solution = fit(x, k=3, seed=seed, patience=None, learning_rate=1e-5)
+    mean, _ = encode(solution, x)
+    of_linear = solution.parameters.linear.encode(x.astype(np.float64))
+    correlation = np.corrcoef(mean.T, of_linear.T)[:3, 3:]
+    assert (np.diag(correlation) > 0.9).all()
+
+
 # ---------------------------------------------------------------- canonical order
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     ["_fitting", "_parameters"],
     ["_model", "_training"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_table"],
+    ["_linalg", "_threads"],
     ["_version"],
 ]
 DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
@@ -31,6 +32,7 @@ DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer
 KNOWS_NOTHING_OF = {
     "_table": (["torch"], "tables become numpy arrays, not tensors"),
     "_anchor": (["torch"], "the closed form is numpy"),
+    "_linalg": (["sklearn", "pandas"], "linear algebra sees arrays only"),
     "_network": (["sklearn", "pandas"], "the network sees tensors only"),
     "_bounds": (["sklearn", "pandas"], "the bounds see tensors only"),
     "_model": (["sklearn", "pandas"], "the fitted model sees standardised rows only"),

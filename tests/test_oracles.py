@@ -22,7 +22,8 @@ from skvae._anchor import fit_linear_vae
 from skvae._fitting import NOISE_FLOOR
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture, initial_parameters
-from skvae._training import Settings, one_thread, train
+from skvae._threads import one_thread
+from skvae._training import Settings, train
 
 UNITS = np.array([1.0, 3.0, 0.1, 1.0, 10.0, 1.0])
 

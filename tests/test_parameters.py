@@ -43,7 +43,10 @@ RULES = {
         "'auto' or an integer of at least 1",
         ["all", *(value for value in NOT_INTEGERS if value is not np.nan)],
     ),
-    "learning_rate_init": ("a finite number greater than 0", [0, -1e-3, *NOT_NUMBERS]),
+    "learning_rate_init": (
+        "a finite number greater than 0",
+        [0, -1e-3, 1e31, *NOT_NUMBERS],
+    ),
     "max_iter": (INTEGER, NOT_INTEGERS),
     "early_stopping": ("True or False", NOT_FLAGS),
     "validation_fraction": (

@@ -13,7 +13,8 @@ from skvae import _training
 from skvae._anchor import fit_linear_vae
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture, initial_parameters
-from skvae._training import Settings, evaluate, one_thread, train
+from skvae._threads import one_thread
+from skvae._training import Settings, evaluate, train
 
 N, D, K = 60, 4, 2
 ARCHITECTURE = Architecture(D, K, (6,), "tanh")
@@ -415,46 +416,3 @@ def test_same_bits_in_concurrent_threads():
         thread.join()
     alone = run(max_epochs=3)
     assert all(same_bits(record, alone) for record in records)
-
-
-@pytest.fixture
-def two_threads():
-    """Let torch use two threads, whatever the machine has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_one_thread_is_for_the_caller_alone_and_for_a_while(two_threads):
-    ready, entered, leave = (threading.Event() for _ in range(3))
-    seen = {}
-
-    def bystander():
-        seen["before"] = torch.get_num_threads()
-        ready.set()
-        entered.wait(30)
-        seen["meanwhile"] = torch.get_num_threads()
-        leave.set()
-
-    thread = threading.Thread(target=bystander)
-    thread.start()
-    ready.wait(30)
-    with one_thread():
-        assert torch.get_num_threads() == 1
-        newcomer = threading.Thread(
-            target=lambda: seen.update(newcomer=torch.get_num_threads())
-        )
-        newcomer.start()
-        newcomer.join()
-        entered.set()
-        leave.wait(30)
-    thread.join()
-    assert seen == {"before": 2, "meanwhile": 2, "newcomer": 2}
-    assert torch.get_num_threads() == 2
-
-
-def test_one_thread_is_left_when_training_fails(two_threads):
-    with pytest.raises(RuntimeError, match="stop"), one_thread():
-        raise RuntimeError("stop")
-    assert torch.get_num_threads() == 2

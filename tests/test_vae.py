@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from operator import attrgetter
 
 import joblib
@@ -250,6 +251,34 @@ def test_warm_start_with_other_columns_starts_afresh(make_vae, curve, assert_sam
     assert_same_bits(vae.fit(narrow), make_vae(max_iter=2).fit(narrow), narrow)
 
 
+def test_warm_start_with_other_names_starts_afresh(make_vae, frame, assert_same_bits):
+    vae = make_vae(max_iter=2, warm_start=True).fit(frame)
+    turned = frame[NAMES[::-1]]
+    assert_same_bits(vae.fit(turned), make_vae(max_iter=2).fit(turned), turned)
+
+
+def test_warm_start_with_another_scaling_starts_afresh(
+    make_vae, curve, assert_same_bits
+):
+    vae = make_vae(max_iter=2, warm_start=True).fit(curve).set_params(scaling=None)
+    afresh = make_vae(max_iter=2, scaling=None).fit(curve)
+    assert_same_bits(vae.fit(curve), afresh, curve)
+
+
+def test_warm_start_names_rows_far_from_those_of_the_last_fit(make_vae, curve):
+    vae = make_vae(max_iter=2, warm_start=True).fit(curve)
+    before = state(vae)
+    with pytest.raises(ValueError, match="in column 0, a value too large"):
+        vae.fit(curve * [1e20, 1, 1, 1])
+    assert state(vae) == before
+
+
+def test_a_warm_start_of_the_linear_model_is_the_closed_form_again(make_vae, curve):
+    vae = make_vae(warm_start=True, **LINEAR).fit(curve)
+    before = state(vae)
+    assert state(vae.fit(curve)) == before
+
+
 # ------------------------------------------------------------------------- randomness
 
 
@@ -268,20 +297,23 @@ def test_same_seed_same_bits_in_concurrent_threads(make_vae, curve, predictions)
 
 WHATEVER_THE_PROCESS = """
 import joblib, numpy as np, torch, warnings
+from threadpoolctl import threadpool_limits
 from skvae import VAETransformer
 
 warnings.simplefilter("ignore")
-X = np.random.RandomState(0).normal(size=(400, 64))
-X[:, 32:] = np.sin(X[:, :32])
+X = np.random.RandomState(0).normal(size=(400, 160))
+X[:, 80:] = np.sin(X[:, :80])
 
 for n_threads in (1, 2, 4):
     torch.set_num_threads(n_threads)
     torch.manual_seed(n_threads)
     np.random.seed(n_threads)
-    vae = VAETransformer(early_stopping=False, max_iter=1, random_state=0).fit(X)
-    Z = vae.transform(X)
-    back, scores = vae.inverse_transform(Z), vae.score_samples(X[:100])
-    print(joblib.hash((vars(vae), Z, back, scores)))
+    with threadpool_limits(n_threads, user_api="blas"):
+        vae = VAETransformer(early_stopping=False, max_iter=1, random_state=0).fit(X)
+        linear = VAETransformer(hidden_layer_sizes=(), random_state=0).fit(X[:100])
+        Z = vae.transform(X)
+        back, scores = vae.inverse_transform(Z), vae.score_samples(X[:100])
+    print(joblib.hash((vars(vae), vars(linear), Z, back, scores)))
     assert torch.get_num_threads() == n_threads
 """
 
@@ -296,6 +328,34 @@ def test_same_seed_same_bits_whatever_the_threads_and_the_global_generators():
     hashes = ran.stdout.split()
     assert len(hashes) == 3
     assert len(set(hashes)) == 1
+
+
+@contextmanager
+def default_dtype():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "switch", [torch.no_grad, torch.inference_mode, default_dtype, lambda: META]
+)
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": False}, LINEAR])
+def test_torchs_switches_change_no_bit(
+    switch, parameters, make_vae, curve, predictions
+):
+    def fit():
+        vae = make_vae(max_iter=3, **parameters).fit(curve)
+        return joblib.hash((vars(vae), predictions(vae, curve)))
+
+    expected = fit()
+    with switch():
+        assert fit() == expected
+
+
+META = torch.device("meta")  # torch's default device while it is a context
 
 
 def test_no_random_state_is_fresh_entropy(make_vae, curve):
@@ -551,6 +611,14 @@ def test_the_curves_have_an_entry_an_epoch(trained):
     assert trained.best_validation_score_ == best == max(trained.validation_scores_)
 
 
+def test_where_nothing_improves_the_best_score_is_that_of_the_start(make_vae, curve):
+    ruined = make_vae(learning_rate_init=100, max_iter=8).fit(curve)
+    frozen = make_vae(learning_rate_init=1e-12, max_iter=1).fit(curve)
+    assert ruined.best_iter_ == 0
+    start = frozen.best_validation_score_
+    assert ruined.best_validation_score_ == pytest.approx(start, abs=1e-5)
+
+
 def test_without_early_stopping_the_last_epoch_is_kept(make_vae, curve):
     vae = make_vae(early_stopping=False, max_iter=3).fit(curve)
     assert vae.n_iter_ == vae.best_iter_ == len(vae.loss_curve_) == 3
@@ -560,7 +628,7 @@ def test_without_early_stopping_the_last_epoch_is_kept(make_vae, curve):
 
 @pytest.mark.parametrize(
     ("fraction", "n", "n_held_out"),
-    [(1e-9, 200, 1), (0.1, 200, 20), (0.999999, 200, 199), (0.1, 2, 1), (0.9, 2, 1)],
+    [(1e-9, 200, 3), (0.1, 200, 20), (0.999999, 200, 199), (0.1, 2, 1), (0.9, 2, 1)],
 )
 def test_validation_fraction_leaves_a_row_to_each(
     fraction, n, n_held_out, make_vae, curve, fits
@@ -691,6 +759,17 @@ def test_beta_0_reconstructs_at_least_as_well(make_vae, curve):
 
     assert r2(0.0) == r2(0.0)
     assert r2(0.0) >= r2(1.0)
+
+
+@pytest.mark.parametrize("parameters", [{}, LINEAR])
+def test_beta_is_obeyed_where_reconstruction_pays_for_it(parameters, make_vae, curve):
+    nats = {
+        beta: make_vae(beta=beta, max_iter=40, **parameters)
+        .fit(curve)
+        .component_kl_.sum()
+        for beta in (1.0, 30.0)
+    }
+    assert nats[30.0] < nats[1.0] - 0.5
 
 
 def test_more_beta_means_fewer_nats(make_vae, curve):
@@ -978,8 +1057,9 @@ def test_fit_wants_two_rows_and_a_column(make_vae, curve):
 @pytest.mark.parametrize("method", METHODS)
 def test_another_number_of_columns(method, linear, curve):
     message = "X has 3 features, but VAETransformer is expecting 4 features"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         getattr(linear, method)(curve[:, :3])
+    assert raised.value.__cause__ is not raised.value
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -1011,9 +1091,10 @@ def test_use_before_fit(use, curve):
 BAD_LATENT = {
     "narrow": (np.ones((3, 1)), r"X has 1 columns, .* n_components_=2 columns"),
     "wide": (np.ones((3, 4)), r"X has 4 columns, .* n_components_=2 columns"),
-    "NaN": (np.full((3, 2), np.nan), "Input X contains NaN"),
-    "infinity": (np.full((3, 2), np.inf), "Input X contains infinity"),
-    "strings": (np.array([["x", "y"]]), "could not convert string to float"),
+    "NaN": (np.full((3, 2), np.nan), r"contains NaN in component 0 \(row 0\)"),
+    "infinity": (np.full((3, 2), np.inf), "contains infinity in component 0"),
+    "1e300": (np.full((3, 2), 1e300), r"contains 1e\+300 in component 0"),
+    "strings": (np.array([["x", "y"]]), "'x' in column 0: .*numeric"),
     "complex": (np.ones((3, 2), complex), "Complex data not supported"),
     "no rows": (np.ones((0, 2)), r"0 sample\(s\)"),
     "one dimension": (np.ones(2), "Expected 2D array"),

@@ -1,0 +1,34 @@
+"""Linear algebra with the same bits however many threads NumPy's BLAS may use.
+
+OpenBLAS can be limited for the whole process only, which a library must not do; torch
+can be limited for a thread, see `skvae._threads`. Arrays in, arrays out, float64.
+"""
+
+import numpy as np
+import torch
+
+
+def product(a, b):
+    """Return ``a @ b``."""
+    return (_tensor(a) @ _tensor(b)).numpy()
+
+
+def eigh(a):
+    """Return eigenvalues of a symmetric matrix, largest first, and vectors as rows."""
+    values, vectors = torch.linalg.eigh(_tensor(a))
+    return values.flip(0).numpy(), vectors.T.flip(0).numpy()
+
+
+def left_singular_vectors(a):
+    """Return those of `a` as columns."""
+    return torch.linalg.svd(_tensor(a), full_matrices=False)[0].numpy()
+
+
+def solve(a, b):
+    """Return ``x`` of ``a @ x = b``."""
+    return torch.linalg.solve(_tensor(a), _tensor(b)).numpy()
+
+
+def _tensor(a):
+    # torch complains of read-only arrays and of negative strides.
+    return torch.from_numpy(np.require(a, np.float64, ["C", "W"]))
