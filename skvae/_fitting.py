@@ -27,7 +27,7 @@ CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
-FINISH = 0.5  # epochs of all rows at the end, as a share of those that helped
+LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
@@ -76,7 +76,7 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
             solution = fitter.early_stopped(n_held_out)
         else:
             solution = fitter.all_rows(n_held_out)
-        _finish(x, solution)
+        _put_in_order(x, solution)
         return solution
 
 
@@ -124,7 +124,7 @@ class _Fitter:
             record.best_epoch, record.best_score = 0, record.start_score
             return _with_history(self.closed_form(), record)
         solution = self._solution(start, record, rest, held_out)
-        n_epochs = round(FINISH * record.best_epoch)
+        n_epochs = round(LAST_ROUND * record.best_epoch)
         if n_epochs:
             best = _Start(record.flat, record.likelihood, start.linear)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
@@ -183,8 +183,9 @@ class _Fitter:
             return False
         noise = self._draw(len(telling))
         before, after = (self._row_bounds(m, telling, noise) for m in (start, record))
-        if not _exceeds_chance(after - before) or self.noise == "diag":
-            return _exceeds_chance(after - before)
+        gains = _exceeds_chance(after - before)
+        if not gains or self.noise == "diag":
+            return gains
         before, after = (
             self._row_errors(m.flat, rows, telling) for m in (start, record)
         )
@@ -290,7 +291,7 @@ def _with_history(solution, record: Record):
 
 
 @torch.no_grad()
-def _finish(x, solution):
+def _put_in_order(x, solution):
     """Order components by their nats, sign them, and fit the read-out.
 
     A component's sign makes it grow with the column that it covaries with most.

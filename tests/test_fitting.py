@@ -152,7 +152,7 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
     assert first[1:3] == (360, 40)
     assert last[1:3] == (400, 0)
     assert torch.equal(last[0], record.flat)
-    assert last[3].max_epochs == round(_fitting.FINISH * record.best_epoch)
+    assert last[3].max_epochs == round(_fitting.LAST_ROUND * record.best_epoch)
     assert not last[3].kl_warmup
     views = solution.parameters.architecture.views
     found, expected = (
