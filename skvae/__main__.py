@@ -18,6 +18,7 @@ from skvae._writing import (
     MODEL_SUFFIXES,
     PICTURE_SUFFIXES,
     OutputFile,
+    free_name,
     require_writer,
     write_embedding,
     write_model,
@@ -63,8 +64,9 @@ on handwritten digits."""
 _EPILOG = """\
 A fifth of the rows, 10,000 at most, is held out for the report. R2 is the share of the
 standardised columns' variance that comes back from the components; the log-likelihood
-is in nats per row and in the table's units. Embedding, model and picture
-are of all rows.
+is in nats per row and in the table's units. PCA is given standardised columns, as skvae
+takes them. Embedding, model and picture are of all complete rows; a column is left out
+if with it fewer than 75 % of the rows were complete.
 
 examples:
   python -m skvae
@@ -160,7 +162,7 @@ def _run_digits(args, progress):
     if args.plot is None and not is_installed("matplotlib"):
         picture = None
     else:
-        args.plot = args.plot or DIGITS_PICTURE
+        args.plot = args.plot or free_name(DIGITS_PICTURE, args.force)
         picture = _output(args, "plot", PICTURE_SUFFIXES)
     comparison = _demo.compare_on_digits(args.random_state, progress)
     progress.say(_demo.describe(comparison))
@@ -196,7 +198,8 @@ def _run_table(args, progress):
         write_embedding(output, embedding)
         progress.say(f"embedding: {output.name}")
     if model:
-        progress.say(f"model: {model.name}; {write_model(model, estimator)} loads it")
+        progress.say(f"model: {model.name}; {write_model(model, estimator)} loads it,")
+        progress.say("  and its feature_names_in_ are the columns that it takes")
     if picture:
         progress("drawing")
         write_picture(picture, _report.draw(name, selection, evaluation, embedding))

@@ -5,7 +5,7 @@ have units of their own.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,8 @@ MIN_ROWS = 10
 MAX_HELD_OUT = 10_000
 N_LISTED = 10
 # A column is given up rather than more than this share of the rows.
-MAX_INCOMPLETE = 0.05
+MAX_INCOMPLETE = 0.25
+FEW_HELD_OUT = 30
 # The variance of larger values overflows.
 MAX_VALUE = 1e100
 
@@ -54,13 +55,14 @@ class Evaluation:
     neighbors_measure: str
     X_test: np.ndarray
     reconstructed: dict[str, np.ndarray]
+    notes: list[str] = field(default_factory=list)
 
 
 def select(name, table, label_column=None):
     """Choose the columns and rows of a table that can be fitted.
 
     Numbers and booleans are used. A column with missing values is used as long as at
-    least 95 % of the rows are complete; the other rows are not fitted.
+    least 75 % of the rows are complete; the other rows are not fitted.
 
     Parameters
     ----------
@@ -149,7 +151,12 @@ def _drop_incomplete(columns, left_out, n_rows):
             complete &= ~missing[column]
         else:
             del columns[column]
-            reason = f"{missing[column].sum():,} missing values; fill them in to use it"
+            n_missing = missing[column].sum()
+            reason = (
+                f"{n_missing:,} missing values, with which fewer than "
+                f"{1 - MAX_INCOMPLETE:.0%} of the rows would be complete; fill them in "
+                "to use it"
+            )
             left_out.setdefault(reason, []).append(column)
     return complete
 
@@ -221,7 +228,20 @@ def evaluate(selection, n_components, random_state, progress):
         neighbors_measure=measure,
         X_test=X_test.to_numpy(),
         reconstructed=back,
+        notes=_notes(len(test), methods["skvae"]),
     )
+
+
+def _notes(n_held_out, vae):
+    notes = []
+    if vae.best_iter_ == 0:
+        notes.append(
+            "No network beat the linear model on rows kept out of its training: skvae "
+            "is PCA here, its\nnoise measured on rows left out (hence other nats)."
+        )
+    if n_held_out < FEW_HELD_OUT:
+        notes.append(f"{n_held_out} held-out rows tell little: take the figures so.")
+    return notes
 
 
 def _pca_score(pipeline, X):
@@ -269,7 +289,8 @@ def describe_selection(name, table, selection):
         lines.append(
             [
                 "left out",
-                f"{n_skipped:,} rows: missing values; fill them in to use these rows",
+                f"{n_skipped:,} rows: missing or infinite values; fill them in to use "
+                f"{'it' if n_skipped == 1 else 'them'}",
             ]
         )
     title = f"{name}: {len(table):,} rows, {table.shape[1]:,} columns"
@@ -301,7 +322,7 @@ def describe_evaluation(evaluation, columns, n_components):
     if skipped:
         by_column.insert(N_LISTED + 1, [f"({skipped:,} columns between)", "", ""])
     lines = format_table([*rows, ["", "", ""], *by_column], "<>>")
-    return f"\n{heading}\n\n{lines}"
+    return "\n".join(["", heading, "", lines, *("\n" + n for n in evaluation.notes)])
 
 
 def embed(selection, estimator):

@@ -119,8 +119,8 @@ def explain_text(X, kind=ValueError):
         remedy = "example with sklearn.impute.SimpleImputer."
     else:
         rule = (
-            "the X argument must be free of strings and of all else that is no number: "
-            "VAETransformer takes numeric columns only for now. Encode it, for example "
+            "the X argument must be of numeric columns only for now, without strings "
+            "or other objects that are no number. Encode it, for example "
         )
         remedy = "with sklearn.preprocessing.OneHotEncoder, or drop it."
     return kind(f"Input X contains {value!r} in {where}: {rule}{remedy}")

@@ -57,7 +57,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     n_components : int, default=2
         Number of latent dimensions, the columns of `transform`. May exceed the number
         of columns, of rows, or the rank of `X`: components that find nothing to say
-        stay empty, see `n_active_components_`.
+        stay empty, see `n_active_components_`, and with as many components as columns
+        the linear model already loses nothing.
 
     hidden_layer_sizes : sequence of int, default=(256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
@@ -422,6 +423,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Draw new rows from the model, observation noise included.
 
         From the network, with probability `network_weight_`, or from the linear model.
+        Given z every column is normal and so without bounds: round, clip, or fit
+        logarithms where that matters.
 
         Parameters
         ----------

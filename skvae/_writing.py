@@ -78,6 +78,16 @@ class OutputFile:
             self.unfinished.unlink(missing_ok=True)
 
 
+def free_name(path, force=False):
+    """Return `path`, or where that exists and may not be replaced a numbered name."""
+    path, number = Path(path), 1
+    candidate = path
+    while candidate.exists() and not force:
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return str(candidate)
+
+
 def require_writer(output):
     """Raise before the work starts if the package that writes ``output`` is missing."""
     purpose = f"{output.option} {output.name}"

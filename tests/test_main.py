@@ -121,7 +121,7 @@ def test_rows_with_missing_values_keep_their_place(folder, wine, capsys):
     holed.loc[[3, 90], "alcohol"] = np.nan
     holed.to_csv("holed.csv", index=False)
     assert main(["holed.csv", "--output", "z.csv"]) == 0
-    assert "2 rows: missing values" in capsys.readouterr().out
+    assert "2 rows: missing or infinite values" in capsys.readouterr().out
     empty = pd.read_csv("z.csv").isna()
     assert len(empty) == len(wine)
     assert list(np.flatnonzero(empty.all(axis=1))) == [3, 90]
@@ -390,13 +390,23 @@ def test_digits_prints_the_table_and_saves_the_picture(
 
 
 def test_second_run_keeps_the_first_picture(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_demo, "compare_on_digits", pytest.fail)  # no work is done
+    monkeypatch.setattr(_demo, "compare_on_digits", lambda *_: None)
+    monkeypatch.setattr(_demo, "describe", lambda _: "")
+    monkeypatch.setattr(_demo, "draw", lambda *_: Figure())
     (tmp_path / "skvae-digits.png").write_text("precious")
-    assert main([]) == 2
-    assert "skvae-digits.png exists; --force replaces it" in last_line(capsys)
+    for name in ("skvae-digits-2.png", "skvae-digits-3.png"):
+        assert main([]) == 0
+        assert f"picture: {name}" in capsys.readouterr().out
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "skvae-digits.png").read_text() == "precious"
+    assert main(["--force"]) == 0
+    assert (tmp_path / "skvae-digits.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(_demo, "compare_on_digits", pytest.fail)  # no work is done
+    assert main(["--plot", "skvae-digits.png"]) == 2
+    assert "skvae-digits.png exists; --force replaces it" in last_line(capsys)
 
 
 def test_digits_without_matplotlib(tmp_path, monkeypatch, capsys, no_umap):

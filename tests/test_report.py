@@ -70,7 +70,7 @@ def test_numbers_and_booleans_are_used(values, expected):
         (np.arange(N), "row numbers"),
         (np.arange(1, N + 1), "row numbers"),
         ([1e300, -1e300] * 100, "values beyond 1e+100"),
-        (with_missing(11), "11 missing values; fill them in to use it"),
+        (with_missing(51), "51 missing values, with which fewer than 75% of the rows"),
         (pd.array([1, None] * 100, dtype="Int64"), "100 missing values"),
     ],
 )
@@ -96,11 +96,11 @@ def test_infinity_is_a_missing_value():
     assert_array_equal(np.flatnonzero(~select(column=values).complete), [7])
 
 
-def test_missing_values_of_all_columns_together_cost_a_twentieth_of_the_rows():
-    holed = {f"x{j}": np.roll(with_missing(4, j), 4 * j) for j in range(5)}
+def test_missing_values_of_all_columns_together_cost_a_quarter_of_the_rows():
+    holed = {f"x{j}": np.roll(with_missing(20, j), 20 * j) for j in range(5)}
     selection = select(**holed)
     assert list(selection.X.columns) == ["some", "x0", "x1"]
-    assert len(selection.X) == N - 8
+    assert len(selection.X) == N - 40
 
 
 def test_column_that_is_constant_in_the_complete_rows_is_left_out():
@@ -213,6 +213,18 @@ def test_singular_covariance_has_no_likelihood():
     evaluation = evaluate(selection, n_components=3)
     value = evaluation.log_likelihood["PCA"]
     assert value is None or np.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("best_iter", "n_held_out", "said"),
+    [(0, 99, ["skvae is PCA here"]), (3, 29, ["29 held-out rows tell"]), (3, 30, [])],
+)
+def test_what_the_figures_do_not_say_is_noted(best_iter, n_held_out, said):
+    vae = VAETransformer()
+    vae.best_iter_ = best_iter
+    notes = _report._notes(n_held_out, vae)
+    assert len(notes) == len(said)
+    assert all(words in note for words, note in zip(said, notes, strict=True))
 
 
 @pytest.mark.parametrize(("n_columns", "n_listed"), [(20, 20), (21, 20), (30, 20)])
