@@ -46,12 +46,13 @@ def hidden_sizes(hidden_layer_sizes):
     return tuple(int(width) for width in hidden_layer_sizes)
 
 
-def _is_integer(value):
+def is_integer(value):
+    """Whether a value is an integer, which a bool is not taken for."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_positive_integer(value):
-    return _is_integer(value) and value >= 1
+    return is_integer(value) and value >= 1
 
 
 def _is_real(value):
@@ -85,7 +86,7 @@ def _one_of(options):
 def _is_seed(value):
     if value is None or isinstance(value, np.random.RandomState):
         return True
-    return _is_integer(value) and 0 <= value < 2**32
+    return is_integer(value) and 0 <= value < 2**32
 
 
 _POSITIVE_INTEGER = (_is_positive_integer, "an integer of at least 1")
@@ -125,7 +126,7 @@ _RULES = {
         f"None, an integer from 0 to {2**32 - 1} or a numpy.random.RandomState",
     ),
     "verbose": (
-        lambda v: _is_flag(v) or (_is_integer(v) and v >= 0),
+        lambda v: _is_flag(v) or (is_integer(v) and v >= 0),
         "True, False or an integer of at least 0",
     ),
 }

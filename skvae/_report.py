@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skvae import _plotting
+from skvae._table import LARGEST_VALUE
 from skvae._terminal import CommandError, format_table, number
 from skvae._vae import VAETransformer
 
@@ -27,8 +28,6 @@ N_LISTED = 10
 # A column is given up rather than more than this share of the rows.
 MAX_INCOMPLETE = 0.25
 FEW_HELD_OUT = 30
-# The variance of larger values overflows.
-MAX_VALUE = 1e100
 
 
 @dataclass
@@ -123,8 +122,8 @@ def _as_numbers(column):
     dtype = np.float32 if column.dtype in ("float32", "float16") else np.float64
     values = column.to_numpy(dtype=dtype, na_value=np.nan, copy=True)
     values[~np.isfinite(values)] = np.nan
-    if float(np.nanmax(np.abs(values), initial=0)) > MAX_VALUE:
-        return None, f"values beyond {MAX_VALUE:g}"
+    if float(np.nanmax(np.abs(values), initial=0)) > LARGEST_VALUE:
+        return None, f"values beyond {LARGEST_VALUE:g}"
     counts = np.arange(len(values))
     if np.array_equal(values, counts) or np.array_equal(values, counts + 1):
         return None, "row numbers"

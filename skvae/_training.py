@@ -179,11 +179,8 @@ class _Trainer:
         order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
         total = self.x.new_zeros(())
         for batch in rows[order[: n_batches * size]].split(size):
-            ahead = max(
-                0.0, 1 - self.n_steps / kl_warmup_steps if kl_warmup_steps else 0
-            )
-            kl_share = 1 - (1 - KL_WARMUP_START) * ahead
-            total += self._step(self.x[batch], self.settings.beta * kl_share)
+            beta = self.settings.beta * self._kl_share(kl_warmup_steps)
+            total += self._step(self.x[batch], beta)
         return float(total) / n_batches
 
     def _step(self, x, beta):
@@ -231,6 +228,13 @@ class _Trainer:
             return None
         steps = self._steps_per_epoch(n_rows)
         return max(self.settings.patience, -(-MIN_PATIENCE_STEPS // steps))
+
+    def _kl_share(self, kl_warmup_steps):
+        """Weight of the KL as a share of beta: rises to 1 within the warm-up."""
+        if self.n_steps >= kl_warmup_steps:
+            return 1.0
+        ahead = 1 - self.n_steps / kl_warmup_steps
+        return 1 - (1 - KL_WARMUP_START) * ahead
 
     def _kl_warmup_steps(self, n_rows):
         """At most half of the run, however short."""

@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import asdict
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from skvae._bounds import spread_normal
 from skvae._fitting import fit_vae
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
-from skvae._parameters import check_parameters, hidden_sizes
+from skvae._parameters import check_parameters, hidden_sizes, is_integer
 from skvae._table import (
     check_entries,
     column_names,
@@ -770,15 +769,10 @@ def _random_state(random_state):
 
 
 def _check_n_samples(n_samples):
-    if isinstance(n_samples, bool) or not isinstance(n_samples, Integral):
-        raise TypeError(
-            f"n_samples must be an integer of at least 1. Got {n_samples!r}."
-        )
-    if n_samples < 1:
-        raise ValueError(
-            f"n_samples must be an integer of at least 1. Got {n_samples!r}."
-        )
-    return int(n_samples)
+    if is_integer(n_samples) and n_samples >= 1:
+        return int(n_samples)
+    kind = ValueError if is_integer(n_samples) else TypeError
+    raise kind(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
 
 
 def _print_epoch(log_scale, epoch, loss, score):
