@@ -25,11 +25,37 @@ class Gaussian:
         self.variance = variance
         self.floor = floor
         self.shared = shared
+        self._error, self._precision = variance.new_empty(2, len(variance))
+        self._mean = variance.new_empty(())
+        self._column = variance.new_tensor(1 / len(variance))
 
     def log_prob(self, x, decoded):  # (n, d), (n, d) -> (n, d)
         """Log-density of each entry in nats."""
         squared_error = (x - decoded).square()
         return -0.5 * (squared_error / self.variance + (2 * pi * self.variance).log())
+
+    def backward(self, x, decoded, weight, out):
+        """Write the gradient by `decoded` of minus the log-density to `out`.
+
+        Parameters
+        ----------
+        x, decoded : Tensor of shape (n, d)
+            `decoded` becomes the residual.
+        weight : Tensor of shape ()
+            Of a row: 1 / n.
+        out : Tensor of shape (n, d)
+
+        Returns
+        -------
+        error : Tensor of shape (d,)
+            Mean squared error; overwritten by the next call.
+        """
+        residual = decoded.sub_(x)
+        squares = torch.mul(residual, residual, out=out)
+        torch.sum(squares, 0, out=self._error).mul_(weight)
+        precision = torch.div(weight, self.variance, out=self._precision)
+        torch.mul(residual, precision, out=out)
+        return self._error
 
     def expected_log_prob(self, error):  # (d,) -> ()
         """Mean over rows of the log-density of a row, from mean squared errors."""
@@ -56,5 +82,7 @@ class Gaussian:
         return Gaussian(self.variance.clone(), floor=self.floor, shared=self.shared)
 
     def track(self, error, weight):
-        """Move the variance towards that of a batch: a running mean, in place."""
-        self.variance.lerp_(self.refit(error).variance, weight)
+        """Move the variance towards that of a batch, `error`, which is overwritten."""
+        if self.shared:
+            error.copy_(torch.sum(error, 0, out=self._mean).mul_(self._column))
+        self.variance.lerp_(error.clamp_(min=self.floor), weight)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,9 +25,8 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "tanh": torch.tanh,
 }
 
-# The MLPs see the inverse hyperbolic sine of what goes far beyond this many standard
-# deviations: an outlier moves along the linear part, as in PCA, and not along an MLP's
-# extrapolation.
+# Beyond this many standard deviations the MLPs see an entry grow as its root only: an
+# outlier moves along the linear part, as in PCA, not along an MLP's extrapolation.
 MLP_RANGE = 5.0
 
 # No posterior is much wider than the prior, however far the row; somewhat wider may be
@@ -55,17 +55,17 @@ class Architecture:
         d, k = self.n_features, self.n_components
         encoder = _layer_sizes(d, self.hidden_layer_sizes, 2 * k)
         decoder = _layer_sizes(k, self.hidden_layer_sizes[::-1], d)
-        layers = [(f"encoder_{i}", s) for i, s in enumerate(encoder)]
-        layers += [(f"decoder_{i}", s) for i, s in enumerate(decoder)]
+        encoder = [(f"encoder_{i}", sizes) for i, sizes in enumerate(encoder)]
+        decoder = [(f"decoder_{i}", sizes) for i, sizes in enumerate(decoder)]
+        layers, hidden = encoder + decoder, encoder[:-1] + decoder[:-1]
         return (
             {f"{name}_weight": (n_in, n_out) for name, (n_in, n_out) in layers}
-            | {f"{name}_bias": (n_out,) for name, (_, n_out) in layers}
+            | {f"{name}_bias": (n_out,) for name, (_, n_out) in hidden}
             | {
-                "linear_mean_weight": (d, k),
-                "linear_mean_bias": (k,),
-                "linear_log_var": (k,),
-                "linear_decoder_weight": (k, d),
-                "linear_decoder_bias": (d,),
+                "encoder_linear_weight": (d, k),
+                "encoder_linear_bias": (2 * k,),
+                "decoder_linear_weight": (k, d),
+                "decoder_linear_bias": (d,),
             }
         )
 
@@ -101,7 +101,7 @@ def _layer_sizes(n_in, hidden_layer_sizes, n_out):
 
 
 def _is_decayed(name):
-    return name.endswith("_weight") and not name.startswith("linear_")
+    return name.endswith("_weight") and "linear" not in name
 
 
 class VAE(nn.Module):
@@ -128,35 +128,32 @@ class VAE(nn.Module):
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
-        parts = self.parts
-        mean = torch.addmm(parts["linear_mean_bias"], x, parts["linear_mean_weight"])
-        if not self.architecture.n_layers:
-            return mean, parts["linear_log_var"].expand_as(mean)
-        f, s = self._mlp("encoder", x).chunk(2, dim=1)
-        return mean + f, (parts["linear_log_var"] + s).clamp(max=MAX_LOG_VAR)
+        bias = self.parts["encoder_linear_bias"]
+        mean, log_var = self._mlp("encoder", x, bias).chunk(2, dim=1)
+        mean = mean + x @ self.parts["encoder_linear_weight"]
+        return mean, log_var.clamp(max=MAX_LOG_VAR)
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return the parameters of p(x|z), for Gaussian columns their mean."""
-        parts = self.parts
-        decoded = torch.addmm(
-            parts["linear_decoder_bias"], z, parts["linear_decoder_weight"]
-        )
-        if not self.architecture.n_layers:
-            return decoded
-        return decoded + self._mlp("decoder", z)
+        bias = self.parts["decoder_linear_bias"]
+        return self._mlp("decoder", z, bias) + z @ self.parts["decoder_linear_weight"]
 
-    def _mlp(self, name, h):
-        h = MLP_RANGE * torch.asinh(h / MLP_RANGE)
-        n_layers = self.architecture.n_layers
-        for i in range(n_layers):
-            weight, bias = (
-                self.parts[f"{name}_{i}_weight"],
-                self.parts[f"{name}_{i}_bias"],
-            )
-            h = torch.addmm(bias, h, weight)
-            if i < n_layers - 1:
-                h = self.activation(h)
-        return h
+    def _mlp(self, name, h, bias):
+        """Return an MLP whose last layer has the bias of the linear part."""
+        last = self.architecture.n_layers - 1
+        if last < 0:
+            return bias.expand(len(h), -1)
+        h = squash(h)
+        for i in range(last):
+            weight = self.parts[f"{name}_{i}_weight"]
+            h = torch.addmm(self.parts[f"{name}_{i}_bias"], h, weight)
+            h = self.activation(h)
+        return torch.addmm(bias, h, self.parts[f"{name}_{last}_weight"])
+
+
+def squash(h):
+    """Return what an MLP sees of its input: all of it near 0, far out its root."""
+    return h * (1 + (h / MLP_RANGE).square()) ** -0.25
 
 
 def initial_parameters(architecture, linear, generator):
@@ -179,11 +176,11 @@ def initial_parameters(architecture, linear, generator):
 def set_linear_part(architecture, flat, linear):
     """Write the linear VAE `linear` over that of a flat vector, in place."""
     views = architecture.views(flat)
-    views["linear_mean_weight"].copy_(torch.from_numpy(linear.encoder))
-    views["linear_mean_bias"].copy_(torch.from_numpy(linear.encoder_bias))
-    views["linear_log_var"].copy_(torch.from_numpy(linear.log_var))
-    views["linear_decoder_weight"].copy_(torch.from_numpy(linear.decoder))
-    views["linear_decoder_bias"].copy_(torch.from_numpy(linear.decoder_bias))
+    views["encoder_linear_weight"].copy_(torch.from_numpy(linear.encoder))
+    posterior_bias = np.concatenate([linear.encoder_bias, linear.log_var])
+    views["encoder_linear_bias"].copy_(torch.from_numpy(posterior_bias))
+    views["decoder_linear_weight"].copy_(torch.from_numpy(linear.decoder))
+    views["decoder_linear_bias"].copy_(torch.from_numpy(linear.decoder_bias))
 
 
 def permute_components(architecture, flat, order, signs):
@@ -194,13 +191,12 @@ def permute_components(architecture, flat, order, signs):
     views = architecture.views(flat)
     k = architecture.n_components
     last = architecture.n_layers - 1
-    for name in ("linear_mean_weight", "linear_mean_bias"):
-        views[name].copy_(views[name][..., order] * signs)
-    views["linear_log_var"].copy_(views["linear_log_var"][order])
-    for name in ("linear_decoder_weight", "decoder_0_weight"):
+    linear = views["encoder_linear_weight"]
+    linear.copy_(linear[:, order] * signs)
+    for name in ("decoder_linear_weight", "decoder_0_weight"):
         if name in views:
             views[name].copy_(views[name][order] * signs[:, None])
-    for name in (f"encoder_{last}_weight", f"encoder_{last}_bias"):
+    for name in (f"encoder_{last}_weight", "encoder_linear_bias"):
         if name in views:
             view = views[name]
             f, s = view[..., :k][..., order] * signs, view[..., k:][..., order]

@@ -10,7 +10,8 @@ from math import inf, isfinite
 
 import torch
 
-from skvae._bounds import elbo, kl_divergence
+from skvae._bounds import kl_divergence
+from skvae._gradient import gradient_of
 
 # Shares of the way that the averaged weights and the running noise move in a step.
 AVERAGING = 0.01
@@ -20,6 +21,7 @@ KL_WARMUP_START = 0.1
 KL_WARMUP_EPOCHS = 25
 KL_WARMUP_STEPS = 500
 ADAM_BETAS = 0.9, 0.999
+ADAM_EPS = 1e-16  # under the root
 MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
 EVALUATION_ROWS = 8192  # at a time: bounds the memory of an evaluation
 RESTART_SLOWDOWN = 0.1
@@ -75,7 +77,8 @@ def train(vae, likelihood, x, train_rows, validation_rows, settings, generator):
     -------
     Record
     """
-    trainer = _Trainer(vae, likelihood, x, settings, generator)
+    n_rows = len(train_rows)
+    trainer = _Trainer(vae, likelihood, x, settings, generator, n_rows)
     return trainer.run(train_rows, validation_rows)
 
 
@@ -118,14 +121,15 @@ def _error_and_kl(vae, x, rows, noise):
 class _Trainer:
     """One training run: the moving parts that its steps share."""
 
-    def __init__(self, vae, likelihood, x, settings, generator):
+    def __init__(self, vae, likelihood, x, settings, generator, n_rows):
         self.vae, self.likelihood, self.x = vae, likelihood, x
         self.settings, self.generator = settings, generator
         self.averaged = type(vae)(vae.architecture, vae.flat.clone())
-        self.gradient = torch.zeros_like(vae.flat)
-        for name, view in vae.architecture.views(self.gradient).items():
-            vae.parts[name].grad = view  # autograd adds to it in place
-        self.n_decayed = vae.architecture.n_decayed
+        size = min(settings.batch_size, n_rows)
+        self.gradient = gradient_of(vae, size)
+        self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
+        self.decayed = vae.flat[: vae.architecture.n_decayed]
+        self.epsilon = vae.flat.new_tensor(ADAM_EPS)
         self.n_steps = 0
         self._start_optimizer(settings.learning_rate)
 
@@ -141,7 +145,7 @@ class _Trainer:
         patience = self._patience_epochs(len(train_rows))
         last_improvement = restarts = 0
         for epoch in range(1, settings.max_epochs + 1):
-            loss = self._epoch(train_rows, warmup)
+            loss = self.epoch(train_rows, warmup)
             score, fitted = -loss, self.likelihood
             if held_out:
                 score, fitted = self._evaluate(validation_rows, noise)
@@ -172,41 +176,47 @@ class _Trainer:
             record.stopped = "max_epochs"
         return record
 
-    def _epoch(self, rows, kl_warmup_steps):
+    def epoch(self, rows, kl_warmup_steps):
         """Visit the rows once in random order; return the mean loss in nats a row."""
         size = min(self.settings.batch_size, len(rows))
         n_batches = self._steps_per_epoch(len(rows))
         order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
-        total = self.x.new_zeros(())
-        for batch in rows[order[: n_batches * size]].split(size):
-            beta = self.settings.beta * self._kl_share(kl_warmup_steps)
-            total += self._step(self.x[batch], beta)
-        return float(total) / n_batches
+        self.error.zero_()
+        self.kl.zero_()
+        with torch.inference_mode(not self.gradient.uses_autograd):
+            for batch in rows[order[: n_batches * size]].split(size):
+                beta = self.settings.beta * self._kl_share(kl_warmup_steps)
+                self._step(batch, beta)
+        error, kl = self.error / n_batches, self.kl / n_batches
+        return float(beta * kl - self.likelihood.expected_log_prob(error))
 
-    def _step(self, x, beta):
-        """One gradient step; return the batch's loss."""
-        self.gradient.zero_()
-        bound, decoded = elbo(self.vae, self.likelihood, x, self._draw(len(x)), beta)
-        loss = -bound.mean()
-        loss.backward()
-        self.likelihood.track((x - decoded.detach()).square().mean(0), NOISE_TRACKING)
+    def _step(self, rows, beta):
+        """Follow the gradient of some rows."""
+        torch.index_select(self.x, 0, rows, out=self.gradient.x)
+        if self.settings.beta:
+            self.gradient.noise.normal_(generator=self.generator)
+        error, kl = self.gradient(self.likelihood, beta)
+        self.error.add_(error)
+        self.kl.add_(kl)
+        self.likelihood.track(error, NOISE_TRACKING)
         self._update_weights()
-        return loss.detach()
 
     def _update_weights(self):
         """AdamW on the flat vector (Loshchilov & Hutter 2019), then the average."""
-        flat, gradient, n_decayed = self.vae.flat, self.gradient, self.n_decayed
         self.n_steps += 1
         self.n_optimizer_steps += 1
         t = self.n_optimizer_steps
         rate = self.learning_rate * min(1.0, t / LR_WARMUP_STEPS)
         beta1, beta2 = ADAM_BETAS
+        gradient = self.gradient.flat
         self.first_moment.lerp_(gradient, 1 - beta1)
-        self.second_moment.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        scale = (self.second_moment / (1 - beta2**t)).sqrt_().add_(1e-8)
-        flat[:n_decayed].mul_(1 - rate * self.settings.weight_decay)
-        flat.addcdiv_(self.first_moment, scale, value=-rate / (1 - beta1**t))
-        self.averaged.flat.lerp_(flat, AVERAGING)
+        torch.addcmul(self.epsilon, gradient, gradient, out=self.scale)
+        self.second_moment.lerp_(self.scale, 1 - beta2)
+        torch.pow(self.second_moment, -0.5, out=self.scale)
+        self.decayed.sub_(self.decayed, alpha=rate * self.settings.weight_decay)
+        rate *= (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+        self.vae.flat.addcmul_(self.first_moment, self.scale, value=-rate)
+        self.averaged.flat.lerp_(self.vae.flat, AVERAGING)
 
     def _weights_are_finite(self):
         return bool(self.averaged.flat.isfinite().all())
@@ -250,6 +260,7 @@ class _Trainer:
         self.n_optimizer_steps = 0
         self.first_moment = torch.zeros_like(self.vae.flat)
         self.second_moment = torch.zeros_like(self.vae.flat)
+        self.scale = torch.empty_like(self.vae.flat)
 
     def _restart_from(self, record):
         self.vae.flat.copy_(record.flat)

@@ -37,11 +37,10 @@ def linear_model(noise, hidden=()):
     for name, values in vae.named_parameters():  # undo the rounding to float32
         values.requires_grad_(False)
         exact = {
-            "parts.linear_mean_weight": linear.encoder,
-            "parts.linear_mean_bias": linear.encoder_bias,
-            "parts.linear_log_var": linear.log_var,
-            "parts.linear_decoder_weight": linear.decoder,
-            "parts.linear_decoder_bias": linear.decoder_bias,
+            "parts.encoder_linear_weight": linear.encoder,
+            "parts.encoder_linear_bias": np.r_[linear.encoder_bias, linear.log_var],
+            "parts.decoder_linear_weight": linear.decoder,
+            "parts.decoder_linear_bias": linear.decoder_bias,
         }.get(name)
         if exact is not None:
             values.copy_(torch.from_numpy(exact))
@@ -88,7 +87,7 @@ def test_with_the_exact_posterior_any_draws_give_the_log_likelihood(noise, n_dra
 
 def test_one_draw_averages_to_the_elbo_when_the_posterior_is_wrong():
     vae, likelihood, _ = linear_model("diag")
-    vae.parts["linear_mean_bias"].add_(0.4)
+    vae.parts["encoder_linear_bias"][:K].add_(0.4)
     noise = np.sqrt(K) * torch.cat([torch.eye(K), -torch.eye(K)]).double()
     one_draw = [importance_weighted_bound(vae, likelihood, X, n[None]) for n in noise]
     np.testing.assert_allclose(
@@ -97,11 +96,12 @@ def test_one_draw_averages_to_the_elbo_when_the_posterior_is_wrong():
 
 
 def spoil_mean(vae):
-    vae.parts["linear_mean_bias"].add_((0.5 * vae.parts["linear_log_var"]).exp())
+    mean, log_var = vae.parts["encoder_linear_bias"].chunk(2)
+    mean.add_((0.5 * log_var).exp())
 
 
 def spoil_variance(vae):
-    vae.parts["linear_log_var"].add_(1.0)
+    vae.parts["encoder_linear_bias"][K:].add_(1.0)
 
 
 @pytest.mark.parametrize("spoil", [spoil_mean, spoil_variance])

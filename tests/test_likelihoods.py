@@ -75,6 +75,13 @@ class LikelihoodContract:
             lambda out: self.block.log_prob(self.x, out), decoded
         )
 
+    def test_backward_is_autograd_of_minus_the_weighted_log_prob(self):
+        decoded, weight = self.decoded.clone().requires_grad_(), tensor(0.25)
+        (-weight * self.block.log_prob(self.x, decoded).sum()).backward()
+        out = torch.full_like(decoded, np.nan)
+        self.block.backward(self.x, self.decoded.clone(), weight, out=out)
+        np.testing.assert_allclose(out, decoded.grad, rtol=1e-12)
+
 
 class TestGaussian(LikelihoodContract):
     block = Gaussian(tensor([0.01, 1.0, 9.0]), floor=0.0, shared=False)
@@ -107,6 +114,14 @@ def test_expected_log_prob_is_the_mean_over_rows(shared):
     error = (x - decoded).square().mean(dim=0)
     mean = block.log_prob(x, decoded).sum(dim=1).mean()
     assert float(block.expected_log_prob(error)) == pytest.approx(float(mean))
+
+
+def test_backward_returns_mean_squared_errors():
+    block = TestGaussian.block
+    x, decoded = TestGaussian.x, TestGaussian.decoded.clone()
+    expected = (x - decoded).square().mean(dim=0)
+    error = block.backward(x, decoded, tensor(1 / len(x)), out=torch.empty_like(x))
+    np.testing.assert_allclose(error, expected, rtol=1e-12)
 
 
 def test_refit_is_the_numerical_optimum_of_each_column():
@@ -152,7 +167,7 @@ def test_track_is_a_running_mean(shared):
     errors = [tensor([0.02, 0.5, 3.0]), tensor([1.0, 1.0, 1.0]), tensor([9.0, 0, 0])]
     expected = np.array([1.0, 2.0, 3.0])
     for error in errors:
-        block.track(error, weight)
+        block.track(error.clone(), weight)
         batch = np.full(3, error.mean()) if shared else error.numpy()
         expected = (1 - weight) * expected + weight * np.maximum(batch, 0.1)
     np.testing.assert_allclose(block.variance, expected, rtol=1e-12)
@@ -161,6 +176,6 @@ def test_track_is_a_running_mean(shared):
 def test_a_clone_stays_when_the_block_tracks():
     block = gaussian(shared=True, floor=0.5)
     clone = block.clone()
-    block.track(ERROR, 0.5)
+    block.track(ERROR.clone(), 0.5)
     np.testing.assert_array_equal(clone.variance, [1, 2, 3])
     assert (clone.floor, clone.shared) == (0.5, True)

@@ -51,8 +51,12 @@ def random_linear(d=4, k=3):
 def random_network(architecture, seed=0):
     """All parameters non-zero, in float64, most posteriors narrower than the prior."""
     flat = torch.randn(architecture.n_parameters, generator=seeded(seed)).double() / 2
-    architecture.views(flat)["linear_log_var"].sub_(5)
+    log_var_bias(architecture, flat).sub_(5)
     return VAE(architecture, flat)
+
+
+def log_var_bias(architecture, flat):
+    return architecture.views(flat)["encoder_linear_bias"][architecture.n_components :]
 
 
 def rows(n, width, seed=1):
@@ -90,27 +94,26 @@ def test_mlps_are_those_of_torch(depth, activation, monkeypatch):
 
     def mlp(name, h):
         for i in range(depth + 1):
-            weight, bias = p[f"{name}_{i}_weight"], p[f"{name}_{i}_bias"]
-            h = torch_linear(h, weight.T, bias)
+            bias = p[f"{name}_{i}_bias"] if i < depth else None
+            h = torch_linear(h, p[f"{name}_{i}_weight"].T, bias)
             h = TORCH_MODULES[activation]()(h) if i < depth else h
         return h
 
     x, z = rows(20, 4), rows(20, 3)
-    both = mlp("encoder", x)
+    both = mlp("encoder", x) + p["encoder_linear_bias"]
     mean, log_var = vae.encode(x)
-    straight = torch_linear(x, p["linear_mean_weight"].T, p["linear_mean_bias"])
+    straight = torch_linear(x, p["encoder_linear_weight"].T)
     assert_close(mean, (straight + both[:, :3]).detach())
-    straight = p["linear_log_var"]
-    assert_close(log_var, (straight + both[:, 3:]).detach().clamp(max=MAX_LOG_VAR))
-    straight = torch_linear(z, p["linear_decoder_weight"].T, p["linear_decoder_bias"])
+    assert_close(log_var, both[:, 3:].detach().clamp(max=MAX_LOG_VAR))
+    straight = torch_linear(z, p["decoder_linear_weight"].T, p["decoder_linear_bias"])
     bent = mlp("decoder", z)
     assert_close(vae.decode(z), (straight + bent).detach())
 
 
-def test_the_mlps_see_the_inverse_hyperbolic_sine_of_far_rows(monkeypatch):
+def test_the_mlps_see_far_rows_nearer(monkeypatch):
     vae, x, z = random_network(build()), 20 * rows(20, 4), 20 * rows(20, 3)
-    A, B = vae.parts["linear_mean_weight"], vae.parts["linear_decoder_weight"]
-    seen_x, seen_z = (MLP_RANGE * torch.asinh(t / MLP_RANGE) for t in (x, z))
+    A, B = vae.parts["encoder_linear_weight"], vae.parts["decoder_linear_weight"]
+    seen_x, seen_z = (t / (1 + (t / MLP_RANGE) ** 2) ** 0.25 for t in (x, z))
     (mean, log_var), decoded = vae.encode(x), vae.decode(z)
     monkeypatch.setattr(_network, "MLP_RANGE", 1e9)  # the MLPs see all as it is
     at_seen, log_var_at_seen = vae.encode(seen_x)
@@ -122,8 +125,8 @@ def test_the_mlps_see_the_inverse_hyperbolic_sine_of_far_rows(monkeypatch):
 
 def test_an_outlier_moves_along_the_linear_part():
     vae = random_network(build(activation="silu"))
-    A, B = vae.parts["linear_mean_weight"], vae.parts["linear_decoder_weight"]
-    far = 1e4 * MLP_RANGE
+    A, B = vae.parts["encoder_linear_weight"], vae.parts["decoder_linear_weight"]
+    far = 1e6 * MLP_RANGE
     x, z = far * rows(20, 4), far * rows(20, 3)
     for bent, straight in [(vae.encode(x)[0], x @ A), (vae.decode(z), z @ B)]:
         np.testing.assert_allclose(
@@ -135,7 +138,7 @@ def test_an_outlier_moves_along_the_linear_part():
 def test_no_posterior_is_much_wider_than_the_prior(depth):
     architecture = build(depth)
     vae = random_network(architecture)
-    x, offset = rows(50, 4), architecture.views(vae.flat)["linear_log_var"]
+    x, offset = rows(50, 4), log_var_bias(architecture, vae.flat)
     offset.sub_(20)
     narrow = vae.encode(x)[1].detach().clone()
     offset.add_(24)
@@ -146,7 +149,7 @@ def test_no_posterior_is_much_wider_than_the_prior(depth):
 
 def test_the_mlp_sees_an_ordinary_move():
     vae = random_network(build(activation="elu"))
-    A = vae.parts["linear_mean_weight"]
+    A = vae.parts["encoder_linear_weight"]
     near = torch.full((1, 4), 2.0, dtype=torch.float64)
     farther = near + 1.0
     moved = vae.encode(farther)[0] - vae.encode(near)[0]
@@ -203,10 +206,11 @@ def test_set_linear_part_leaves_the_mlps_alone():
     set_linear_part(architecture, flat, linear)
     after = architecture.views(flat)
     for name in before:
-        if not name.startswith("linear_"):
+        if "linear" not in name:
             assert torch.equal(after[name], before[name])
-    assert_close(after["linear_log_var"], linear.log_var)
-    assert_close(after["linear_decoder_weight"], linear.decoder)
+    assert_close(after["encoder_linear_bias"][:3], linear.encoder_bias)
+    assert_close(after["encoder_linear_bias"][3:], linear.log_var)
+    assert_close(after["decoder_linear_weight"], linear.decoder)
 
 
 # ------------------------------------------------------------------- symmetries
@@ -296,4 +300,3 @@ def test_hidden_layers_are_uniform_in_proportion_to_their_fan_in():
     np.testing.assert_allclose(gains, gains[0], rtol=0.02)
     for name in ("encoder_2", "decoder_2"):
         assert not views[f"{name}_weight"].any()
-        assert not views[f"{name}_bias"].any()

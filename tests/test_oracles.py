@@ -167,9 +167,9 @@ def test_training_finds_its_way_back_to_the_classic(noise):
 
     def exact(flat, variance):
         decoder = architecture.views(flat.double())
-        weight = decoder["linear_decoder_weight"].numpy()
+        weight = decoder["decoder_linear_weight"].numpy()
         covariance = weight.T @ weight + np.diag(variance)
-        model = multivariate_normal(decoder["linear_decoder_bias"], covariance)
+        model = multivariate_normal(decoder["decoder_linear_bias"], covariance)
         return model.logpdf(new).mean()
 
     classic = PCA(2) if noise == "spherical" else FactorAnalysis(2, tol=1e-6)

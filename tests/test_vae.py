@@ -28,9 +28,9 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skvae._fitting
-import skvae._training
 import skvae._vae
 from skvae import VAETransformer
+from skvae._gradient import ByHand
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -816,16 +816,19 @@ def test_a_learning_rate_that_diverges_warns_once_and_does_no_harm(
 
 @pytest.fixture
 def spoil_losses(monkeypatch):
-    """Make the losses of some steps NaN."""
+    """Make the losses and gradients of some steps NaN."""
 
     def spoil(which):
-        original, steps = skvae._training.elbo, iter(range(10**9))
+        original, steps = ByHand.__call__, iter(range(10**9))
 
-        def spoiled(*args):
-            bound, decoded = original(*args)
-            return (bound * np.nan if which(next(steps)) else bound), decoded
+        def spoiled(self, *args):
+            error, kl = original(self, *args)
+            if which(next(steps)):
+                self.flat.fill_(np.nan)
+                kl.fill_(np.nan)
+            return error, kl
 
-        monkeypatch.setattr(skvae._training, "elbo", spoiled)
+        monkeypatch.setattr(ByHand, "__call__", spoiled)
 
     return spoil
 
@@ -898,12 +901,12 @@ def test_an_interrupt_in_mid_training_leaves_a_warm_start_as_it_was(
 ):
     vae = make_vae(max_iter=2, warm_start=True).fit(curve)
     before = state(vae)
-    original, steps = skvae._training.elbo, iter(range(20))
+    original, steps = ByHand.__call__, iter(range(20))
 
     def interrupted(*args):
         return original(*args) if next(steps, None) is not None else interrupt()
 
-    monkeypatch.setattr(skvae._training, "elbo", interrupted)
+    monkeypatch.setattr(ByHand, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         vae.fit(curve)
     assert state(vae) == before
