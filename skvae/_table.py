@@ -70,7 +70,12 @@ def check_entries(X, names, mean=None, scale=None):
     """
     if X.size == 0:
         return
+    limit = np.full(X.shape[1], LARGEST_VALUE)
+    if mean is not None:
+        limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
     low, high = X.min(axis=0), X.max(axis=0)  # NaN where a column has one
+    if np.all((low >= -limit) & (high <= limit)):
+        return
     if not np.all(np.isfinite(low) & np.isfinite(high)):
         column, row = np.argwhere(~np.isfinite(X).T)[0]
         what = "NaN" if np.isnan(X[row, column]) else "infinity"
@@ -80,17 +85,12 @@ def check_entries(X, names, mean=None, scale=None):
             "sklearn.impute.SimpleImputer."
         )
     largest = np.where(-low > high, low, high).astype(np.float64)
-    limit = np.full(len(largest), LARGEST_VALUE)
-    if mean is not None:
-        limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
-    excess = np.abs(largest) / limit
-    if np.any(excess > 1):
-        column = int(np.argmax(excess))
-        raise ValueError(
-            f"Input X contains {largest[column]:.3g} in {names[column]}, a value too "
-            f"large: entries there must be within {limit[column]:.3g}. Rescale the "
-            "column or take its logarithm."
-        )
+    column = int(np.argmax(np.abs(largest) / limit))
+    raise ValueError(
+        f"Input X contains {largest[column]:.3g} in {names[column]}, a value too "
+        f"large: entries there must be within {limit[column]:.3g}. Rescale the "
+        "column or take its logarithm."
+    )
 
 
 def column_names(feature_names, n_features):

@@ -344,8 +344,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         array([[-1.2],
                [ 0.5]])
         """
-        mean, _ = self._posterior(X)
-        return mean
+        X = self._validate(X)
+        return _map_rows(lambda X: self._encode(X)[0], X, X.dtype)
 
     def posterior(self, X):
         """Encode rows as the mean and standard deviation of their posteriors.
@@ -381,7 +381,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         >>> std[0].round(1)
         array([0.4])
         """
-        return self._posterior(X)
+
+        def mean_and_std(X):
+            mean, log_var = self._encode(X)
+            return torch.stack([mean, (0.5 * log_var).exp()], dim=1)
+
+        X = self._validate(X)
+        both = _map_rows(mean_and_std, X, X.dtype)
+        return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
 
     def inverse_transform(self, X):
         """Decode latent rows.
@@ -416,7 +423,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         Z = self._validate_latent(X)
-        return self._to_units(_map_rows(self._model().reconstruct, Z), Z.dtype)
+
+        def reconstruct(Z):
+            z = torch.from_numpy(np.array(Z, np.float64, order="C"))
+            return self._to_units(self._model.reconstruct(z))
+
+        return _map_rows(reconstruct, Z, Z.dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -457,9 +469,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         n_samples = _check_n_samples(n_samples)
         seed = int(_random_state(random_state).randint(2**31 - 1))
-        with torch.no_grad(), one_thread():
-            x = self._model().sample(n_samples, torch.Generator().manual_seed(seed))
-        return self._to_units(x.numpy(), np.float64)
+        generator = torch.Generator().manual_seed(seed)
+
+        def draw(rows):
+            return self._to_units(self._model.sample(len(rows), generator))
+
+        return _map_rows(draw, range(n_samples), np.float64)
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -503,11 +518,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         array([-3.2, -3.4])
         """
         X = self._validate(X)
-        model, noise = self._model(), spread_normal(SCORE_DRAWS, self.n_components_)
-        x = standardise(X, self.mean_, self.scale_, np.float64)
-        rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
-        bounds = _map_rows(lambda x: model.log_density(x, noise), x, rows)
-        return bounds - self._log_scale()
+        noise = spread_normal(SCORE_DRAWS, self.n_components_)
+
+        def log_density(X):
+            return self._model.log_density(self._standardise(X), noise)
+
+        n_rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
+        return _map_rows(log_density, X, np.float64, n_rows) - self._log_scale()
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -609,6 +626,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Set the fitted attributes: arrays and plain values, in the user's units."""
         log_scale, parameters = self._log_scale(), solution.parameters
         self._parameters = parameters.to_dict()
+        self._model = FittedVAE(parameters)
         self.n_components_ = self._n_features_out = len(solution.component_kl)
         self.noise_variance_ = parameters.noise_variance * self.scale_**2
         self.network_weight_ = parameters.network_weight
@@ -694,23 +712,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Return what a log-density loses on its way to the units of X."""
         return float(np.log(self.scale_).sum())
 
-    def _model(self):
-        return FittedVAE(Parameters.from_dict(self._parameters))
+    def _encode(self, X):
+        return self._model.encode(self._standardise(X))
 
-    def _posterior(self, X):
-        X = self._validate(X)
-        model = self._model()
+    def _standardise(self, X):
+        return torch.from_numpy((X - self.mean_) / self.scale_)
 
-        def encode(x):
-            mean, log_var = model.encode(x)
-            return torch.cat([mean, (0.5 * log_var).exp()], dim=1)
-
-        x = standardise(X, self.mean_, self.scale_, np.float64)
-        both = _map_rows(encode, x).astype(X.dtype, copy=False)
-        return tuple(np.array(half) for half in np.split(both, 2, axis=1))
-
-    def _to_units(self, x, dtype):
-        return (x * self.scale_ + self.mean_).astype(dtype, copy=False)
+    def _to_units(self, x):
+        return x.numpy() * self.scale_ + self.mean_
 
     # --------------------------------------------------------------- scikit-learn
 
@@ -720,7 +729,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return tags
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_skvae_version": __version__}
+        state = {**super().__getstate__(), "_skvae_version": __version__}
+        state.pop("_model", None)  # made of _parameters, which is plain arrays
+        return state
 
     def __setstate__(self, state):
         state = dict(state)
@@ -735,16 +746,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 stacklevel=2,
             )
         super().__setstate__(state)
+        if "_parameters" in state:
+            self._model = FittedVAE(Parameters.from_dict(self._parameters))
 
 
-def _map_rows(function, x, n_rows=CHUNK_ROWS):
-    """Apply a torch function to the rows of an array, some at a time."""
-    with torch.no_grad(), one_thread():
-        parts = [
-            function(torch.from_numpy(_own_float64(x[start : start + n_rows]))).numpy()
-            for start in range(0, len(x), n_rows)
-        ]
-    return np.concatenate(parts)
+def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
+    """Apply a function to some rows at a time; return what it makes of all of them."""
+    out = None
+    with torch.inference_mode(), one_thread():
+        for start in range(0, len(X), n_rows):
+            rows = slice(start, start + n_rows)
+            part = function(X[rows])
+            if out is None:
+                out = np.empty((len(X), *part.shape[1:]), dtype)
+            out[rows] = part
+    return out
 
 
 def _raise_explained(X, error):
@@ -754,11 +770,6 @@ def _raise_explained(X, error):
     if explained is None:
         raise error
     raise explained from error
-
-
-def _own_float64(x):
-    """Copy rows for torch, which complains of read-only ones and negative strides."""
-    return np.array(x, dtype=np.float64, order="C")
 
 
 def _random_state(random_state):
