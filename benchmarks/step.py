@@ -106,9 +106,8 @@ def skvae(x, hidden, k, batch):
     likelihood = Gaussian(torch.ones(d), floor=1e-6, shared=True)
     settings = Settings(batch, 1, 2e-3, 0.01, 1.0, None, 0.0)
     vae = VAE(architecture, flat)
-    trainer = _Trainer(vae, likelihood, x, settings, generator, len(x))
-    rows = torch.arange(len(x))
-    return lambda: trainer.epoch(rows, 0)
+    trainer = _Trainer(vae, likelihood, x, settings, generator)
+    return lambda: trainer.epoch(0)
 
 
 def products(x, hidden, k, batch):

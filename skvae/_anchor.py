@@ -98,7 +98,7 @@ def least_noise(x, noise, floor):
     If `noise` is "spherical", of the columns' mean variance. A variance of 0 counts
     as 1.
     """
-    variance = x.var(axis=0, dtype=np.float64)
+    variance = _variance(x)
     if noise == "spherical":
         variance[:] = variance.mean()
     least = floor * np.where(variance > 0, variance, 1.0)
@@ -181,10 +181,22 @@ def _scatter(x, center, divisor):
     if n < n_features:
         return (x.astype(np.float64) - center) / np.sqrt(divisor)
     total = np.zeros((n_features, n_features))
-    for start in range(0, n, CHUNK_ROWS):
-        rows = x[start : start + CHUNK_ROWS].astype(np.float64) - center
+    for rows in _centred_chunks(x, center):
         total += product(rows.T, rows)
     return total / divisor
+
+
+def _variance(x):
+    squares = np.zeros(x.shape[1])
+    for rows in _centred_chunks(x, x.mean(axis=0, dtype=np.float64)):
+        squares += (rows**2).sum(axis=0)
+    return squares / len(x)
+
+
+def _centred_chunks(x, center):
+    """Yield some rows at a time in float64: all would take twice a float32 table."""
+    for start in range(0, len(x), CHUNK_ROWS):
+        yield x[start : start + CHUNK_ROWS] - center
 
 
 def _principal_axes(scatter):

@@ -54,6 +54,12 @@ def importance_weighted_bound(vae, likelihood, x, noise):
     -------
     bound : Tensor of shape (n,)
     """
+    log_weights = log_importance_weights(vae, likelihood, x, noise)
+    return torch.logsumexp(log_weights, dim=0) - log(len(noise))
+
+
+def log_importance_weights(vae, likelihood, x, noise):
+    """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
     (n, d), (n_draws, k) = x.shape, noise.shape
     mean, log_var = vae.encode(x)
     noise = noise[:, None, :]
@@ -61,8 +67,28 @@ def importance_weighted_bound(vae, likelihood, x, noise):
     decoded = vae.decode(z.reshape(-1, k)).reshape(n_draws, n, d)
     log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
     # log p(z) - log q(z|x): the normal densities' constants cancel.
-    log_ratio = 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
-    return torch.logsumexp(log_likelihood + log_ratio, dim=0) - log(n_draws)
+    return log_likelihood + 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
+
+
+def economical_bound(vae, likelihood, x, noise, n_first=16, tol=0.01):
+    """As `importance_weighted_bound`, with as many of the draws as a row needs.
+
+    A row that has had `n_first` draws or a multiple gets no more once the standard
+    error of its bound is below `tol` nats: that it gets them is up to the row alone.
+    """
+    bound, rows = x.new_empty(len(x)), torch.arange(len(x), device=x.device)
+    log_weights = x.new_empty(0, len(x))
+    for more in noise.split(n_first):
+        new = log_importance_weights(vae, likelihood, x[rows], more)
+        log_weights = torch.cat([log_weights, new])
+        total = torch.logsumexp(log_weights, dim=0)
+        bound[rows] = total - log(len(log_weights))
+        squares = torch.logsumexp(2 * (log_weights - total), dim=0).exp()
+        is_open = squares - 1 / len(log_weights) > tol**2
+        if not is_open.any():
+            break
+        rows, log_weights = rows[is_open], log_weights[:, is_open]
+    return bound
 
 
 def spread_normal(n_draws, n_components):

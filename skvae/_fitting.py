@@ -51,6 +51,7 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     Parameters
     ----------
     x : ndarray of shape (n, d), float32
+        In random order: the first rows are the held-out.
     architecture : Architecture
     settings : Settings
         Without `patience` all rows train.
@@ -91,9 +92,6 @@ class _Fitter:
         self.device = torch.device(device)
         self.tensor = torch.from_numpy(x).to(self.device)
         self.seed = seed
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(x), generator=generator, device="cpu")
-        self.order = order.to(self.device)
 
     def closed_form_is_best(self):
         """Whether training could only find its way back to the closed form."""
@@ -116,8 +114,8 @@ class _Fitter:
 
     def early_stopped(self, n_held_out):
         """Train until held-out rows improve no more; keep what suited them best."""
-        held_out, rest = self.order[:n_held_out], self.order[n_held_out:]
-        start = self._start(rest)
+        held_out, rest = self.tensor[:n_held_out], self.tensor[n_held_out:]
+        start = self._start(self.x[n_held_out:])
         record = self._train(start, rest, held_out)
         may_fall_back = self.start is None and self.settings.beta == 1
         if may_fall_back and not self._improves(start, record, rest, held_out):
@@ -128,7 +126,7 @@ class _Fitter:
         if n_epochs:
             best = _Start(record.flat, record.likelihood, start.linear)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
-            last = self._train(best, self.order, held_out[:0], report=None, **changes)
+            last = self._train(best, self.tensor, held_out[:0], report=None, **changes)
             solution.parameters.flat = last.flat.cpu().numpy()
             if last.stopped == "diverged":
                 record.stopped = "diverged"
@@ -136,20 +134,20 @@ class _Fitter:
 
     def all_rows(self, n_held_out):
         """Train all rows; the noise is that of a rehearsal without the held-out."""
-        held_out, rest = self.order[:n_held_out], self.order[n_held_out:]
-        start = self._start(rest)
+        held_out, rest = self.tensor[:n_held_out], self.tensor[n_held_out:]
+        start = self._start(self.x[n_held_out:])
         rehearsal = self._train(start, rest, held_out, report=None)
         solution = self._solution(start, rehearsal, rest, held_out)
-        start = self._start(self.order)
-        record = self._train(start, self.order, held_out[:0])
+        start = self._start(self.x)
+        record = self._train(start, self.tensor, held_out[:0])
         solution.parameters.flat = record.flat.cpu().numpy()
         solution.parameters.linear = start.linear
         return _with_history(solution, record)
 
-    def _start(self, rows):
+    def _start(self, x):
         """Return where training on some rows starts."""
         if self.start is None:
-            linear = self._fit_linear(self.x[rows.cpu().numpy()])
+            linear = self._fit_linear(x)
             generator = torch.Generator().manual_seed(self.seed)
             flat = initial_parameters(self.architecture, linear, generator)
             variance = linear.noise_variance
@@ -167,13 +165,13 @@ class _Fitter:
         k = self.architecture.n_components
         return fit_linear_vae(x, k, self.noise, self.floor)
 
-    def _train(self, start, rows, held_out, **changes):
-        vae = VAE(self.architecture, start.flat.clone())
+    def _train(self, start, x, held_out, **changes):
+        vae, likelihood = VAE(self.architecture, start.flat.clone()), start.likelihood
         generator = torch.Generator(self.device).manual_seed(self.seed)
-        arguments = vae, start.likelihood.clone(), self.tensor, rows, held_out
-        return train(*arguments, replace(self.settings, **changes), generator)
+        settings = replace(self.settings, **changes)
+        return train(vae, likelihood.clone(), x, held_out, settings, generator)
 
-    def _improves(self, start, record, rows, held_out):
+    def _improves(self, start, record, rest, held_out):
         """Whether held-out rows favour the record by more than they can tell.
 
         In nats, and where PCA is the yardstick, in squared error too.
@@ -187,42 +185,41 @@ class _Fitter:
         if not gains or self.noise == "diag":
             return gains
         before, after = (
-            self._row_errors(m.flat, rows, telling) for m in (start, record)
+            self._row_errors(m.flat, rest, telling) for m in (start, record)
         )
-        slack = R2_TOLERANCE * self._squares(telling).sum(dim=1).mean()
+        slack = R2_TOLERANCE * _squares(telling).sum(dim=1).mean()
         return _exceeds_chance(before - after + slack)
 
     @torch.no_grad()
-    def _row_errors(self, flat, rows, held_out):
+    def _row_errors(self, flat, rest, held_out):
         """Squared error of rows decoded from their posterior means."""
         vae = VAE(self.architecture, flat)
 
-        def decode(part):
-            x = self.tensor[part]
+        def decode(x):
             mean, _ = vae.encode(x)
             return mean.double(), (x - vae.decode(mean)).double()
 
-        fitted_on = (t.cpu().numpy() for t in decode(rows[:SUMMARY_ROWS]))
+        fitted_on = (t.cpu().numpy() for t in decode(rest[:SUMMARY_ROWS]))
         readout = torch.from_numpy(fit_readout(*fitted_on)).to(self.device)
         mean, residual = decode(held_out)
         return (residual - readout[0] - mean @ readout[1:]).square().sum(dim=1)
 
-    def _row_bounds(self, model, rows, noise):
+    def _row_bounds(self, model, x, noise):
         vae, beta = VAE(self.architecture, model.flat), self.settings.beta
-        _, fitted = evaluate(vae, model.likelihood, self.tensor, rows, noise, beta)
+        _, fitted = evaluate(vae, model.likelihood, x, noise, beta)
         with torch.no_grad():
-            return elbo(vae, fitted, self.tensor[rows], noise, beta)[0]
+            return elbo(vae, fitted, x, noise, beta)[0]
 
     @torch.no_grad()
-    def _solution(self, start, record, rows, held_out):
+    def _solution(self, start, record, rest, held_out):
         """Attach to the weights what held-out rows say of the noise and the density."""
         parameters = Parameters(
             architecture=self.architecture,
             flat=record.flat.cpu().numpy(),
-            noise_variance=self._honest_noise(start, record, rows, held_out),
+            noise_variance=self._honest_noise(start, record, rest, held_out),
             linear=start.linear,
         )
-        telling = self.x[held_out[:TELLING_ROWS].cpu().numpy()].astype(np.float64)
+        telling = held_out[:TELLING_ROWS].cpu().double().numpy()
         _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])
         network, parts = FittedVAE(parameters), torch.from_numpy(telling).split(64)
         noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
@@ -231,7 +228,7 @@ class _Fitter:
         parameters.network_weight = stacking_weight(log_density, of_linear)
         return Solution(parameters)
 
-    def _honest_noise(self, start, record, rows, held_out):
+    def _honest_noise(self, start, record, rest, held_out):
         """Return a noise that holds on unseen rows.
 
         Held-out rows are few; training rows are many, and flatter the model. So all
@@ -240,22 +237,19 @@ class _Fitter:
         the noise goes back to the start's, as if one more row had shown that.
         """
         vae = VAE(self.architecture, record.flat)
-        rows = rows[:SUMMARY_ROWS]
+        rest = rest[:SUMMARY_ROWS]
         unseen, seen = (
-            mean_squared_error(vae, self.tensor, part, self._draw(len(part)))
-            for part in (held_out, rows)
+            mean_squared_error(vae, part, self._draw(len(part)))
+            for part in (held_out, rest)
         )
         inflation = max(1.0, float(unseen.sum() / seen.sum().clamp(min=1e-12)))
-        share = len(held_out) / len(self.order)
+        share = len(held_out) / len(self.x)
         error = share * unseen + (1 - share) * inflation * seen
-        evidence = self._squares(held_out).sum(dim=0)
-        evidence /= self._squares(rows).mean(dim=0).clamp(min=1e-12)
+        evidence = _squares(held_out).sum(dim=0)
+        evidence /= _squares(rest).mean(dim=0).clamp(min=1e-12)
         error = (evidence * error + start.likelihood.variance) / (evidence + 1)
         variance = record.likelihood.refit(error.float()).variance
         return variance.cpu().double().numpy()
-
-    def _squares(self, rows):
-        return self.tensor[rows].double().square()
 
     def _draw(self, n):
         """Draw standard normal noise for z, the same each time."""
@@ -271,6 +265,10 @@ class _Start:
     flat: torch.Tensor
     likelihood: Gaussian
     linear: object
+
+
+def _squares(x):
+    return x.double().square()
 
 
 def _exceeds_chance(gain):  # (n,) -> bool
@@ -332,6 +330,6 @@ def _set_ranges(parameters, x, mean, log_var):
 
 
 def _encode_some(parameters, x):
-    rows = torch.from_numpy(x[:: -(-len(x) // SUMMARY_ROWS)])
+    rows = torch.from_numpy(x[:SUMMARY_ROWS])
     vae = VAE(parameters.architecture, torch.from_numpy(parameters.flat))
     return rows, *vae.encode(rows)

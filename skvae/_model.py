@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from skvae._anchor import LinearVAE
-from skvae._bounds import importance_weighted_bound
+from skvae._bounds import economical_bound
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture
 
@@ -85,7 +85,7 @@ class FittedVAE:
 
     def log_density(self, x, noise):  # (n, d), (n_draws, k) -> (n,)
         """Bound log p(x) from below, in nats."""
-        bound = importance_weighted_bound(self, self.likelihood, x, noise)
+        bound = economical_bound(self, self.likelihood, x, noise)
         weight = self.network_weight
         if weight == 1:
             return bound
@@ -95,14 +95,14 @@ class FittedVAE:
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
         like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
-        from_network = torch.rand(n, 1, **like) < self.network_weight
+        from_network = torch.rand(n, **like) < self.network_weight
         z = torch.randn(n, len(self.linear.decoder), **like)
-        of_linear = _tensor(self.linear.decode(z.numpy()))
-        return torch.where(
-            from_network,
-            self.likelihood.sample(self.decode(z), generator),
-            self.linear_likelihood.sample(of_linear, generator),
-        )
+        x = z.new_empty(n, self.linear.decoder.shape[1])
+        of_network = self.decode(z[from_network])
+        of_linear = _tensor(self.linear.decode(z[~from_network].numpy()))
+        x[from_network] = self.likelihood.sample(of_network, generator)
+        x[~from_network] = self.linear_likelihood.sample(of_linear, generator)
+        return x
 
 
 def stacking_weight(log_density, other, n_steps=200):

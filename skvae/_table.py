@@ -14,19 +14,28 @@ from sklearn.preprocessing import StandardScaler
 LARGEST_VALUE = 1e100
 LARGEST_STANDARDISED = 1e15
 CHUNK_ROWS = 4096
+SCALER_ROWS = 2**16
 
 
 def _standard(X):
     """Each column by its own standard deviation; a constant column by 1."""
-    scaler = StandardScaler().fit(X)
+    scaler = _fit_scaler(X)
     return scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
 
 
 def _common(X):
     """All columns by the root of their mean variance: relative scales survive."""
-    scaler = StandardScaler().fit(X)
+    scaler = _fit_scaler(X)
     scale = np.sqrt(np.mean(scaler.var_)) or 1.0
     return scaler.mean_.astype(np.float64), np.full(X.shape[1], scale)
+
+
+def _fit_scaler(X):
+    """Fit to some rows at a time, as a whole it takes twice the memory of X."""
+    scaler = StandardScaler()
+    for start in range(0, len(X), SCALER_ROWS):
+        scaler.partial_fit(X[start : start + SCALER_ROWS])
+    return scaler
 
 
 SCALINGS = {"standard": _standard, None: _common}
@@ -48,12 +57,16 @@ def fit_scaling(X, scaling):
     return SCALINGS[scaling](X)
 
 
-def standardise(X, mean, scale, dtype):
-    """Return ``(X - mean) / scale`` in `dtype`, computed in float64."""
+def standardise(X, mean, scale, dtype, order=None):
+    """Return the rows of ``(X - mean) / scale`` in `dtype`, computed in float64.
+
+    In the order of the indices `order`, if given.
+    """
     x = np.empty(X.shape, dtype=dtype)
     for start in range(0, len(X), CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        x[rows] = (X[rows] - mean) / scale
+        part = slice(start, start + CHUNK_ROWS)
+        rows = X[part] if order is None else X[order[part]]
+        x[part] = (rows - mean) / scale
     return x
 
 

@@ -57,7 +57,7 @@ class Record:
     stopped: str = ""  # "patience", "max_epochs" or "diverged"
 
 
-def train(vae, likelihood, x, train_rows, validation_rows, settings, generator):
+def train(vae, likelihood, x, held_out, settings, generator):
     """Maximise the ELBO of some rows until that of others improves no more.
 
     Parameters
@@ -67,8 +67,8 @@ def train(vae, likelihood, x, train_rows, validation_rows, settings, generator):
     likelihood : Gaussian
         Starts with its noise, and is left at the last step's running estimate.
     x : Tensor of shape (n, d)
-    train_rows, validation_rows : Tensor of int64
-        Without validation rows the last averaged weights are the best.
+    held_out : Tensor of shape (n_held_out, d)
+        Without any the last averaged weights are the best.
     settings : Settings
     generator : torch.Generator
         Of batches and draws.
@@ -77,12 +77,10 @@ def train(vae, likelihood, x, train_rows, validation_rows, settings, generator):
     -------
     Record
     """
-    n_rows = len(train_rows)
-    trainer = _Trainer(vae, likelihood, x, settings, generator, n_rows)
-    return trainer.run(train_rows, validation_rows)
+    return _Trainer(vae, likelihood, x, settings, generator).run(held_out)
 
 
-def evaluate(vae, likelihood, x, rows, noise, beta=1.0):
+def evaluate(vae, likelihood, x, noise, beta=1.0):
     """Score rows by their ELBO at their own best noise.
 
     The plain ELBO at the training noise is no stopping rule: one outlier in a
@@ -95,65 +93,64 @@ def evaluate(vae, likelihood, x, rows, noise, beta=1.0):
     likelihood : Gaussian
         With the noise that these rows measure.
     """
-    error, kl = _error_and_kl(vae, x, rows, noise)
+    error, kl = _error_and_kl(vae, x, noise)
     fitted = likelihood.refit(error.to(x.dtype))
     return float(fitted.expected_log_prob(error) - beta * kl), fitted
 
 
-def mean_squared_error(vae, x, rows, noise):
+def mean_squared_error(vae, x, noise):
     """Mean squared error of each column, (d,), float64, after one draw of z a row."""
-    return _error_and_kl(vae, x, rows, noise)[0]
+    return _error_and_kl(vae, x, noise)[0]
 
 
-def _error_and_kl(vae, x, rows, noise):
+def _error_and_kl(vae, x, noise):
     error = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
     kl = torch.zeros((), dtype=torch.float64, device=x.device)
-    parts = zip(rows.split(EVALUATION_ROWS), noise.split(EVALUATION_ROWS), strict=True)
+    parts = zip(x.split(EVALUATION_ROWS), noise.split(EVALUATION_ROWS), strict=True)
     with torch.no_grad():
-        for part, eps in parts:
-            mean, log_var = vae.encode(x[part])
+        for rows, eps in parts:
+            mean, log_var = vae.encode(rows)
             decoded = vae.decode(mean + (0.5 * log_var).exp() * eps)
-            error += (x[part] - decoded).square().sum(dim=0)
+            error += (rows - decoded).square().sum(dim=0)
             kl += kl_divergence(mean, log_var).sum()
-    return error / len(rows), kl / len(rows)
+    return error / len(x), kl / len(x)
 
 
 class _Trainer:
     """One training run: the moving parts that its steps share."""
 
-    def __init__(self, vae, likelihood, x, settings, generator, n_rows):
+    def __init__(self, vae, likelihood, x, settings, generator):
         self.vae, self.likelihood, self.x = vae, likelihood, x
         self.settings, self.generator = settings, generator
         self.averaged = type(vae)(vae.architecture, vae.flat.clone())
-        size = min(settings.batch_size, n_rows)
-        self.gradient = gradient_of(vae, size)
+        self.batch_size = min(settings.batch_size, len(x))
+        self.steps_per_epoch = len(x) // self.batch_size
+        self.gradient = gradient_of(vae, self.batch_size)
         self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
         self.decayed = vae.flat[: vae.architecture.n_decayed]
         self.epsilon = vae.flat.new_tensor(ADAM_EPS)
         self.n_steps = 0
         self._start_optimizer(settings.learning_rate)
 
-    def run(self, train_rows, validation_rows):
-        settings = self.settings
-        held_out = bool(len(validation_rows))
-        noise = self._draw(len(validation_rows))
+    def run(self, held_out):
+        settings, is_validated = self.settings, bool(len(held_out))
+        noise = self._draw(len(held_out))
         score, fitted = -inf, self.likelihood.clone()
-        if held_out:
-            score, fitted = self._evaluate(validation_rows, noise)
+        if is_validated:
+            score, fitted = self._evaluate(held_out, noise)
         record = Record(self.averaged.flat.clone(), fitted, score, score)
-        warmup = self._kl_warmup_steps(len(train_rows))
-        patience = self._patience_epochs(len(train_rows))
+        warmup, patience = self._kl_warmup_steps(), self._patience_epochs()
         last_improvement = restarts = 0
         for epoch in range(1, settings.max_epochs + 1):
-            loss = self.epoch(train_rows, warmup)
+            loss = self.epoch(warmup)
             score, fitted = -loss, self.likelihood
-            if held_out:
-                score, fitted = self._evaluate(validation_rows, noise)
+            if is_validated:
+                score, fitted = self._evaluate(held_out, noise)
                 record.validation_scores.append(score)
             record.loss_curve.append(loss)
             record.n_epochs = epoch
             if settings.report:
-                settings.report(epoch, loss, score if held_out else None)
+                settings.report(epoch, loss, score if is_validated else None)
             if not (isfinite(loss) and isfinite(score) and self._weights_are_finite()):
                 if restarts:
                     record.stopped = "diverged"
@@ -176,17 +173,16 @@ class _Trainer:
             record.stopped = "max_epochs"
         return record
 
-    def epoch(self, rows, kl_warmup_steps):
+    def epoch(self, kl_warmup_steps):
         """Visit the rows once in random order; return the mean loss in nats a row."""
-        size = min(self.settings.batch_size, len(rows))
-        n_batches = self._steps_per_epoch(len(rows))
-        order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
+        device, n_batches = self.x.device, self.steps_per_epoch
+        order = torch.randperm(len(self.x), generator=self.generator, device=device)
         self.error.zero_()
         self.kl.zero_()
         with torch.inference_mode(not self.gradient.uses_autograd):
-            for batch in rows[order[: n_batches * size]].split(size):
+            for rows in order.split(self.batch_size)[:n_batches]:
                 beta = self.settings.beta * self._kl_share(kl_warmup_steps)
-                self._step(batch, beta)
+                self._step(rows, beta)
         error, kl = self.error / n_batches, self.kl / n_batches
         return float(beta * kl - self.likelihood.expected_log_prob(error))
 
@@ -221,10 +217,9 @@ class _Trainer:
     def _weights_are_finite(self):
         return bool(self.averaged.flat.isfinite().all())
 
-    def _evaluate(self, rows, noise):
-        return evaluate(
-            self.averaged, self.likelihood, self.x, rows, noise, self.settings.beta
-        )
+    def _evaluate(self, x, noise):
+        beta = self.settings.beta
+        return evaluate(self.averaged, self.likelihood, x, noise, beta)
 
     def _draw(self, n):
         """Draw standard normal noise for z; zeros for the autoencoder, beta = 0."""
@@ -232,12 +227,13 @@ class _Trainer:
         noise = torch.zeros(n, k, dtype=torch.float32, device=device)
         return noise.normal_(generator=self.generator) if self.settings.beta else noise
 
-    def _patience_epochs(self, n_rows):
+    def _patience_epochs(self):
         """As many as asked for, and enough for a small table to move."""
         if not self.settings.patience:
             return None
-        steps = self._steps_per_epoch(n_rows)
-        return max(self.settings.patience, -(-MIN_PATIENCE_STEPS // steps))
+        return max(
+            self.settings.patience, -(-MIN_PATIENCE_STEPS // self.steps_per_epoch)
+        )
 
     def _kl_share(self, kl_warmup_steps):
         """Weight of the KL as a share of beta: rises to 1 within the warm-up."""
@@ -246,14 +242,11 @@ class _Trainer:
         ahead = 1 - self.n_steps / kl_warmup_steps
         return 1 - (1 - KL_WARMUP_START) * ahead
 
-    def _kl_warmup_steps(self, n_rows):
+    def _kl_warmup_steps(self):
         """At most half of the run, however short."""
         longest = min(KL_WARMUP_EPOCHS, self.settings.max_epochs // 2)
-        steps = min(KL_WARMUP_STEPS, longest * self._steps_per_epoch(n_rows))
+        steps = min(KL_WARMUP_STEPS, longest * self.steps_per_epoch)
         return steps if self.settings.kl_warmup else 0
-
-    def _steps_per_epoch(self, n_rows):
-        return n_rows // min(self.settings.batch_size, n_rows)
 
     def _start_optimizer(self, learning_rate):
         self.learning_rate = learning_rate

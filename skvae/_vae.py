@@ -35,6 +35,7 @@ ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 BATCH_MIN, BATCH_MAX = 16, 256
 MIN_HELD_OUT = 3
+SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
 
@@ -523,8 +524,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         def log_density(X):
             return self._model.log_density(self._standardise(X), noise)
 
-        n_rows = max(1, CHUNK_ROWS * 8 // SCORE_DRAWS)
-        return _map_rows(log_density, X, np.float64, n_rows) - self._log_scale()
+        return _map_rows(log_density, X, np.float64, SCORE_ROWS) - self._log_scale()
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -582,10 +582,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             check_entries(X, self._column_names(), **self._scaling())
         else:
             self.mean_, self.scale_ = fit_scaling(X, self.scaling)
-        seed = _random_state(self.random_state).randint(2**31 - 1)
+        random_state = _random_state(self.random_state)
+        seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
         n_held_out = max(round(self.validation_fraction * len(X)), MIN_HELD_OUT)
         solution = fit_vae(
-            standardise(X, self.mean_, self.scale_, np.float32),
+            standardise(X, self.mean_, self.scale_, np.float32, order),
             architecture,
             self._settings(len(X)),
             noise=self.noise,
@@ -716,7 +717,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self._model.encode(self._standardise(X))
 
     def _standardise(self, X):
-        return torch.from_numpy((X - self.mean_) / self.scale_)
+        return torch.from_numpy(standardise(X, self.mean_, self.scale_, np.float64))
 
     def _to_units(self, x):
         return x.numpy() * self.scale_ + self.mean_

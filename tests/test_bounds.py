@@ -9,6 +9,7 @@ from torch.distributions import kl_divergence as torch_kl
 
 from skvae._anchor import fit_linear_vae
 from skvae._bounds import (
+    economical_bound,
     elbo,
     importance_weighted_bound,
     kl_divergence,
@@ -130,6 +131,53 @@ def test_importance_weights_average_to_the_density(spoil):
     draws = normal(100_000, 1, K)[:, 0]
     bound = importance_weighted_bound(vae, likelihood, X[:3], draws)
     np.testing.assert_allclose(bound, exact[:3], atol=0.03)
+
+
+# ------------------------------------------------------------- as few draws as will do
+
+
+def curved_model():
+    """A network whose posterior is exact for some rows and far off for others."""
+    vae, likelihood, _ = linear_model("spherical", hidden=(6,))
+    vae.flat.add_(0.05 * normal(len(vae.flat)))
+    return vae, likelihood
+
+
+def test_draws_end_where_the_rest_would_change_nothing():
+    vae, likelihood = curved_model()
+    noise = normal(256, K)
+    full = importance_weighted_bound(vae, likelihood, X, noise)
+    errors = []
+    for tol in (0.3, 0.1, 0.0):
+        found = economical_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
+        errors.append(float((found - full).square().mean().sqrt()))
+        assert errors[-1] <= 1.5 * tol + 1e-12
+    assert errors[0] > errors[1] > 0
+
+
+def test_a_row_that_needs_few_draws_gets_few(monkeypatch):
+    vae, likelihood, exact = linear_model("diag")
+    seen, decode = [], vae.decode
+    monkeypatch.setattr(vae, "decode", lambda z: seen.append(len(z)) or decode(z))
+    noise = normal(64, K)
+    bound = economical_bound(vae, likelihood, X, noise, n_first=8)
+    np.testing.assert_allclose(bound, exact, atol=1e-10)
+    assert seen == [8 * len(X)]
+    vae.parts["encoder_linear_bias"][:K].add_(0.4)
+    economical_bound(vae, likelihood, X, noise, n_first=8, tol=0.0)
+    assert seen[1:] == [8 * len(X)] * 8
+
+
+@pytest.mark.parametrize("tol", [0.0, 0.1, 1.0])
+def test_how_many_draws_a_row_gets_is_up_to_the_row(tol):
+    vae, likelihood = curved_model()
+    noise = normal(64, K)
+    together = economical_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
+    alone = [
+        economical_bound(vae, likelihood, row[None], noise, n_first=8, tol=tol)
+        for row in X
+    ]
+    np.testing.assert_allclose(together, torch.cat(alone), rtol=1e-12)
 
 
 def test_beta_weighs_the_kl():

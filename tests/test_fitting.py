@@ -139,11 +139,9 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
     runs = []
     original = _fitting.train
 
-    def spy(vae, likelihood, tensor, rows, held_out, settings, generator):
-        runs.append((vae.flat.clone(), len(rows), len(held_out), settings))
-        runs.append(
-            original(vae, likelihood, tensor, rows, held_out, settings, generator)
-        )
+    def spy(vae, likelihood, x, held_out, settings, generator):
+        runs.append((vae.flat.clone(), len(x), len(held_out), settings))
+        runs.append(original(vae, likelihood, x, held_out, settings, generator))
         return runs[-1]
 
     monkeypatch.setattr(_fitting, "train", spy)

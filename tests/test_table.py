@@ -115,6 +115,16 @@ def test_rows_are_standardised_in_chunks_without_writing_to_them(monkeypatch):
         assert x.flags.writeable
         assert x.flags.c_contiguous
     assert standardise(rows, mean, scale, np.float32).dtype == np.float32
+    order = np.random.default_rng(0).permutation(len(rows))
+    x = standardise(rows, mean, scale, np.float64, order)
+    np.testing.assert_array_equal(x, (rows[order] - mean) / scale)
+
+
+def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
+    whole = [fit_scaling(X, scaling) for scaling in SCALINGS]
+    monkeypatch.setattr(_table, "SCALER_ROWS", 7)
+    parts = [fit_scaling(X, scaling) for scaling in SCALINGS]
+    np.testing.assert_allclose(parts, whole, rtol=1e-9)
 
 
 # --------------------------------------------------------------------------- entries

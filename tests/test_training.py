@@ -56,7 +56,7 @@ def run(held_out=HELD_OUT, seed=0, x=None, vae=None, likelihood=None, **changes)
     generator = torch.Generator().manual_seed(seed)
     settings = replace(SETTINGS, **changes)
     with one_thread():
-        return train(vae, likelihood, x, TRAIN, held_out, settings, generator)
+        return train(vae, likelihood, x[TRAIN], x[held_out], settings, generator)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_training_is_that_of_a_plain_torch_loop(
     for _ in range(SETTINGS.max_epochs):
         order = torch.randperm(len(TRAIN), generator=generator)
         errors, kls = [], []
-        for batch in TRAIN[order].split(SETTINGS.batch_size):
+        for batch in order.split(SETTINGS.batch_size):  # the first rows train
             eps = torch.zeros(len(batch), K, dtype=dtype)
             if beta:
                 eps.normal_(generator=generator)
@@ -188,7 +188,7 @@ def test_evaluate_is_the_elbo_at_the_rows_own_best_noise():
     x = curved_table(dtype=torch.float64)
     vae, likelihood = start(x, shared=False)
     noise = torch.randn(len(HELD_OUT), K, generator=torch.Generator().manual_seed(0))
-    score, fitted = evaluate(vae, likelihood, x, HELD_OUT, noise.double(), beta=0.5)
+    score, fitted = evaluate(vae, likelihood, x[HELD_OUT], noise.double(), beta=0.5)
     rows = x[HELD_OUT]
     mean, log_var = (t.detach() for t in vae.encode(rows))
     posterior = Normal(mean, (0.5 * log_var).exp())
@@ -204,9 +204,9 @@ def test_evaluate_may_take_the_rows_in_parts(monkeypatch):
     x = curved_table(dtype=torch.float64)
     vae, likelihood = start(x)
     noise = torch.ones(len(HELD_OUT), K, dtype=torch.float64)
-    whole = evaluate(vae, likelihood, x, HELD_OUT, noise)[0]
+    whole = evaluate(vae, likelihood, x[HELD_OUT], noise)[0]
     monkeypatch.setattr(_training, "EVALUATION_ROWS", 7)
-    parts = evaluate(vae, likelihood, x, HELD_OUT, noise)[0]
+    parts = evaluate(vae, likelihood, x[HELD_OUT], noise)[0]
     assert parts == pytest.approx(whole, rel=1e-12)
 
 
@@ -336,7 +336,7 @@ def test_the_record_tells_the_score_of_its_weights(beta):
     noise = torch.zeros(len(HELD_OUT), K)
     noise.normal_(generator=torch.Generator().manual_seed(seed))  # the first draw
     vae = VAE(ARCHITECTURE, record.flat)
-    score, fitted = evaluate(vae, record.likelihood, x, HELD_OUT, noise, beta)
+    score, fitted = evaluate(vae, record.likelihood, x[HELD_OUT], noise, beta)
     assert score == record.best_score == max(record.validation_scores)
     assert torch.equal(fitted.variance, record.likelihood.variance)
     assert record.best_epoch == 1 + int(np.argmax(record.validation_scores))
