@@ -22,6 +22,7 @@ from skvae._training import Record, evaluate, mean_squared_error, train
 # The least noise variance as a share of a column's variance. Where columns depend
 # exactly on each other a density has no upper bound; the floor is the bound.
 NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
+CHUNK_ROWS = 2048
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
@@ -199,7 +200,8 @@ class _Fitter:
             mean, _ = vae.encode(x)
             return mean.double(), (x - vae.decode(mean)).double()
 
-        fitted_on = (t.cpu().numpy() for t in decode(rest[:SUMMARY_ROWS]))
+        few = _by_chunks(decode, rest[:SUMMARY_ROWS])
+        fitted_on = (values.cpu().numpy() for values in few)
         readout = torch.from_numpy(fit_readout(*fitted_on)).to(self.device)
         mean, residual = decode(held_out)
         return (residual - readout[0] - mean @ readout[1:]).square().sum(dim=1)
@@ -237,13 +239,13 @@ class _Fitter:
         the noise goes back to the start's, as if one more row had shown that.
         """
         vae = VAE(self.architecture, record.flat)
-        rest = rest[:SUMMARY_ROWS]
+        share = len(held_out) / len(self.x)
+        held_out, rest = held_out[:SUMMARY_ROWS], rest[:SUMMARY_ROWS]
         unseen, seen = (
             mean_squared_error(vae, part, self._draw(len(part)))
             for part in (held_out, rest)
         )
         inflation = max(1.0, float(unseen.sum() / seen.sum().clamp(min=1e-12)))
-        share = len(held_out) / len(self.x)
         error = share * unseen + (1 - share) * inflation * seen
         evidence = _squares(held_out).sum(dim=0)
         evidence /= _squares(rest).mean(dim=0).clamp(min=1e-12)
@@ -311,7 +313,9 @@ def _put_in_order(x, solution):
     solution.component_kl = component_kl[order]
     mean, log_var = mean[:, order].double() * torch.from_numpy(signs), log_var[:, order]
     _set_ranges(parameters, x, mean, log_var)
-    residual = rows - FittedVAE(parameters).decode(mean)
+    decode = FittedVAE(parameters).decode
+    (decoded,) = _by_chunks(lambda z: (decode(z),), mean)
+    residual = rows - decoded
     parameters.readout = fit_readout(mean.numpy(), residual.numpy())
 
 
@@ -332,4 +336,10 @@ def _set_ranges(parameters, x, mean, log_var):
 def _encode_some(parameters, x):
     rows = torch.from_numpy(x[:SUMMARY_ROWS])
     vae = VAE(parameters.architecture, torch.from_numpy(parameters.flat))
-    return rows, *vae.encode(rows)
+    return rows, *_by_chunks(vae.encode, rows)
+
+
+def _by_chunks(function, x):
+    """Apply a function to some rows at a time; join each of the tensors it returns."""
+    parts = zip(*map(function, x.split(CHUNK_ROWS)), strict=True)
+    return [torch.cat(part) for part in parts]

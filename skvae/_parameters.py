@@ -90,6 +90,10 @@ def _is_seed(value):
 
 
 _POSITIVE_INTEGER = (_is_positive_integer, "an integer of at least 1")
+_POSITIVE_INTEGER_OR_AUTO = (
+    lambda v: v == "auto" if isinstance(v, str) else _is_positive_integer(v),
+    "'auto' or an integer of at least 1",
+)
 _NOT_NEGATIVE = (lambda v: _is_real(v) and v >= 0, "a finite number of at least 0")
 _FLAG = (_is_flag, "True or False")
 
@@ -104,15 +108,12 @@ _RULES = {
     "scaling": _one_of(SCALINGS),
     "beta": _NOT_NEGATIVE,
     "alpha": _NOT_NEGATIVE,
-    "batch_size": (
-        lambda v: v == "auto" if isinstance(v, str) else _is_positive_integer(v),
-        "'auto' or an integer of at least 1",
-    ),
+    "batch_size": _POSITIVE_INTEGER_OR_AUTO,
     "learning_rate_init": (
         lambda v: _is_real(v) and 0 < v <= 1e30,
         "a finite number greater than 0 and at most 1e30",
     ),
-    "max_iter": _POSITIVE_INTEGER,
+    "max_iter": _POSITIVE_INTEGER_OR_AUTO,
     "early_stopping": _FLAG,
     "validation_fraction": (
         lambda v: _is_real(v) and 0 < v < 1,

@@ -23,7 +23,7 @@ KL_WARMUP_STEPS = 500
 ADAM_BETAS = 0.9, 0.999
 ADAM_EPS = 1e-16  # under the root
 MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
-EVALUATION_ROWS = 8192  # at a time: bounds the memory of an evaluation
+EVALUATION_ROWS = 2048  # at a time: bounds the memory of an evaluation
 RESTART_SLOWDOWN = 0.1
 
 

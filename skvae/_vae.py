@@ -34,6 +34,7 @@ from skvae._version import __version__
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 BATCH_MIN, BATCH_MAX = 16, 256
+MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
 MIN_HELD_OUT = 3
 SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
@@ -95,9 +96,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     learning_rate_init : float, default=2e-3
         Learning rate of AdamW, after a warm-up of 100 steps.
 
-    max_iter : int, default=500
+    max_iter : int or "auto", default="auto"
         Most epochs, passes over the training rows, not counting those in which the
-        held-out rows join.
+        held-out rows join. "auto" is 500, and less on a table of more than 8,000
+        rows: as many as visit four million, which takes about half a minute with 50
+        columns.
 
     early_stopping : bool, default=True
         Whether to hold out `validation_fraction` of the rows, to stop once they
@@ -241,7 +244,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         alpha=0.01,
         batch_size="auto",
         learning_rate_init=2e-3,
-        max_iter=500,
+        max_iter="auto",
         early_stopping=True,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -294,8 +297,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs ended before the validation score stopped improving,
-            or if the loss became infinite or NaN. The best model so far is kept.
+            If `max_iter` epochs, where it is a number, ended before the validation
+            score stopped improving, or if the loss became infinite or NaN. The best
+            model so far is kept.
 
         Examples
         --------
@@ -612,9 +616,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = min(max(n_samples // 20, BATCH_MIN), BATCH_MAX)
+        max_epochs = self.max_iter
+        if max_epochs == "auto":
+            max_epochs = min(max(MOST_VISITS // n_samples, 1), MOST_EPOCHS)
         return Settings(
             batch_size=int(batch_size),
-            max_epochs=self.max_iter,
+            max_epochs=int(max_epochs),
             learning_rate=self.learning_rate_init,
             weight_decay=self.alpha,
             beta=self.beta,
@@ -651,7 +658,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"finite model, of epoch {solution.best_epoch}, is kept. Lower "
                 "learning_rate_init, or a large alpha."
             )
-        elif solution.stopped == "max_epochs" and self.early_stopping:
+        elif (
+            solution.stopped == "max_epochs"
+            and self.early_stopping
+            and self.max_iter != "auto"
+        ):
             message = (
                 f"max_iter={self.max_iter} epochs ended before the validation score "
                 f"stopped improving for n_iter_no_change={self.n_iter_no_change} "

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 X = np.random.RandomState(0).normal(size=(40, 3))
 
 INTEGER = "an integer of at least 1"
+INTEGER_OR_AUTO = "'auto' or an integer of at least 1"
 NOT_INTEGERS = [0, -1, 2.0, 1.5, np.nan, True, np.True_, "2", None, [2], np.array([2])]
 NOT_NUMBERS = [np.nan, np.inf, -np.inf, True, "1", None, [1.0], 1j, 10**400]
 NOT_FLAGS = [0, 1, None, "yes", 1.0, np.array([True, False])]
@@ -39,15 +40,12 @@ RULES = {
     "scaling": ("one of 'standard', None", ["quantile", False, 0, np.nan, "None"]),
     "beta": ("a finite number of at least 0", [-1e-9, -1, *NOT_NUMBERS]),
     "alpha": ("a finite number of at least 0", [-1e-9, -1, *NOT_NUMBERS]),
-    "batch_size": (
-        "'auto' or an integer of at least 1",
-        ["all", *(value for value in NOT_INTEGERS if value is not np.nan)],
-    ),
+    "batch_size": (INTEGER_OR_AUTO, ["all", *NOT_INTEGERS]),
     "learning_rate_init": (
         "a finite number greater than 0",
         [0, -1e-3, 1e31, *NOT_NUMBERS],
     ),
-    "max_iter": (INTEGER, NOT_INTEGERS),
+    "max_iter": (INTEGER_OR_AUTO, ["all", *NOT_INTEGERS]),
     "early_stopping": ("True or False", NOT_FLAGS),
     "validation_fraction": (
         "a number between 0 and 1, both excluded",
@@ -111,7 +109,7 @@ LEGAL = {
     "alpha": [0, 0.5, np.float32(0.5), np.int64(1)],
     "batch_size": ["auto", 1, 7, 10**9, np.int64(8), np.uint8(8), np.str_("auto")],
     "learning_rate_init": [1, 1e-320, 0.5, np.float32(1e-3), np.int64(1)],
-    "max_iter": [1, np.int16(2)],
+    "max_iter": [1, np.int16(2), "auto"],
     "early_stopping": [True, False, np.True_, np.False_],
     "validation_fraction": [1e-9, 0.5, 0.999, np.float32(0.1)],
     "n_iter_no_change": [1, np.int32(2), 10**9],

@@ -851,6 +851,18 @@ def test_nan_losses_from_some_step_on_leave_the_best_before(
     assert vae.score(curve) > linear.score(curve)
 
 
+@pytest.mark.parametrize(("tables", "n_iter"), [(0, 1), (3, 3), (99, 4)])
+def test_auto_visits_no_more_rows_than_it_may_and_does_not_warn(
+    tables, n_iter, curve, monkeypatch
+):
+    monkeypatch.setattr(skvae._vae, "MOST_VISITS", tables * len(curve))
+    monkeypatch.setattr(skvae._vae, "MOST_EPOCHS", 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vae = VAETransformer(random_state=0).fit(curve)
+    assert vae.n_iter_ == n_iter
+
+
 def test_verbose_prints_a_line_an_epoch(make_vae, curve, capsys):
     vae = make_vae(max_iter=3, verbose=True).fit(curve)
     expected = [
