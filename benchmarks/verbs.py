@@ -22,7 +22,8 @@ HEADER = """\
 {rows:,} rows of 50 columns, 8 components, the default network, one thread, float64: the
 median of {rounds} rounds in which verb and products take turns, (smallest..largest).
 
-products  the products of the layers that the verb passes through, chunks of 1,024 rows
+products  the products of the layers that the verb passes through, chunks of 1,024 rows;
+          for score_samples those of the decoder for 128 draws a row
 memory    most that the process grew by during the call, less what the call returns
 """
 
