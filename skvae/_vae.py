@@ -181,8 +181,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         held-out rows had joined; 0 is the closed-form linear solution.
 
     loss_curve_ : list of float
-        Mean negative ELBO of the batches of each epoch, nats a row. Rises while the
-        weight of the KL divergence is warmed up.
+        Mean negative ELBO of the batches of each epoch, at the noise of its end, nats
+        a row. Rises while the weight of the KL divergence is warmed up.
 
     validation_scores_ : list of float or None
         ELBO of the held-out rows at their own best noise, after each epoch, nats a
