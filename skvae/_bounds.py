@@ -39,7 +39,7 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
     return reconstruction - beta * kl_divergence(mean, log_var).sum(dim=1), decoded
 
 
-def importance_weighted_bound(vae, likelihood, x, noise):
+def importance_weighted_bound(vae, likelihood, x, noise, n_first=None, tol=0.01):
     """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
 
     Parameters
@@ -49,37 +49,22 @@ def importance_weighted_bound(vae, likelihood, x, noise):
     x : Tensor of shape (n, d)
     noise : Tensor of shape (n_draws, k)
         Standard normal draws, the same for every row. More draws tighten the bound.
+    n_first : int, optional
+        A row that has had this many draws, or a multiple, gets no more once the
+        standard error of its bound is below `tol` nats. That is up to the row alone.
+        Without it each row gets all.
+    tol : float
 
     Returns
     -------
     bound : Tensor of shape (n,)
     """
-    log_weights = log_importance_weights(vae, likelihood, x, noise)
-    return torch.logsumexp(log_weights, dim=0) - log(len(noise))
-
-
-def log_importance_weights(vae, likelihood, x, noise):
-    """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
-    (n, d), (n_draws, k) = x.shape, noise.shape
     mean, log_var = vae.encode(x)
-    noise = noise[:, None, :]
-    z = mean + (0.5 * log_var).exp() * noise  # (n_draws, n, k)
-    decoded = vae.decode(z.reshape(-1, k)).reshape(n_draws, n, d)
-    log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
-    # log p(z) - log q(z|x): the normal densities' constants cancel.
-    return log_likelihood + 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
-
-
-def economical_bound(vae, likelihood, x, noise, n_first=16, tol=0.01):
-    """As `importance_weighted_bound`, with as many of the draws as a row needs.
-
-    A row that has had `n_first` draws or a multiple gets no more once the standard
-    error of its bound is below `tol` nats: that it gets them is up to the row alone.
-    """
     bound, rows = x.new_empty(len(x)), torch.arange(len(x), device=x.device)
     log_weights = x.new_empty(0, len(x))
-    for more in noise.split(n_first):
-        new = log_importance_weights(vae, likelihood, x[rows], more)
+    for more in noise.split(n_first or len(noise)):
+        q = mean[rows], log_var[rows]
+        new = _log_importance_weights(vae, likelihood, x[rows], *q, more)
         log_weights = torch.cat([log_weights, new])
         total = torch.logsumexp(log_weights, dim=0)
         bound[rows] = total - log(len(log_weights))
@@ -89,6 +74,17 @@ def economical_bound(vae, likelihood, x, noise, n_first=16, tol=0.01):
             break
         rows, log_weights = rows[is_open], log_weights[:, is_open]
     return bound
+
+
+def _log_importance_weights(vae, likelihood, x, mean, log_var, noise):
+    """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
+    (n, d), (n_draws, k) = x.shape, noise.shape
+    noise = noise[:, None, :]
+    z = mean + (0.5 * log_var).exp() * noise  # (n_draws, n, k)
+    decoded = vae.decode(z.reshape(-1, k)).reshape(n_draws, n, d)
+    log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
+    # log p(z) - log q(z|x): the normal densities' constants cancel.
+    return log_likelihood + 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
 
 
 def spread_normal(n_draws, n_components):

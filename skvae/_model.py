@@ -16,9 +16,11 @@ import numpy as np
 import torch
 
 from skvae._anchor import LinearVAE
-from skvae._bounds import economical_bound
+from skvae._bounds import importance_weighted_bound
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture
+
+FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
 
 
 @dataclass
@@ -85,7 +87,8 @@ class FittedVAE:
 
     def log_density(self, x, noise):  # (n, d), (n_draws, k) -> (n,)
         """Bound log p(x) from below, in nats."""
-        bound = economical_bound(self, self.likelihood, x, noise)
+        arguments = self, self.likelihood, x, noise
+        bound = importance_weighted_bound(*arguments, n_first=FIRST_DRAWS)
         weight = self.network_weight
         if weight == 1:
             return bound

@@ -9,7 +9,6 @@ from torch.distributions import kl_divergence as torch_kl
 
 from skvae._anchor import fit_linear_vae
 from skvae._bounds import (
-    economical_bound,
     elbo,
     importance_weighted_bound,
     kl_divergence,
@@ -149,7 +148,7 @@ def test_draws_end_where_the_rest_would_change_nothing():
     full = importance_weighted_bound(vae, likelihood, X, noise)
     errors = []
     for tol in (0.3, 0.1, 0.0):
-        found = economical_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
+        found = importance_weighted_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
         errors.append(float((found - full).square().mean().sqrt()))
         assert errors[-1] <= 1.5 * tol + 1e-12
     assert errors[0] > errors[1] > 0
@@ -160,11 +159,11 @@ def test_a_row_that_needs_few_draws_gets_few(monkeypatch):
     seen, decode = [], vae.decode
     monkeypatch.setattr(vae, "decode", lambda z: seen.append(len(z)) or decode(z))
     noise = normal(64, K)
-    bound = economical_bound(vae, likelihood, X, noise, n_first=8)
+    bound = importance_weighted_bound(vae, likelihood, X, noise, n_first=8)
     np.testing.assert_allclose(bound, exact, atol=1e-10)
     assert seen == [8 * len(X)]
     vae.parts["encoder_linear_bias"][:K].add_(0.4)
-    economical_bound(vae, likelihood, X, noise, n_first=8, tol=0.0)
+    importance_weighted_bound(vae, likelihood, X, noise, n_first=8, tol=0.0)
     assert seen[1:] == [8 * len(X)] * 8
 
 
@@ -172,9 +171,9 @@ def test_a_row_that_needs_few_draws_gets_few(monkeypatch):
 def test_how_many_draws_a_row_gets_is_up_to_the_row(tol):
     vae, likelihood = curved_model()
     noise = normal(64, K)
-    together = economical_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
+    together = importance_weighted_bound(vae, likelihood, X, noise, n_first=8, tol=tol)
     alone = [
-        economical_bound(vae, likelihood, row[None], noise, n_first=8, tol=tol)
+        importance_weighted_bound(vae, likelihood, row[None], noise, n_first=8, tol=tol)
         for row in X
     ]
     np.testing.assert_allclose(together, torch.cat(alone), rtol=1e-12)
