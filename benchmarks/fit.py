@@ -16,7 +16,7 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from step import PlainVAE, plain_step, spread
 from tables import load
@@ -188,6 +188,26 @@ def main():
         if reached:
             line += f"{spread(reached, '.1f'):>24} times to its R2"
         print(line, flush=True)
+    ratios = [two_beside_one(load(TABLES.partition(",")[0]).X) for _ in range(5)]
+    print(f"two fits under GridSearchCV(n_jobs=2) over one:{spread(ratios, '.2f')} times")
+
+
+def two_beside_one(X):
+    """Return the seconds of two fits in two processes over those of one in one."""
+    one, two = (
+        GridSearchCV(
+            VAETransformer(),
+            {"random_state": [0] * n_fits},
+            cv=[(np.arange(len(X)), np.arange(len(X)))],
+            refit=False,
+            n_jobs=n_fits,
+        )
+        for n_fits in (1, 2)
+    )
+    two.fit(X)  # starts the processes
+    alone, _ = seconds(one.fit, X)
+    together, _ = seconds(two.fit, X)
+    return together / alone
 
 
 def run(name, methods, args):
