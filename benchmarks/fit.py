@@ -189,7 +189,8 @@ def main():
             line += f"{spread(reached, '.1f'):>24} times to its R2"
         print(line, flush=True)
     ratios = [two_beside_one(load(TABLES.partition(",")[0]).X) for _ in range(5)]
-    print(f"two fits under GridSearchCV(n_jobs=2) over one:{spread(ratios, '.2f')} times")
+    found = spread(ratios, ".2f")
+    print(f"two fits under GridSearchCV(n_jobs=2) over one: {found} times")
 
 
 def two_beside_one(X):
@@ -232,13 +233,13 @@ def run(name, methods, args):
     for method in methods:
         ratios = [a / b for a, b in zip(times[method], times["skvae"], strict=True)]
         line = f"{method:>10}{spread(times[method], '.2f'):>22} s"
-        line += f"{spread(ratios, '.2f'):>22} times"
+        line += f"{spread(ratios, '.2f'):>23} times"
         to_its_r2 = None
         if scores[method]:
             line += f"   R2 {statistics.median(scores[method]):6.3f}"
         if reached[method]:
             to_its_r2 = statistics.median(reached[method])
-            line += f"{spread(reached[method], '.1f'):>22} times to its R2"
+            line += f"{spread(reached[method], '.1f'):>26} times to its R2"
             line += "" if to_its_r2 else " (not reached)"
         medians[method] = statistics.median(ratios), to_its_r2
         print(line, flush=True)
