@@ -109,8 +109,9 @@ class _Fitter:
         weight = stacking_weight(*cross_fit.log_densities())
         architecture = replace(self.architecture, hidden_layer_sizes=())
         flat = initial_parameters(architecture, honest, None).numpy()
+        noise_variance = honest.noise_variance
         return Solution(
-            Parameters(architecture, flat, honest.noise_variance, linear, weight)
+            Parameters(architecture, flat, noise_variance, linear, linear, weight)
         )
 
     def early_stopped(self, n_held_out):
@@ -123,6 +124,7 @@ class _Fitter:
             record.best_epoch, record.best_score = 0, record.start_score
             return _with_history(self.closed_form(), record)
         solution = self._solution(start, record, rest, held_out)
+        solution.parameters.fallback = self._fit_linear(self.x)
         n_epochs = round(LAST_ROUND * record.best_epoch)
         if n_epochs:
             best = _Start(record.flat, record.likelihood, start.linear)
@@ -143,6 +145,7 @@ class _Fitter:
         record = self._train(start, self.tensor, held_out[:0])
         solution.parameters.flat = record.flat.cpu().numpy()
         solution.parameters.linear = start.linear
+        solution.parameters.fallback = self._fit_linear(self.x)
         return _with_history(solution, record)
 
     def _start(self, x):
@@ -220,6 +223,7 @@ class _Fitter:
             flat=record.flat.cpu().numpy(),
             noise_variance=self._honest_noise(start, record, rest, held_out),
             linear=start.linear,
+            fallback=start.linear,
         )
         telling = held_out[:TELLING_ROWS].cpu().double().numpy()
         _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])

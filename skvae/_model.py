@@ -4,9 +4,9 @@ An MLP says nothing of what lies outside the rows it was trained on, and Gaussia
 makes one wrong far row cost more than a whole table gains. So the fitted model
 
 - goes on from the range of its training rows along the linear VAE it started from,
-- mixes that linear VAE into its density, with a weight that held-out rows chose: no
-  row is much less likely than under the linear VAE. (As a defensive mixture:
-  Hesterberg 1995; weights by stacking: Smyth & Wolpert 1999.)
+- mixes the linear VAE of all rows into its density, with a weight that held-out rows
+  chose: no row is much less likely than under that linear VAE. (As a defensive
+  mixture: Hesterberg 1995; weights by stacking: Smyth & Wolpert 1999.)
 """
 
 from dataclasses import asdict, dataclass
@@ -30,8 +30,9 @@ class Parameters:
     architecture: Architecture
     flat: np.ndarray  # (n_parameters,), float32
     noise_variance: np.ndarray  # (d,)
-    linear: LinearVAE
-    network_weight: float = 1.0  # in the density; the rest is the linear VAE's
+    linear: LinearVAE  # that the network started from
+    fallback: LinearVAE  # of all rows
+    network_weight: float = 1.0  # in the density; the rest is the fallback's
     x_range: np.ndarray | None = None  # (2, d): of the training rows
     z_range: np.ndarray | None = None  # (2, k): of their posteriors
     readout: np.ndarray | None = None  # (k + 1, d): corrects the decoded mean
@@ -44,8 +45,9 @@ class Parameters:
     def from_dict(cls, state):
         """Rebuild what `to_dict` took apart."""
         architecture = Architecture(**state["architecture"])
-        linear = LinearVAE(**state["linear"])
-        return cls(**{**state, "architecture": architecture, "linear": linear})
+        linear, fallback = (LinearVAE(**state[key]) for key in ("linear", "fallback"))
+        parts = {"architecture": architecture, "linear": linear, "fallback": fallback}
+        return cls(**{**state, **parts})
 
 
 class FittedVAE:
@@ -57,8 +59,8 @@ class FittedVAE:
     """
 
     def __init__(self, parameters):
-        self.linear = parameters.linear
-        self.linear_likelihood = _gaussian(parameters.linear.noise_variance)
+        self.fallback = parameters.fallback
+        self.fallback_likelihood = _gaussian(parameters.fallback.noise_variance)
         self.network = VAE(parameters.architecture, _tensor(parameters.flat))
         self.likelihood = _gaussian(parameters.noise_variance)
         self.network_weight = parameters.network_weight
@@ -92,19 +94,19 @@ class FittedVAE:
         weight = self.network_weight
         if weight == 1:
             return bound
-        of_linear = torch.from_numpy(self.linear.log_density(x.numpy()))
-        return torch.logaddexp(log(weight) + bound, log(1 - weight) + of_linear)
+        of_fallback = torch.from_numpy(self.fallback.log_density(x.numpy()))
+        return torch.logaddexp(log(weight) + bound, log(1 - weight) + of_fallback)
 
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
         like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
         from_network = torch.rand(n, **like) < self.network_weight
-        z = torch.randn(n, len(self.linear.decoder), **like)
-        x = z.new_empty(n, self.linear.decoder.shape[1])
+        z = torch.randn(n, len(self.linear_decoder), **like)
+        x = z.new_empty(n, self.linear_decoder.shape[1])
         of_network = self.decode(z[from_network])
-        of_linear = _tensor(self.linear.decode(z[~from_network].numpy()))
+        of_fallback = _tensor(self.fallback.decode(z[~from_network].numpy()))
         x[from_network] = self.likelihood.sample(of_network, generator)
-        x[~from_network] = self.linear_likelihood.sample(of_linear, generator)
+        x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
         return x
 
 

@@ -165,10 +165,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     network_weight_ : float
         Weight, between 0 and 1, of the network's density in the model that `score`
         and `sample` speak of, chosen by held-out rows. The rest is the density of the
-        linear model that training started from: a row that the network finds far less
-        likely costs the logarithm of that rest, and no more. Where the linear model is
-        all there is, the weight of its copy with the noise `noise_variance_`, measured
-        on rows left out; the other has the noise of the training rows.
+        linear model of all rows, PCA or factor analysis: a row that the network finds
+        far less likely costs the logarithm of that rest, and no more. Where the linear
+        model is all there is, the weight of its copy with the noise `noise_variance_`,
+        measured on rows left out; the other has the noise of the training rows.
 
     n_active_components_ : int
         Number of components that carry more than 0.01 nats.

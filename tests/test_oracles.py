@@ -25,6 +25,11 @@ from skvae._network import VAE, Architecture, initial_parameters
 from skvae._threads import one_thread
 from skvae._training import Settings, train
 
+BENT = {
+    "hidden_layer_sizes": (32, 16),
+    "learning_rate_init": 0.01,
+    "n_iter_no_change": 40,
+}
 UNITS = np.array([1.0, 3.0, 0.1, 1.0, 10.0, 1.0])
 
 
@@ -51,7 +56,7 @@ def decoder_mean(vae, z):
 
 def linear_part(vae):
     """Mean and covariance of the linear model in the mixture, in the columns' units."""
-    linear = vae._model.linear
+    linear = vae._model.fallback
     covariance = linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
     center = linear.decoder_bias * vae.scale_ + vae.mean_
     return center, covariance * np.outer(vae.scale_, vae.scale_)
@@ -207,13 +212,7 @@ def bow(n, seed=0):
 
 @pytest.fixture(scope="module")
 def bent():
-    vae = VAETransformer(
-        1,
-        hidden_layer_sizes=(32, 16),
-        learning_rate_init=0.01,
-        n_iter_no_change=40,
-        random_state=0,
-    ).fit(bow(600))
+    vae = VAETransformer(1, random_state=0, **BENT).fit(bow(600))
     assert vae.best_iter_ > 0  # not the linear model
     return vae
 
@@ -286,6 +285,18 @@ def test_score_is_a_tight_lower_bound_on_the_density(bent):
 
 
 # ----------------------------------------------------------------- better than PCA
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_no_row_is_much_less_likely_than_under_pca_of_all_rows(seed):
+    X = bow(600)
+    X[0] *= 10  # whether it is held out or not
+    parameters = BENT | {"validation_fraction": 0.5, "scaling": None}
+    vae = VAETransformer(1, random_state=seed, **parameters).fit(X)
+    assert vae.best_iter_ > 0  # not the linear model
+    new = np.r_[X, 3 * X]
+    least = PCA(1).fit(X).score_samples(new) + np.log1p(-vae.network_weight_)
+    assert (vae.score_samples(new) >= least - 1e-6 * abs(least)).all()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
