@@ -40,11 +40,13 @@ WIDTH = 98
 HEADER = """\
 Held-out quality at the defaults.
 
-Each table is split 80/20 once per seed; every column is standardised by the training
-rows, and each method sees the same rows. "skvae" is VAETransformer(n_components=k,
-random_state=seed), "diag" the same with noise="diag"; "PCA", "FA" (FactorAnalysis) and
-"UMAP" get k and the seed and nothing else. A method's figure is its median over the
-seeds. A difference is taken seed by seed: its median, then (smallest..largest).
+Defaults were chosen looking at one half of the tables; no decision was taken on the
+other. Each table is split 80/20 once per seed; every column is standardised by the
+training rows, and each method sees the same rows. "skvae" is
+VAETransformer(n_components=k, random_state=seed), "diag" the same with noise="diag";
+"PCA", "FA" (FactorAnalysis) and "UMAP" get k and the seed and nothing else. A
+method's figure is its median over the seeds. A difference is taken seed by seed: its
+median, then (smallest..largest).
 A star marks a k cut to one less than the table's columns.
 Columns constant in the training rows have no unit; they are {constant}.
 
@@ -201,13 +203,14 @@ def run_table(name, args, methods):
             warm_up_umap()
         table = load(name)
         n, d = table.X.shape
+        half = "tuned on" if table.tuned_on else "only looked at"
         runs, warned, failed = [], Counter(), []
         for seed in range(args.seeds):
             split = Split.of(table, seed, args.drop_constant)
             for asked, k in effective_ks(args.k, d).items():
                 for method in methods:
                     run = {"table": name, "n": n, "d": d, "asked": asked, "k": k}
-                    run |= {"seed": seed, "method": method}
+                    run |= {"seed": seed, "method": method, "half": half}
                     run |= dict.fromkeys(FIGURES, np.nan)
                     try:
                         run |= measure(method, split, k, seed, warned)
@@ -269,17 +272,25 @@ def knn(Z_train, Z_test, split):
 
 
 def report(runs, warned, failed, methods, args):
-    differences = {
+    parts = [header(args), machine(args)]
+    for half, its_runs in runs.groupby("half", sort=False):
+        differences = all_differences(its_runs, methods)
+        title = f"{half.upper()}, {its_runs['table'].nunique()} tables"
+        parts += [f"{title}\n{'=' * len(title)}"]
+        parts += [bars(differences), summary(differences)]
+    differences = all_differences(runs, methods)
+    parts += [section(metric, runs, methods, differences) for metric in METRICS]
+    parts += [times(runs, methods), incidents(warned, failed)]
+    return "\n\n\n".join(parts)
+
+
+def all_differences(runs, methods):
+    return {
         (metric, pair): difference(runs, metric, pair)
         for metric, (_, pairs, _) in METRICS.items()
         for pair in pairs
         if set(pair) <= set(methods)
     }
-    parts = [header(args), machine(args), bars(runs, differences, failed)]
-    parts += [summary(differences)]
-    parts += [section(metric, runs, methods, differences) for metric in METRICS]
-    parts += [times(runs, methods), incidents(warned, failed)]
-    return "\n\n\n".join(parts)
 
 
 def header(args):
@@ -307,47 +318,43 @@ def machine(args):
 
 
 def difference(runs, metric, pair):
-    """Ours minus theirs per table and k: median, min, max over the seeds."""
+    """Ours minus theirs per table and k: median, range, standard error over seeds."""
     wide = runs.pivot(index=["table", "asked", "seed"], columns="method", values=metric)
     gap = (wide[pair[0]] - wide[pair[1]]).dropna()
-    return gap.groupby(level=["table", "asked"]).agg(["median", "min", "max"])
+    by_table = gap.groupby(level=["table", "asked"])
+    return by_table.agg(["median", "min", "max", "sem"])
 
 
-def bars(runs, differences, failed):
-    """The bars of the issue that introduced the estimator, passed or not."""
+def bars(differences):
+    """What is promised of the defaults, passed or not."""
     rows = [("bar, held-out rows, defaults", "figure", "wanted", "")]
-    wanted = [
-        ("r2", ("skvae", "PCA"), "min", -0.005),
-        ("r2", ("skvae", "PCA"), "median", 0.05),
-        ("nats", ("skvae", "PCA"), "min", -0.1),
-        ("nats", ("diag", "FA"), "min", -0.1),
-    ]
-    for metric, pair, how, bar in wanted:
-        gap = differences[metric, pair]["median"]
-        what = f"{METRICS[metric][0]}, {' minus '.join(pair)}: "
-        what += "worst table" if how == "min" else "median"
-        if how == "min" and len(gap):
-            what += ", {} k={}".format(*gap.idxmin())
-        rows.append(verdict(what, gap.agg(how), ">=", bar))
-    for k, metric, sign, bar in [
-        (2, "r2", ">=", 0.58),
-        (8, "r2", ">=", 0.83),
-        (2, "fit", "<", 4.0),
-        (8, "fit", "<", 4.0),
+
+    def add(what, figure, bar):
+        passed = "pass" if figure >= bar else "FAIL"
+        rows.append((what, f"{figure:.3f}", f">= {bar:g}", passed))
+
+    for metric, pair, least, typical in [
+        ("r2", ("skvae", "PCA"), -0.002, 0.08),
+        ("nats", ("skvae", "PCA"), 0.0, 3.0),
+        ("nats", ("diag", "FA"), 0.0, 3.0),
     ]:
-        mine = runs.query("table == 'digits' and asked == @k and method == 'skvae'")
-        if len(mine):
-            what = f"digits k={k}: " + ("R2" if metric == "r2" else "seconds of fit")
-            rows.append(verdict(what, mine[metric].median(), sign, bar))
-    ours = sum(run["method"] in ("skvae", "diag") for run in failed)
-    passed = "FAIL" if ours else "pass"
-    rows.append(("runs of ours that failed", f"{ours}", "0", passed))
+        gaps = differences[metric, pair]
+        what = f"{METRICS[metric][0]}, {' minus '.join(pair)}: "
+        figure, note = gaps["median"], ""
+        if metric == "nats":  # as far as the splits tell
+            figure, note = figure + 2 * gaps["sem"].fillna(0), " plus 2 std. errors"
+        worst = "{} k={}".format(*figure.idxmin())
+        add(f"{what}worst{note}, {worst}", figure.min(), least)
+        add(f"{what}median", gaps["median"].median(), typical)
+    _, _, tie = METRICS["knn"]
+    gaps = differences["knn", ("skvae", "PCA")].query("asked == 8")["median"]
+    if len(gaps):
+        share = (gaps >= -tie).mean()
+        add("10-NN, k=8: share of tables at least PCA's", share, 0.8)
+    if ("knn", ("skvae", "UMAP")) in differences:
+        gaps = differences["knn", ("skvae", "UMAP")].query("asked == 8")["median"]
+        add("10-NN, k=8, skvae minus UMAP: median", gaps.median(), 0.0)
     return "BARS\n" + aligned(rows, "lrrl")
-
-
-def verdict(what, figure, sign, bar):
-    passed = figure >= bar if sign == ">=" else figure < bar
-    return what, f"{figure:.3f}", f"{sign} {bar:g}", "pass" if passed else "FAIL"
 
 
 def summary(differences):

