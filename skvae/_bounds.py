@@ -4,7 +4,7 @@ Everything is summed over columns and latent dimensions and is in nats, with all
 constants, so that a bound is comparable to an exact log-likelihood.
 """
 
-from math import log
+from math import log, pi
 
 import torch
 from torch.quasirandom import SobolEngine
@@ -39,7 +39,14 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
     return reconstruction - beta * kl_divergence(mean, log_var).sum(dim=1), decoded
 
 
-def importance_weighted_bound(vae, likelihood, x, noise, n_first=None, tol=0.01):
+def standard_normal(z):  # (n, k) -> (n,)
+    """Log-density of N(0, I)."""
+    return -0.5 * (z.square() + log(2 * pi)).sum(dim=1)
+
+
+def importance_weighted_bound(
+    vae, likelihood, x, noise, log_prior=standard_normal, n_first=None, tol=0.01
+):
     """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
 
     Parameters
@@ -49,6 +56,8 @@ def importance_weighted_bound(vae, likelihood, x, noise, n_first=None, tol=0.01)
     x : Tensor of shape (n, d)
     noise : Tensor of shape (n_draws, k)
         Standard normal draws, the same for every row. More draws tighten the bound.
+    log_prior : callable
+        Maps rows z, (n, k), to log p(z), (n,).
     n_first : int, optional
         A row that has had this many draws, or a multiple, gets no more once the
         standard error of its bound is below `tol` nats. That is up to the row alone.
@@ -64,7 +73,7 @@ def importance_weighted_bound(vae, likelihood, x, noise, n_first=None, tol=0.01)
     log_weights = x.new_empty(0, len(x))
     for more in noise.split(n_first or len(noise)):
         q = mean[rows], log_var[rows]
-        new = _log_importance_weights(vae, likelihood, x[rows], *q, more)
+        new = _log_importance_weights(vae, likelihood, log_prior, x[rows], *q, more)
         log_weights = torch.cat([log_weights, new])
         total = torch.logsumexp(log_weights, dim=0)
         bound[rows] = total - log(len(log_weights))
@@ -76,15 +85,15 @@ def importance_weighted_bound(vae, likelihood, x, noise, n_first=None, tol=0.01)
     return bound
 
 
-def _log_importance_weights(vae, likelihood, x, mean, log_var, noise):
+def _log_importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
     """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
     (n, d), (n_draws, k) = x.shape, noise.shape
-    noise = noise[:, None, :]
-    z = mean + (0.5 * log_var).exp() * noise  # (n_draws, n, k)
-    decoded = vae.decode(z.reshape(-1, k)).reshape(n_draws, n, d)
+    z = mean + (0.5 * log_var).exp() * noise[:, None, :]
+    z = z.reshape(-1, k)  # draw by draw
+    decoded = vae.decode(z).reshape(n_draws, n, d)
     log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
-    # log p(z) - log q(z|x): the normal densities' constants cancel.
-    return log_likelihood + 0.5 * (noise.square() + log_var - z.square()).sum(dim=2)
+    log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
+    return log_likelihood + log_prior(z).reshape(n_draws, n) - log_q
 
 
 def spread_normal(n_draws, n_components):

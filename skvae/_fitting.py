@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
-from skvae._bounds import elbo, kl_divergence, spread_normal
+from skvae._bounds import elbo, kl_divergence, spread_normal, standard_normal
 from skvae._likelihoods import Gaussian
 from skvae._model import FittedVAE, Parameters, stacking_weight
 from skvae._network import VAE, initial_parameters, permute_components
+from skvae._prior import fit_mixture, likeliest_mixture
 from skvae._threads import one_thread
 from skvae._training import Record, evaluate, mean_squared_error, train
 
@@ -29,6 +30,7 @@ R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
+PRIOR_DRAWS = 5_000  # of z, that its prior is fitted to; about half if rows are fewer
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
@@ -78,7 +80,7 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
             solution = fitter.early_stopped(n_held_out)
         else:
             solution = fitter.all_rows(n_held_out)
-        _put_in_order(x, solution)
+        _put_in_order(x, solution, seed)
         return solution
 
 
@@ -181,7 +183,7 @@ class _Fitter:
         In nats, and where PCA is the yardstick, in squared error too.
         """
         telling = held_out[:TELLING_ROWS]
-        if record.best_epoch == 0 or len(telling) < 3:
+        if record.best_epoch == 0:
             return False
         noise = self._draw(len(telling))
         before, after = (self._row_bounds(m, telling, noise) for m in (start, record))
@@ -227,12 +229,26 @@ class _Fitter:
         )
         telling = held_out[:TELLING_ROWS].cpu().double().numpy()
         _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])
+        parameters.prior = self._prior(parameters, rest, held_out)
         network, parts = FittedVAE(parameters), torch.from_numpy(telling).split(64)
         noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
         log_density = torch.cat([network.log_density(x, noise) for x in parts]).numpy()
         of_linear = start.linear.log_density(telling)
         parameters.network_weight = stacking_weight(log_density, of_linear)
         return Solution(parameters)
+
+    def _prior(self, parameters, rest, held_out):
+        """Return the mixture of z that held-out rows favour over N(0, I), or None."""
+        generator = torch.Generator().manual_seed(self.seed)
+        seen, unseen = (
+            _draw_posteriors(parameters, rows.cpu().numpy(), generator)
+            for rows in (rest, held_out)
+        )
+        z = unseen.flatten(0, 1)
+        mixture = likeliest_mixture(seen.flatten(0, 1), z, generator)
+        gain = mixture.log_prob(z) - standard_normal(z)
+        gain = gain.reshape(unseen.shape[:2]).mean(dim=0)  # of each row
+        return _arguments(mixture) if _exceeds_chance(gain) else None
 
     def _honest_noise(self, start, record, rest, held_out):
         """Return a noise that holds on unseen rows.
@@ -278,6 +294,8 @@ def _squares(x):
 
 
 def _exceeds_chance(gain):  # (n,) -> bool
+    if len(gain) < 3:
+        return False
     return bool(gain.mean() > CAUTION / len(gain) * gain.std() / len(gain) ** 0.5)
 
 
@@ -295,8 +313,8 @@ def _with_history(solution, record: Record):
 
 
 @torch.no_grad()
-def _put_in_order(x, solution):
-    """Order components by their nats, sign them, and fit the read-out.
+def _put_in_order(x, solution, seed):
+    """Order components by their nats, sign them; fit the read-out and the prior.
 
     A component's sign makes it grow with the column that it covaries with most.
     """
@@ -321,6 +339,11 @@ def _put_in_order(x, solution):
     (decoded,) = _by_chunks(lambda z: (decode(z),), mean)
     residual = rows - decoded
     parameters.readout = fit_readout(mean.numpy(), residual.numpy())
+    if parameters.prior is not None:
+        generator = torch.Generator().manual_seed(seed)
+        z = _draw_posteriors(parameters, x, generator).flatten(0, 1)
+        size = len(parameters.prior[0]) - 1  # N(0, I) is the last
+        parameters.prior = _arguments(fit_mixture(z, size, generator))
 
 
 def _set_ranges(parameters, x, mean, log_var):
@@ -341,6 +364,20 @@ def _encode_some(parameters, x):
     rows = torch.from_numpy(x[:SUMMARY_ROWS])
     vae = VAE(parameters.architecture, torch.from_numpy(parameters.flat))
     return rows, *_by_chunks(vae.encode, rows)
+
+
+def _draw_posteriors(parameters, x, generator):  # -> (n_times, n, k)
+    """Draw z of some rows; more than once where they are few."""
+    _, mean, log_var = _encode_some(parameters, x[:PRIOR_DRAWS])
+    n_times = max(1, PRIOR_DRAWS // 2 // len(mean))
+    noise = torch.empty(n_times, *mean.shape, dtype=torch.float64, device="cpu")
+    noise.normal_(generator=generator)
+    return mean.double() + (0.5 * log_var.double()).exp() * noise
+
+
+def _arguments(mixture):
+    parts = mixture.weights, mixture.means, mixture.covariances
+    return tuple(part.numpy() for part in parts)
 
 
 def _by_chunks(function, x):

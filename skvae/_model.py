@@ -7,6 +7,8 @@ makes one wrong far row cost more than a whole table gains. So the fitted model
 - mixes the linear VAE of all rows into its density, with a weight that held-out rows
   chose: no row is much less likely than under that linear VAE. (As a defensive
   mixture: Hesterberg 1995; weights by stacking: Smyth & Wolpert 1999.)
+
+Its z has a prior that was fitted to the posteriors (`_prior.py`).
 """
 
 from dataclasses import asdict, dataclass
@@ -16,9 +18,10 @@ import numpy as np
 import torch
 
 from skvae._anchor import LinearVAE
-from skvae._bounds import importance_weighted_bound
+from skvae._bounds import importance_weighted_bound, standard_normal
 from skvae._likelihoods import Gaussian
 from skvae._network import VAE, Architecture
+from skvae._prior import NormalMixture
 
 FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
 
@@ -36,6 +39,7 @@ class Parameters:
     x_range: np.ndarray | None = None  # (2, d): of the training rows
     z_range: np.ndarray | None = None  # (2, k): of their posteriors
     readout: np.ndarray | None = None  # (k + 1, d): corrects the decoded mean
+    prior: tuple | None = None  # a NormalMixture's arguments; None is N(0, I)
 
     def to_dict(self):
         """Return a dictionary of plain values, down to the bottom."""
@@ -67,6 +71,9 @@ class FittedVAE:
         self.x_range = _range(parameters.x_range)
         self.z_range = _range(parameters.z_range)
         self.readout = parameters.readout
+        self.prior = None
+        if parameters.prior is not None:
+            self.prior = NormalMixture(*map(_tensor, parameters.prior))
         self.linear_encoder = _tensor(parameters.linear.encoder)
         self.linear_decoder = _tensor(parameters.linear.decoder)
 
@@ -89,7 +96,8 @@ class FittedVAE:
 
     def log_density(self, x, noise):  # (n, d), (n_draws, k) -> (n,)
         """Bound log p(x) from below, in nats."""
-        arguments = self, self.likelihood, x, noise
+        log_prior = self.prior.log_prob if self.prior else standard_normal
+        arguments = self, self.likelihood, x, noise, log_prior
         bound = importance_weighted_bound(*arguments, n_first=FIRST_DRAWS)
         weight = self.network_weight
         if weight == 1:
@@ -103,6 +111,9 @@ class FittedVAE:
         from_network = torch.rand(n, **like) < self.network_weight
         z = torch.randn(n, len(self.linear_decoder), **like)
         x = z.new_empty(n, self.linear_decoder.shape[1])
+        if self.prior:
+            n_network = int(from_network.sum())
+            z[from_network] = self.prior.sample(n_network, generator)
         of_network = self.decode(z[from_network])
         of_fallback = _tensor(self.fallback.decode(z[~from_network].numpy()))
         x[from_network] = self.likelihood.sample(of_network, generator)

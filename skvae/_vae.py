@@ -43,13 +43,14 @@ CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cac
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Variational autoencoder for tables, with the place and the verbs of PCA.
 
-    The model is p(x) = integral of p(x|z) N(z; 0, I) over `n_components` latent
-    dimensions, with p(x|z) normal around an MLP of z, and an encoder q(z|x) that
-    approximates the posterior [1]_, [2]_. It starts at the exact solution of
-    probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and
-    training keeps only what improves held-out rows. Where the network finds a row far
-    less likely than that linear model does, `score` and `sample` fall back on it: their
-    density is a mixture of both, see `network_weight_`.
+    The model is p(x) = integral of p(x|z) p(z) over `n_components` latent dimensions,
+    with p(x|z) normal around an MLP of z, and an encoder q(z|x) that approximates the
+    posterior [1]_, [2]_. It starts at the exact solution of probabilistic PCA [3]_,
+    [4]_ (or of factor analysis), which is a VAE too, and training keeps only what
+    improves held-out rows. p(z) is N(0, I) in training; then, where held-out rows
+    favour it, a mixture of normals fitted to the posteriors [7]_. Where the network
+    finds a row far less likely than that linear model does, `score` and `sample` fall
+    back on it: their density is a mixture of both, see `network_weight_`.
 
     Read more in ``docs/design.md``.
 
@@ -216,6 +217,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     .. [5] Higgins et al. (2017). beta-VAE. ICLR.
     .. [6] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization.
        arXiv:1711.05101.
+    .. [7] Dai & Wipf (2019). Diagnosing and Enhancing VAE Models. arXiv:1903.05789.
 
     Examples
     --------
@@ -438,7 +440,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
 
-        From the network, with probability `network_weight_`, or from the linear model.
+        From the network, with probability `network_weight_`, its z from the mixture
+        fitted to the posteriors; else from the linear model.
         Given z every column is normal and so without bounds: round, clip, or fit
         logarithms where that matters.
 

@@ -23,7 +23,7 @@ LAYERS = [
     ["_fitting", "_parameters"],
     ["_model", "_training"],
     ["_gradient"],
-    ["_network", "_anchor", "_likelihoods", "_bounds", "_table"],
+    ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_table"],
     ["_linalg", "_threads"],
     ["_version"],
 ]
@@ -39,6 +39,7 @@ KNOWS_NOTHING_OF = {
     "_model": (["sklearn", "pandas"], "the fitted model sees standardised rows only"),
     "_fitting": (["sklearn", "pandas"], "the fit sees standardised rows only"),
     "_likelihoods": (["sklearn", "pandas"], "the likelihoods see tensors only"),
+    "_prior": (["sklearn", "pandas"], "the prior sees tensors only"),
     "_gradient": (["sklearn", "pandas"], "the gradient sees tensors only"),
     "_training": (["sklearn", "pandas"], "the training sees tensors only"),
 }
