@@ -30,7 +30,7 @@ R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
-PRIOR_DRAWS = 5_000  # of z, that its prior is fitted to; about half if rows are fewer
+PRIOR_DRAWS = 3_000  # of z, that its prior is fitted to; about half if rows are fewer
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 

@@ -13,14 +13,14 @@ from math import inf, log, pi
 import torch
 from torch.nn.functional import one_hot
 
-SIZES = 1, 2, 4, 8, 16, 32, 64
+SIZES = 1, 2, 4, 8, 16, 32
 PATIENCE = 2  # sizes without an improvement after which no larger one is tried
 MOST_COVARIANCES = 20_000  # entries, that larger mixtures may not have
 PSEUDO_ROWS = 2.0  # per component, as spread out as all rows divided among them
 FAR_SHARE = 0.01  # weight of N(0, I)
 RIDGE = 1e-6
 CANDIDATES = 4  # of which the best becomes a seed
-EM_STEPS, EM_TOL = 30, 1e-3
+EM_STEPS, EM_TOL = 20, 1e-3
 
 
 class NormalMixture:
@@ -91,7 +91,8 @@ def fit_mixture(z, size, generator):
     for _ in range(EM_STEPS):
         count = share.sum(dim=0)[:, None]
         means = share.T @ z / count.clamp(min=RIDGE)
-        scatter = torch.stack([(z * s[:, None]).T @ z for s in share.T])
+        shares_of_z = (share[:, :, None] * z[:, None, :]).flatten(1)  # (n, m * k)
+        scatter = (shares_of_z.T @ z).reshape(size, k, k)
         scatter -= count[:, :, None] * means[:, :, None] * means[:, None, :]
         weight = (count + PSEUDO_ROWS)[:, :, None]
         covariances = (scatter + PSEUDO_ROWS * spread) / weight + ridge
