@@ -109,14 +109,16 @@ class FittedVAE:
         """Draw rows, observation noise included."""
         like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
         from_network = torch.rand(n, **like) < self.network_weight
-        z = torch.randn(n, len(self.linear_decoder), **like)
-        x = z.new_empty(n, self.linear_decoder.shape[1])
+        n_network = int(from_network.sum())
+        k, d = self.linear_decoder.shape
         if self.prior:
-            n_network = int(from_network.sum())
-            z[from_network] = self.prior.sample(n_network, generator)
-        of_network = self.decode(z[from_network])
-        of_fallback = _tensor(self.fallback.decode(z[~from_network].numpy()))
-        x[from_network] = self.likelihood.sample(of_network, generator)
+            z = self.prior.sample(n_network, generator)
+        else:
+            z = torch.randn(n_network, k, **like)
+        x = torch.empty(n, d, dtype=torch.float64, device="cpu")
+        x[from_network] = self.likelihood.sample(self.decode(z), generator)
+        z = torch.randn(n - n_network, k, **like)
+        of_fallback = _tensor(self.fallback.decode(z.numpy()))
         x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
         return x
 

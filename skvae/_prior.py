@@ -60,7 +60,7 @@ class NormalMixture:
         edges = self.weights.cumsum(dim=0)[:-1]
         component = torch.searchsorted(edges, torch.rand(n, **like))
         noise = torch.randn(n, self.means.shape[1], **like)
-        step = (self.factors[component] @ noise[:, :, None]).squeeze(2)
+        step = (self.factors[component] * noise[:, None, :]).sum(dim=2)
         return self.means[component] + step
 
 
