@@ -124,10 +124,15 @@ def _with_encoder(loadings, center, noise_variance, n_components):
 
 
 def _ppca(x, center, n_components, least):
-    """Tipping & Bishop (1999), equations 14 and 15, with PCA's n - 1 divisor."""
+    """Tipping & Bishop (1999), equations 14 and 15, with PCA's divisors.
+
+    n - 1 for the variances; and the noise is the mean of those discarded variances that
+    the rows can have. Where rows are fewer than columns that is more than the most
+    likely noise, and nearer to what other rows show.
+    """
     n_features = x.shape[1]
     variances, directions = _principal_axes(_scatter(x, center, max(len(x) - 1, 1)))
-    n_discarded = n_features - n_components
+    n_discarded = min(x.shape) - n_components
     if n_discarded > 0:
         noise = variances[n_components:].sum() / n_discarded
     else:  # any noise up to the least variance gives the same full-rank Gaussian

@@ -46,10 +46,13 @@ def posterior_mean(linear, x):
 
 
 def textbook_covariance(x, k, floor):
-    """Tipping & Bishop (1999), equation 7, from an eigendecomposition of np.cov."""
+    """Tipping & Bishop (1999), equation 7, from an eigendecomposition of np.cov.
+
+    With PCA's noise: the mean of the discarded variances that n rows can have.
+    """
     values, vectors = np.linalg.eigh(np.cov(x, rowvar=False))
     values, vectors = values[::-1], vectors[:, ::-1]
-    noise = max(values[k:].mean(), floor * values.mean())
+    noise = max(values[k : len(x)].mean(), floor * values.mean())
     kept = np.maximum(values[:k], noise)
     signal = (vectors[:, :k] * (kept - noise)) @ vectors[:, :k].T
     return signal + noise * np.eye(len(values))
@@ -85,6 +88,16 @@ def test_the_gram_route_is_the_covariance_route(n, k):
     x = factor_table(n, d=20)  # d > n but for the first
     found = model_covariance(fit_linear_vae(x, k, "spherical", TINY))
     np.testing.assert_allclose(found, textbook_covariance(x, k, TINY), atol=1e-10)
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_with_fewer_rows_than_columns_it_is_scikit_learns_pca_too(k):
+    x, new = factor_table(30, d=20)[:12], factor_table(30, d=20)[12:]
+    linear = fit_linear_vae(x, k, "spherical", TINY)
+    oracle = PCA(k).fit(x)
+    np.testing.assert_allclose(
+        linear.log_density(new), oracle.score_samples(new), rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("k", [1, 2])
