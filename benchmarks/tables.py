@@ -9,6 +9,7 @@ no decision was taken on it, so it tells what the first half flatters.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
 import generators
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 MAX_ROWS = 5_000  # UMAP takes its time
+HALVES = "tuned on", "only looked at"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Table:
     X: np.ndarray  # float64, shape (n_samples, n_features)
     y: np.ndarray | None
     task: str | None  # "classification", "regression" or None
-    tuned_on: bool
+    half: str  # HALVES
 
 
 def load(name, max_rows=MAX_ROWS):
@@ -47,7 +49,7 @@ def load(name, max_rows=MAX_ROWS):
     """
     if name not in _LOADERS:
         raise ValueError(f"name={name!r} is no table; choose from {', '.join(NAMES)}.")
-    task, loader, tuned_on = _LOADERS[name]
+    task, loader, half = _LOADERS[name]
     X, y = loader()
     X = np.ascontiguousarray(X, dtype=np.float64)
     y = None if task is None else np.asarray(y)
@@ -55,24 +57,23 @@ def load(name, max_rows=MAX_ROWS):
         rows = np.random.default_rng(0).choice(len(X), max_rows, replace=False)
         rows.sort()
         X, y = X[rows], None if y is None else y[rows]
-    return Table(name, X, y, task, tuned_on)
+    return Table(name, X, y, task, half)
 
 
 _LOADERS = {}
 
 
-def _tuned_on(task, tuned_on=True):
+def _table(half, task):
     """Register a function returning (X, y) under its own name."""
 
     def register(loader):
-        _LOADERS[loader.__name__.strip("_")] = task, loader, tuned_on
+        _LOADERS[loader.__name__.strip("_")] = task, loader, half
         return loader
 
     return register
 
 
-def _looked_at(task):
-    return _tuned_on(task, tuned_on=False)
+_tuned_on, _looked_at = (partial(_table, half) for half in HALVES)
 
 
 def _import(module):
@@ -445,5 +446,4 @@ if __name__ == "__main__":
     for name in NAMES:
         table = load(name, max_rows=None)
         n, d = table.X.shape
-        half = "tuned on" if table.tuned_on else "only looked at"
-        print(f"{name:16} {n:7,} x {d:4}  {half:15} {table.task or ''}")
+        print(f"{name:16} {n:7,} x {d:4}  {table.half:15} {table.task or ''}")

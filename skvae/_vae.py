@@ -441,9 +441,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Draw new rows from the model, observation noise included.
 
         From the network, with probability `network_weight_`, its z from the mixture
-        fitted to the posteriors; else from the linear model.
-        Given z every column is normal and so without bounds: round, clip, or fit
-        logarithms where that matters.
+        fitted to the posteriors; else from the linear model. Given z every column is
+        normal and so without bounds: round, clip, or fit logarithms where that
+        matters.
 
         Parameters
         ----------

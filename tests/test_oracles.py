@@ -347,7 +347,7 @@ def test_defaults_reconstruct_no_worse_than_pca(load, seed):
 
 
 def test_one_component_goes_around_a_circle():
-    """All but one seed in forty leave the saddle that PCA is before patience ends."""
+    """All but two seeds in forty leave the saddle that PCA is before patience ends."""
     found = 0
     for seed in range(4):
         X, new = ring(1500, seed), ring(500, seed + 10)
