@@ -241,6 +241,8 @@ class CrossFit:
         left-out rows' expected squared errors, but not above the errors themselves:
         the noise of the folds may be nearer to zero than that of all rows, or in other
         columns. Equal for all columns if `noise` is "spherical".
+    error : ndarray of shape (d,)
+        Those expected squared errors.
     """
 
     def __init__(self, x, linear, noise, floor, n_folds=5, max_rows=20_000):
@@ -251,21 +253,22 @@ class CrossFit:
         for i in range(min(n_folds, len(x))):
             other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
             self.folds.append((x[fold == i].astype(np.float64), other))
-        error, factor = np.zeros((2, x.shape[1]))
+        self.error, factor = np.zeros((2, x.shape[1]))
         for rows, other in self.folds:
             squares = other.expected_squares(rows).sum(axis=0)
-            error += squares / len(x)
+            self.error += squares / len(x)
             factor += squares / other.noise_variance / len(x)
+        error = self.error
         if noise == "spherical":
             error, factor = (np.full_like(a, a.mean()) for a in (error, factor))
         psi = linear.noise_variance
         self.noise_variance = np.maximum(psi, np.minimum(factor * psi, error))
 
-    def log_densities(self):
-        """Of the left-out rows: with the noise found here, and with the folds' own."""
+    def log_densities(self, noise_variance):
+        """Of the left-out rows: with some noise, and with the folds' own."""
         own = [other.log_density(rows) for rows, other in self.folds]
         honest = [
-            other.with_noise(self.noise_variance).log_density(rows)
+            other.with_noise(noise_variance).log_density(rows)
             for rows, other in self.folds
         ]
         return np.concatenate(honest), np.concatenate(own)

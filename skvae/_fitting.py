@@ -58,7 +58,9 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     architecture : Architecture
     settings : Settings
         Without `patience` all rows train.
-    noise : {"spherical", "diag"}
+    noise : {"auto", "spherical", "diag"}
+        "auto" trains as "spherical", and then gives each column its own. Without
+        hidden layers it is "spherical".
     n_held_out : int
         Number of rows that stop the training and measure the noise.
     seed : int
@@ -89,7 +91,9 @@ class _Fitter:
 
     def __init__(self, x, architecture, settings, noise, seed, device, start):
         self.x, self.architecture, self.settings = x, architecture, settings
-        self.noise, self.floor = noise, NOISE_FLOOR[noise]
+        self.noise = "diag" if noise == "diag" else "spherical"  # while training
+        self.by_column = noise == "auto" and architecture.n_layers > 0  # from then on
+        self.floor = NOISE_FLOOR[self.noise]
         linear_was_best = start is not None and start.architecture != architecture
         self.start = None if linear_was_best else start
         self.device = torch.device(device)
@@ -108,10 +112,12 @@ class _Fitter:
         linear = self._fit_linear(self.x)
         cross_fit = CrossFit(self.x, linear, self.noise, self.floor)
         honest = linear.with_noise(cross_fit.noise_variance)
-        weight = stacking_weight(*cross_fit.log_densities())
+        noise_variance = honest.noise_variance
+        if self.by_column:
+            noise_variance = self._floored(cross_fit.error)
+        weight = stacking_weight(*cross_fit.log_densities(noise_variance))
         architecture = replace(self.architecture, hidden_layer_sizes=())
         flat = initial_parameters(architecture, honest, None).numpy()
-        noise_variance = honest.noise_variance
         return Solution(
             Parameters(architecture, flat, noise_variance, linear, linear, weight)
         )
@@ -159,6 +165,8 @@ class _Fitter:
             variance = linear.noise_variance
         else:
             linear, variance = self.start.linear, self.start.noise_variance
+            if self.noise == "spherical":
+                variance = np.full_like(variance, variance.mean())
             flat = torch.from_numpy(self.start.flat.copy())
         variance, least = (
             torch.from_numpy(values).float().to(self.device)
@@ -270,8 +278,13 @@ class _Fitter:
         evidence = _squares(held_out).sum(dim=0)
         evidence /= _squares(rest).mean(dim=0).clamp(min=1e-12)
         error = (evidence * error + start.likelihood.variance) / (evidence + 1)
+        if self.by_column:
+            return self._floored(error.cpu().numpy())
         variance = record.likelihood.refit(error.float()).variance
         return variance.cpu().double().numpy()
+
+    def _floored(self, variance):
+        return np.maximum(variance, least_noise(self.x, "diag", self.floor))
 
     def _draw(self, n):
         """Draw standard normal noise for z, the same each time."""

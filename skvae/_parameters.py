@@ -10,7 +10,7 @@ import torch
 from skvae._network import ACTIVATIONS
 from skvae._table import SCALINGS
 
-NOISES = ("spherical", "diag")
+NOISES = ("auto", "spherical", "diag")
 
 
 class InvalidParameterError(ValueError, TypeError):

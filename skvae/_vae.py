@@ -70,11 +70,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
         Activation of the hidden layers.
 
-    noise : {"spherical", "diag"}, default="spherical"
+    noise : {"auto", "spherical", "diag"}, default="auto"
         Noise of p(x|z). "spherical" gives all columns one variance after scaling, as
-        PCA has it; "diag" gives one to each, as FactorAnalysis has it: more
-        likelihood, while columns that are hard to predict count less in the
-        reconstruction.
+        PCA has it, and "diag" one to each, as FactorAnalysis has it: more likelihood,
+        while columns that are hard to predict count less in the reconstruction.
+        "auto" has the best of both: it trains as "spherical", and `score` and `sample`
+        then have one variance for each column, from rows that were not trained on.
+        Without hidden layers it is "spherical".
 
     scaling : {"standard", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
@@ -240,7 +242,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         *,
         hidden_layer_sizes=(256, 128),
         activation="silu",
-        noise="spherical",
+        noise="auto",
         scaling="standard",
         beta=1.0,
         alpha=0.01,

@@ -14,7 +14,7 @@ from skvae._model import FittedVAE, stacking_weight
 from skvae._network import Architecture, permute_components
 from skvae._training import Settings
 
-NOISES = ["spherical", "diag"]
+NOISES = ["auto", "spherical", "diag"]
 SETTINGS = Settings(
     batch_size=16,
     max_epochs=3,
@@ -64,13 +64,16 @@ def decode_mean(solution, x):
     return FittedVAE(solution.parameters).decode(mean).detach().numpy()
 
 
-def assert_is_closed_form(solution, x, noise):
+def assert_is_closed_form(solution, x, noise, hidden=(16,)):
     """Of all rows, its own noise mixed with a cross-fitted one."""
-    parameters, floor = solution.parameters, NOISE_FLOOR[noise]
-    oracle = fit_linear_vae(x, len(solution.component_kl), noise, floor)
-    cross_fit = CrossFit(x, oracle, noise, floor)
-    np.testing.assert_allclose(parameters.noise_variance, cross_fit.noise_variance)
-    weight = stacking_weight(*cross_fit.log_densities())
+    of_linear = "diag" if noise == "diag" else "spherical"
+    parameters, floor = solution.parameters, NOISE_FLOOR[of_linear]
+    oracle = fit_linear_vae(x, len(solution.component_kl), of_linear, floor)
+    cross_fit = CrossFit(x, oracle, of_linear, floor)
+    by_column = noise == "auto" and hidden
+    expected = cross_fit.error if by_column else cross_fit.noise_variance
+    np.testing.assert_allclose(parameters.noise_variance, expected)
+    weight = stacking_weight(*cross_fit.log_densities(expected))
     assert parameters.network_weight == pytest.approx(weight)
     assert parameters.architecture.hidden_layer_sizes == ()
     found = parameters.linear
@@ -90,7 +93,7 @@ def assert_is_closed_form(solution, x, noise):
 def test_the_linear_model_is_the_closed_form_of_all_rows(noise, patience):
     x = curved_table()
     solution = fit(x, (), noise=noise, patience=patience)
-    assert_is_closed_form(solution, x, noise)
+    assert_is_closed_form(solution, x, noise, hidden=())
     assert (solution.stopped, solution.best_epoch) == ("closed form", 0)
     assert (solution.loss_curve, solution.validation_scores) == ([], [])
 
@@ -196,6 +199,25 @@ def test_noise_is_the_error_on_fresh_rows_and_not_on_the_trained(noise, early_st
     assert 0.4 < claimed / mean_error(fresh) < 2.5
 
 
+def test_auto_noise_trains_as_spherical_and_tells_columns_apart():
+    rng = np.random.default_rng(0)
+    x = np.tanh(3 * rng.normal(size=(4000, 2)) @ rng.normal(size=(2, 10)))
+    x += rng.normal(size=x.shape) * np.linspace(0.1, 1, 10)
+    x, fresh = np.split(x.astype(np.float32), 2)
+    solution, spherical = (
+        fit(x, noise=noise, max_epochs=30) for noise in ("auto", "spherical")
+    )
+    assert solution.best_epoch > 0
+    np.testing.assert_array_equal(solution.parameters.flat, spherical.parameters.flat)
+    assert np.ptp(spherical.parameters.noise_variance) == 0
+    mean, log_var = encode(solution, fresh)
+    z = mean + (0.5 * log_var).exp() * torch.from_numpy(rng.normal(size=mean.shape))
+    decoded = FittedVAE(solution.parameters).decode(z).detach().numpy()
+    error = ((fresh - decoded) ** 2).mean(axis=0)
+    np.testing.assert_allclose(solution.parameters.noise_variance, error, rtol=0.15)
+    assert error.max() > 4 * error.min()
+
+
 def test_without_early_stopping_no_validation_is_reported():
     solution = fit(curved_table(), patience=None)
     assert solution.validation_scores == []
@@ -213,9 +235,11 @@ def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
     x[:, 2] = 0
     solution = fit(x, hidden, k=5, noise=noise, patience=patience)
     assert solution.parameters.noise_variance.shape == (5,)
-    least = least_noise(x, noise, NOISE_FLOOR[noise])
+    shared = noise == "spherical" or (noise == "auto" and not hidden)
+    floor = NOISE_FLOOR["diag" if noise == "diag" else "spherical"]
+    least = least_noise(x, "spherical" if shared else "diag", floor)
     assert (solution.parameters.noise_variance >= least * (1 - 1e-6)).all()
-    assert (np.ptp(solution.parameters.noise_variance) == 0) == (noise == "spherical")
+    assert (np.ptp(solution.parameters.noise_variance) == 0) == shared
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])

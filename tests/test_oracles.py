@@ -82,7 +82,7 @@ def test_spherical_noise_is_pca_of_the_standardised_columns(
     parameters, k, gaussian_rows
 ):
     X, new = gaussian_rows
-    vae = VAETransformer(k, random_state=0, **parameters).fit(X)
+    vae = VAETransformer(k, noise="spherical", random_state=0, **parameters).fit(X)
     scaler = StandardScaler().fit(X)
     pca = PCA(k).fit(scaler.transform(X))
     log_density = pca.score(scaler.transform(new)) - np.log(scaler.scale_).sum()
@@ -104,7 +104,9 @@ def test_without_scaling_it_is_pca_of_the_columns_as_they_are(
     parameters, gaussian_rows
 ):
     X, new = gaussian_rows
-    vae = VAETransformer(2, scaling=None, random_state=0, **parameters).fit(X)
+    vae = VAETransformer(
+        2, noise="spherical", scaling=None, random_state=0, **parameters
+    ).fit(X)
     assert vae.score(new) == pytest.approx(PCA(2).fit(X).score(new), abs=0.01)
 
 

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 NAMES = ["a", "b", "c", "d"]  # of the columns of `curve`
 METHODS = ["transform", "posterior", "score_samples", "score"]
 LINEAR = {"hidden_layer_sizes": ()}
+NOISES = ["auto", "spherical", "diag"]
 
 
 @pytest.fixture(scope="module")
@@ -481,7 +482,7 @@ def test_score_is_the_mean_as_a_float(trained, curve):
     assert trained.score(curve) == scores.mean()
 
 
-@pytest.mark.parametrize("noise", ["spherical", "diag"])
+@pytest.mark.parametrize("noise", NOISES)
 def test_the_unit_of_a_column_shifts_the_scores_by_its_logarithm(
     noise, make_vae, curve
 ):
@@ -592,7 +593,7 @@ def test_components_grow_with_the_column_they_covary_with_most(
     assert (covariance[[0, 1], strongest] > 0).all()
 
 
-@pytest.mark.parametrize("noise", ["spherical", "diag"])
+@pytest.mark.parametrize("noise", NOISES)
 def test_scaling_and_noise_are_told_in_the_users_units(noise, make_vae, curve):
     vae = make_vae(noise=noise).fit(curve)
     oracle = StandardScaler().fit(curve)
@@ -722,7 +723,7 @@ def test_odd_tables_give_sane_results(kind, parameters, make_vae):
     assert left <= bound + 1e-9
 
 
-@pytest.mark.parametrize("noise", ["spherical", "diag"])
+@pytest.mark.parametrize("noise", NOISES)
 def test_a_new_value_in_a_constant_column_is_unlikely_not_impossible(noise, make_vae):
     X = odd_table("constant column")
     vae = make_vae(max_iter=5, noise=noise).fit(X)
@@ -731,7 +732,7 @@ def test_a_new_value_in_a_constant_column_is_unlikely_not_impossible(noise, make
     np.testing.assert_allclose(vae.inverse_transform(vae.transform(X))[:, 3], 7.0)
 
 
-@pytest.mark.parametrize("noise", ["spherical", "diag"])
+@pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("kind", ["linearly dependent columns", "two rows", "huge"])
 def test_components_beyond_the_rank_stay_empty(kind, noise, make_vae):
     X = odd_table(kind)
