@@ -45,7 +45,14 @@ def standard_normal(z):  # (n, k) -> (n,)
 
 
 def importance_weighted_bound(
-    vae, likelihood, x, noise, log_prior=standard_normal, n_first=None, tol=0.01
+    vae,
+    likelihood,
+    x,
+    noise,
+    log_prior=standard_normal,
+    n_first=None,
+    tol=0.01,
+    observed=None,
 ):
     """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
 
@@ -63,17 +70,21 @@ def importance_weighted_bound(
         standard error of its bound is below `tol` nats. That is up to the row alone.
         Without it each row gets all.
     tol : float
+    observed : Tensor of shape (n, ...), optional
+        What the likelihood is told of the rows, instead of `x`.
 
     Returns
     -------
     bound : Tensor of shape (n,)
     """
     mean, log_var = vae.encode(x)
+    observed = x if observed is None else observed
     bound, rows = x.new_empty(len(x)), torch.arange(len(x), device=x.device)
     log_weights = x.new_empty(0, len(x))
     for more in noise.split(n_first or len(noise)):
         q = mean[rows], log_var[rows]
-        new = _log_importance_weights(vae, likelihood, log_prior, x[rows], *q, more)
+        given = observed[rows], *q, more
+        new = _log_importance_weights(vae, likelihood, log_prior, *given)
         log_weights = torch.cat([log_weights, new])
         total = torch.logsumexp(log_weights, dim=0)
         bound[rows] = total - log(len(log_weights))
@@ -87,10 +98,10 @@ def importance_weighted_bound(
 
 def _log_importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
     """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
-    (n, d), (n_draws, k) = x.shape, noise.shape
+    n, (n_draws, k) = len(x), noise.shape
     z = mean + (0.5 * log_var).exp() * noise[:, None, :]
     z = z.reshape(-1, k)  # draw by draw
-    decoded = vae.decode(z).reshape(n_draws, n, d)
+    decoded = vae.decode(z).reshape(n_draws, n, -1)
     log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
     log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
     return log_likelihood + log_prior(z).reshape(n_draws, n) - log_q

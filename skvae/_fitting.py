@@ -13,8 +13,8 @@ import torch
 
 from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._bounds import elbo, kl_divergence, spread_normal, standard_normal
-from skvae._likelihoods import Gaussian
-from skvae._model import FittedVAE, Parameters, stacking_weight
+from skvae._likelihoods import Gaussian, IntervalGaussian, interval_variance
+from skvae._model import FittedVAE, Parameters, linear_network, stacking_weight
 from skvae._network import VAE, initial_parameters, permute_components
 from skvae._prior import fit_mixture, likeliest_mixture
 from skvae._threads import one_thread
@@ -29,7 +29,10 @@ CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
+TELLING_ROWS_AT_A_TIME = 64
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
+INTERVAL_SHARE = 0.1  # of the variance within intervals, that training knows of
+INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 PRIOR_DRAWS = 3_000  # of z, that its prior is fitted to; about half if rows are fewer
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
@@ -48,7 +51,18 @@ class Solution:
     stopped: str = "closed form"
 
 
-def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start=None):
+def fit_vae(
+    x,
+    architecture,
+    settings,
+    *,
+    noise,
+    n_held_out,
+    seed,
+    device,
+    start=None,
+    intervals=None,
+):
     """Fit a VAE to standardised rows.
 
     Parameters
@@ -68,6 +82,8 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     start : Parameters, optional
         Of a fitted VAE to continue from, instead of the closed form. Where that fit
         kept the closed form, this one starts from it too.
+    intervals : ndarray of shape (at least n_held_out, 2, d), optional
+        Least and largest value that each entry of the first rows stands for.
 
     Returns
     -------
@@ -75,7 +91,8 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
     """
     # Whatever the caller switched off.
     with one_thread(), torch.inference_mode(False), torch.enable_grad():
-        fitter = _Fitter(x, architecture, settings, noise, seed, device, start)
+        given = noise, seed, device, start, intervals
+        fitter = _Fitter(x, architecture, settings, *given)
         if fitter.closed_form_is_best():
             solution = fitter.closed_form()
         elif settings.patience:
@@ -89,16 +106,20 @@ def fit_vae(x, architecture, settings, *, noise, n_held_out, seed, device, start
 class _Fitter:
     """What the ways to fit share."""
 
-    def __init__(self, x, architecture, settings, noise, seed, device, start):
+    def __init__(
+        self, x, architecture, settings, noise, seed, device, start, intervals
+    ):
         self.x, self.architecture, self.settings = x, architecture, settings
         self.noise = "diag" if noise == "diag" else "spherical"  # while training
-        self.by_column = noise == "auto" and architecture.n_layers > 0  # from then on
+        is_pca = architecture.n_layers == 0 and intervals is None
+        self.by_column = noise == "diag" or (noise == "auto" and not is_pca)  # after it
         self.floor = NOISE_FLOOR[self.noise]
         linear_was_best = start is not None and start.architecture != architecture
         self.start = None if linear_was_best else start
         self.device = torch.device(device)
         self.tensor = torch.from_numpy(x).to(self.device)
         self.seed = seed
+        self.intervals = None if intervals is None else torch.from_numpy(intervals)
 
     def closed_form_is_best(self):
         """Whether training could only find its way back to the closed form."""
@@ -113,9 +134,11 @@ class _Fitter:
         cross_fit = CrossFit(self.x, linear, self.noise, self.floor)
         honest = linear.with_noise(cross_fit.noise_variance)
         noise_variance = honest.noise_variance
-        if self.by_column:
-            noise_variance = self._floored(cross_fit.error)
+        if self.by_column and self.noise == "spherical":
+            noise_variance = self._as_noise(cross_fit.error)
         weight = stacking_weight(*cross_fit.log_densities(noise_variance))
+        vae = linear_network(honest, self.architecture)
+        noise_variance = noise_variance * self._interval_factor(vae)
         architecture = replace(self.architecture, hidden_layer_sizes=())
         flat = initial_parameters(architecture, honest, None).numpy()
         return Solution(
@@ -172,7 +195,12 @@ class _Fitter:
             torch.from_numpy(values).float().to(self.device)
             for values in (variance, least_noise(self.x, self.noise, self.floor))
         )
-        likelihood = Gaussian(variance, floor=least, shared=self.noise == "spherical")
+        shared, within = self.noise == "spherical", None
+        if self.intervals is not None:
+            within = interval_variance(self.intervals).mean(dim=0)
+            within = INTERVAL_SHARE * within.float().to(self.device)
+            variance = variance + (within.mean() if shared else within)
+        likelihood = Gaussian(variance, floor=least, shared=shared, within=within)
         return _Start(flat.to(self.device), likelihood, linear)
 
     def _fit_linear(self, x):
@@ -235,15 +263,24 @@ class _Fitter:
             linear=start.linear,
             fallback=start.linear,
         )
-        telling = held_out[:TELLING_ROWS].cpu().double().numpy()
         _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])
         parameters.prior = self._prior(parameters, rest, held_out)
-        network, parts = FittedVAE(parameters), torch.from_numpy(telling).split(64)
-        noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
-        log_density = torch.cat([network.log_density(x, noise) for x in parts]).numpy()
-        of_linear = start.linear.log_density(telling)
-        parameters.network_weight = stacking_weight(log_density, of_linear)
+        densities = self._held_out_densities(FittedVAE(parameters), held_out)
+        parameters.network_weight = stacking_weight(*densities)
         return Solution(parameters)
+
+    def _held_out_densities(self, model, held_out):
+        """Log-densities of some held-out rows under the network and its fallback."""
+        noise = spread_normal(TELLING_DRAWS, self.architecture.n_components)
+        telling = held_out[:TELLING_ROWS].cpu().double()
+        parts: tuple[list, list] = ([], [])
+        for start in range(0, len(telling), TELLING_ROWS_AT_A_TIME):
+            rows = slice(start, start + TELLING_ROWS_AT_A_TIME)
+            intervals = None if self.intervals is None else self.intervals[rows]
+            given = telling[rows], noise, intervals
+            parts[0].append(model.network_log_density(*given))
+            parts[1].append(model.fallback_log_density(*given))
+        return [torch.cat(part).numpy() for part in parts]
 
     def _prior(self, parameters, rest, held_out):
         """Return the mixture of z that held-out rows favour over N(0, I), or None."""
@@ -278,13 +315,37 @@ class _Fitter:
         evidence = _squares(held_out).sum(dim=0)
         evidence /= _squares(rest).mean(dim=0).clamp(min=1e-12)
         error = (evidence * error + start.likelihood.variance) / (evidence + 1)
-        if self.by_column:
-            return self._floored(error.cpu().numpy())
-        variance = record.likelihood.refit(error.float()).variance
-        return variance.cpu().double().numpy()
+        return self._as_noise(error.cpu().numpy()) * self._interval_factor(vae)
 
-    def _floored(self, variance):
-        return np.maximum(variance, least_noise(self.x, "diag", self.floor))
+    def _as_noise(self, error):
+        """Return mean squared errors as the noise variance that they make."""
+        if not self.by_column:
+            error = np.full_like(error, error.mean())
+        shape = "diag" if self.by_column else "spherical"
+        return np.maximum(error, least_noise(self.x, shape, self.floor))
+
+    @torch.no_grad()
+    def _interval_factor(self, vae):
+        """Return the factors of the noise by which intervals are likeliest.
+
+        Errors are those of one value in each interval; the noise speaks of all of it.
+        """
+        if self.intervals is None or not self.by_column:
+            return 1.0
+        x = self.tensor[: len(self.intervals)]
+        mean, log_var = vae.encode(x.to(vae.flat.dtype))
+        z = mean + (0.5 * log_var).exp() * self._draw(len(x))
+        decoded, x = vae.decode(z).cpu().double(), x.cpu().double()
+        error = (x - decoded).square().mean(dim=0)
+        least = torch.from_numpy(least_noise(self.x, "diag", self.floor))
+        factors = torch.logspace(*INTERVAL_FACTORS, dtype=torch.float64, device="cpu")
+        fits = []
+        for factor in factors:
+            likelihood = IntervalGaussian((factor * error).maximum(least))
+            fits.append(likelihood.log_prob(self.intervals, decoded).sum(dim=0))
+        low, high = self.intervals.unbind(dim=1)
+        found = factors[torch.stack(fits).argmax(dim=0)]
+        return torch.where((high > low).any(dim=0), found, 1.0).numpy()
 
     def _draw(self, n):
         """Draw standard normal noise for z, the same each time."""

@@ -19,12 +19,15 @@ class Gaussian:
         The least variance that `refit` and `track` set.
     shared : bool
         Whether `refit` and `track` give all columns one variance.
+    within : Tensor of shape (d,), optional
+        Added to mean squared errors: how far what an entry stands for is from it.
     """
 
-    def __init__(self, variance, *, floor, shared):
+    def __init__(self, variance, *, floor, shared, within=None):
         self.variance = variance
         self.floor = floor
         self.shared = shared
+        self.within = within
         self._error, self._precision = variance.new_empty(2, len(variance))
         self._mean = variance.new_empty(())
         self._column = variance.new_tensor(1 / len(variance))
@@ -59,6 +62,8 @@ class Gaussian:
 
     def expected_log_prob(self, error):  # (d,) -> ()
         """Mean over rows of the log-density of a row, from mean squared errors."""
+        if self.within is not None:
+            error = error + self.within
         return -0.5 * (error / self.variance + (2 * pi * self.variance).log()).sum()
 
     def mean(self, decoded):
@@ -74,17 +79,70 @@ class Gaussian:
 
     def refit(self, error):  # (d,) -> Gaussian
         """Return this block with the variance that fits mean squared errors best."""
+        if self.within is not None:
+            error = error + self.within
         if self.shared:
             error = error.mean().expand_as(error)
-        variance = error.clamp(min=self.floor)
-        return Gaussian(variance, floor=self.floor, shared=self.shared)
+        return self._with(error.clamp(min=self.floor))
 
     def clone(self):
         """Return a copy that later tracking leaves alone."""
-        return Gaussian(self.variance.clone(), floor=self.floor, shared=self.shared)
+        return self._with(self.variance.clone())
 
     def track(self, error, weight):
         """Move the variance towards that of a batch, `error`, which is overwritten."""
+        if self.within is not None:
+            error.add_(self.within)
         if self.shared:
             error.copy_(torch.sum(error, 0, out=self._mean).mul_(self._column))
         self.variance.lerp_(error.clamp_(min=self.floor), weight)
+
+    def _with(self, variance):
+        return Gaussian(
+            variance, floor=self.floor, shared=self.shared, within=self.within
+        )
+
+
+class IntervalGaussian:
+    """Numeric columns known to lie in an interval: its mass under N(decoded, variance).
+
+    Where an interval has no width: the density.
+
+    Parameters
+    ----------
+    variance : Tensor of shape (d,)
+    """
+
+    def __init__(self, variance):
+        self._gaussian = Gaussian(variance, floor=0.0, shared=False)
+
+    def log_prob(self, x, decoded):  # (n, 2, d), (..., n, d) -> (..., n, d)
+        """Log-mass or log-density of each entry in nats; x: least and largest value."""
+        low, high = x.unbind(dim=-2)
+        log_prob = self._gaussian.log_prob(low, decoded)
+        is_wide = high > low
+        columns = is_wide.any(dim=0)
+        std = self._gaussian.variance[columns].sqrt()
+        decoded = decoded[..., columns]
+        low, high = ((x[:, columns] - decoded) / std for x in (low, high))
+        is_right = low + high > 0  # of the mean: as precise from the other side
+        low, high = (
+            torch.where(is_right, -a, b) for a, b in ((high, low), (low, high))
+        )
+        log_high = torch.special.log_ndtr(high)
+        ratio = torch.special.log_ndtr(low) - log_high
+        mass = log_high + (-torch.expm1(ratio)).log()
+        log_prob[..., columns] = torch.where(
+            is_wide[:, columns], mass, log_prob[..., columns]
+        )
+        return log_prob
+
+
+def interval_variance(intervals):  # (n, 2, d) -> (n, d)
+    """Variance of a standard normal within intervals, 0 where they have no width."""
+    low, high = intervals.unbind(dim=1)
+    below, above = (torch.exp(-0.5 * x.square()) / (2 * pi) ** 0.5 for x in (low, high))
+    mass = torch.special.ndtr(high) - torch.special.ndtr(low)
+    mean = (below - above) / mass
+    variance = 1 + (low * below - high * above) / mass - mean.square()
+    return torch.where(high > low, variance, 0.0)

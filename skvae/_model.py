@@ -11,7 +11,7 @@ makes one wrong far row cost more than a whole table gains. So the fitted model
 Its z has a prior that was fitted to the posteriors (`_prior.py`).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import log
 
 import numpy as np
@@ -19,8 +19,8 @@ import torch
 
 from skvae._anchor import LinearVAE
 from skvae._bounds import importance_weighted_bound, standard_normal
-from skvae._likelihoods import Gaussian
-from skvae._network import VAE, Architecture
+from skvae._likelihoods import Gaussian, IntervalGaussian
+from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
 FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
@@ -94,16 +94,48 @@ class FittedVAE:
         decoded = self.likelihood.mean(self.decode(mean))
         return decoded + readout[0] + mean @ readout[1:]
 
-    def log_density(self, x, noise):  # (n, d), (n_draws, k) -> (n,)
-        """Bound log p(x) from below, in nats."""
-        log_prior = self.prior.log_prob if self.prior else standard_normal
-        arguments = self, self.likelihood, x, noise, log_prior
-        bound = importance_weighted_bound(*arguments, n_first=FIRST_DRAWS)
+    def log_density(self, x, noise, intervals=None):
+        """Bound log p(x) from below, in nats.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+        noise : Tensor of shape (n_draws, k)
+        intervals : Tensor of shape (n, 2, d), optional
+            Least and largest value that each entry stands for. Where they differ it is
+            their mass that counts.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+        """
         weight = self.network_weight
+        bound = self.network_log_density(x, noise, intervals)
         if weight == 1:
             return bound
-        of_fallback = torch.from_numpy(self.fallback.log_density(x.numpy()))
-        return torch.logaddexp(log(weight) + bound, log(1 - weight) + of_fallback)
+        other = self.fallback_log_density(x, noise, intervals)
+        return torch.logaddexp(log(weight) + bound, log(1 - weight) + other)
+
+    def network_log_density(self, x, noise, intervals=None):
+        """As `log_density`, of the network's part."""
+        log_prior = self.prior.log_prob if self.prior else standard_normal
+        return self._bound(self, self.likelihood, x, noise, log_prior, intervals)
+
+    def fallback_log_density(self, x, noise, intervals=None):
+        """As `log_density`, of the linear VAE's part: exact where no entry is wide."""
+        if intervals is None:
+            return torch.from_numpy(self.fallback.log_density(x.numpy()))
+        vae = linear_network(self.fallback, self.network.architecture)
+        arguments = vae, self.fallback_likelihood, x, noise, standard_normal
+        return self._bound(*arguments, intervals)
+
+    def _bound(self, vae, likelihood, x, noise, log_prior, intervals):
+        if intervals is not None:
+            likelihood = IntervalGaussian(likelihood.variance)
+        arguments = vae, likelihood, x, noise, log_prior
+        return importance_weighted_bound(
+            *arguments, n_first=FIRST_DRAWS, observed=intervals
+        )
 
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
@@ -121,6 +153,12 @@ class FittedVAE:
         of_fallback = _tensor(self.fallback.decode(z.numpy()))
         x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
         return x
+
+
+def linear_network(linear, architecture):
+    """Return a linear VAE as a network, in float64."""
+    architecture = replace(architecture, hidden_layer_sizes=())
+    return VAE(architecture, initial_parameters(architecture, linear, None).double())
 
 
 def stacking_weight(log_density, other, n_steps=200):

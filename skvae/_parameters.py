@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skvae._network import ACTIVATIONS
-from skvae._table import SCALINGS
+from skvae._scaling import SCALINGS
 
 NOISES = ("auto", "spherical", "diag")
 

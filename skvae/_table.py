@@ -1,73 +1,13 @@
-"""Tables to standardised matrices and back, and the checks of their entries.
-
-`SCALINGS` holds each way to map a column to the network's scale; all of them are affine
-so far, and a nonlinear map joins there.
-"""
+"""The entries of a table: checks of them, and errors that name them."""
 
 from numbers import Number
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import StandardScaler
 
 # Squares and sums of squares of larger entries overflow.
 LARGEST_VALUE = 1e100
 LARGEST_STANDARDISED = 1e15
-CHUNK_ROWS = 4096
-SCALER_ROWS = 2**16
-
-
-def _standard(X):
-    """Each column by its own standard deviation; a constant column by 1."""
-    scaler = _fit_scaler(X)
-    return scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
-
-
-def _common(X):
-    """All columns by the root of their mean variance: relative scales survive."""
-    scaler = _fit_scaler(X)
-    scale = np.sqrt(np.mean(scaler.var_)) or 1.0
-    return scaler.mean_.astype(np.float64), np.full(X.shape[1], scale)
-
-
-def _fit_scaler(X):
-    """Fit to some rows at a time, as a whole it takes twice the memory of X."""
-    scaler = StandardScaler()
-    for start in range(0, len(X), SCALER_ROWS):
-        scaler.partial_fit(X[start : start + SCALER_ROWS])
-    return scaler
-
-
-SCALINGS = {"standard": _standard, None: _common}
-
-
-def fit_scaling(X, scaling):
-    """Return the offset and the divisor of every column.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Finite floats.
-    scaling : {"standard", None}
-
-    Returns
-    -------
-    mean, scale : ndarray of shape (n_features,)
-    """
-    return SCALINGS[scaling](X)
-
-
-def standardise(X, mean, scale, dtype, order=None):
-    """Return the rows of ``(X - mean) / scale`` in `dtype`, computed in float64.
-
-    In the order of the indices `order`, if given.
-    """
-    x = np.empty(X.shape, dtype=dtype)
-    for start in range(0, len(X), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        rows = X[part] if order is None else X[order[part]]
-        x[part] = (rows - mean) / scale
-    return x
 
 
 def check_entries(X, names, mean=None, scale=None):

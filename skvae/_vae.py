@@ -16,17 +16,12 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._bounds import spread_normal
-from skvae._fitting import fit_vae
+from skvae._fitting import TELLING_ROWS, fit_vae
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
-from skvae._table import (
-    check_entries,
-    column_names,
-    explain_text,
-    fit_scaling,
-    standardise,
-)
+from skvae._scaling import fit_scaling, make_scaling, scale_rows
+from skvae._table import check_entries, column_names, explain_text
 from skvae._threads import one_thread
 from skvae._training import Settings
 from skvae._version import __version__
@@ -78,10 +73,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         then have one variance for each column, from rows that were not trained on.
         Without hidden layers it is "spherical".
 
-    scaling : {"standard", None}, default="standard"
+    scaling : {"standard", "quantile", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
-        None keeps the columns' relative scales, as PCA does. Results are in the units
-        of `X` either way.
+        None keeps the columns' relative scales, as PCA does. "quantile" maps every
+        column to a normal distribution, as QuantileTransformer does, for columns that
+        are skewed, bounded, rounded or often the same: `sample` then draws rows whose
+        columns are distributed as those of `X`, and values that many rows share come
+        back as such. The price is reconstruction, which then aims at ranks. Results are
+        in the units of `X` either way.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
@@ -155,10 +154,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Names of the columns, if `X` had names that are all strings.
 
     mean_, scale_ : ndarray of shape (n_features_in_,)
-        What columns are centred at and divided by, in the units of `X`.
+        What columns are centred at and divided by, in the units of `X`. With
+        ``scaling="quantile"`` their means and standard deviations.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Variance of each column given z under the network, in its squared units.
+        Variance of each column given z under the network, in its squared units; with
+        ``scaling="quantile"`` of its normal scores, whose variance is 1.
 
     component_kl_ : ndarray of shape (n_components_,)
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
@@ -411,7 +412,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         X_original : ndarray of shape (n_samples, n_features)
             Reconstructed rows in the units of the training data, and in the float
-            dtype of X.
+            dtype of X. With ``scaling="quantile"`` integers if `fit` saw an array of
+            integers.
 
         Raises
         ------
@@ -437,15 +439,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
             return self._to_units(self._model.reconstruct(z))
 
-        return _map_rows(reconstruct, Z, Z.dtype)
+        return _map_rows(reconstruct, Z, self._integer_dtype or Z.dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
 
         From the network, with probability `network_weight_`, its z from the mixture
         fitted to the posteriors; else from the linear model. Given z every column is
-        normal and so without bounds: round, clip, or fit logarithms where that
-        matters.
+        normal and so without bounds; with ``scaling="quantile"`` a column is rounded
+        as it was in `X`, and leaves the range that it had there about once in as many
+        rows as `X` had, never where it ends in a value that many rows share.
 
         Parameters
         ----------
@@ -458,7 +461,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            In the units of the training data.
+            In the units of the training data. With ``scaling="quantile"`` integers if
+            those were an array of integers.
 
         Raises
         ------
@@ -484,7 +488,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         def draw(rows):
             return self._to_units(self._model.sample(len(rows), generator))
 
-        return _map_rows(draw, range(n_samples), np.float64)
+        return _map_rows(draw, range(n_samples), self._integer_dtype or np.float64)
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -502,7 +506,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         log_density : ndarray of shape (n_samples,)
             In nats, of the density of X in its own units, in float64. Low for a row
-            unlike those of `fit`.
+            unlike those of `fit`. With ``scaling="quantile"`` a value that many rows
+            share has a probability, here spread evenly over the values nearer to it
+            than to any other of its column.
 
         Raises
         ------
@@ -531,9 +537,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         noise = spread_normal(SCORE_DRAWS, self.n_components_)
 
         def log_density(X):
-            return self._model.log_density(self._standardise(X), noise)
+            intervals = self._scaling.intervals(X)
+            if intervals is not None:
+                intervals = torch.from_numpy(intervals)
+            of_scaled = self._model.log_density(self._scale(X), noise, intervals)
+            return of_scaled.numpy() + self._scaling.log_slope(X)
 
-        return _map_rows(log_density, X, np.float64, SCORE_ROWS) - self._log_scale()
+        return _map_rows(log_density, X, np.float64, SCORE_ROWS)
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -578,6 +588,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _fit(self, X):
         check_parameters(self.get_params(deep=False))
+        integer_dtype = _integer_dtype(X) if self.scaling == "quantile" else None
         X = self._validate(X, reset=True)
         architecture = Architecture(
             n_features=X.shape[1],
@@ -588,14 +599,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         shape = self._shape(architecture)
         warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         if warm:
-            check_entries(X, self._column_names(), **self._scaling())
+            check_entries(X, self._column_names(), self.mean_, self.scale_)
         else:
-            self.mean_, self.scale_ = fit_scaling(X, self.scaling)
+            self._fit_scaling(X, integer_dtype)
         random_state = _random_state(self.random_state)
         seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
         n_held_out = max(round(self.validation_fraction * len(X)), MIN_HELD_OUT)
         solution = fit_vae(
-            standardise(X, self.mean_, self.scale_, np.float32, order),
+            scale_rows(X, self._scaling, np.float32, order),
             architecture,
             self._settings(len(X)),
             noise=self.noise,
@@ -603,10 +614,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             seed=seed,
             device=self.device,
             start=Parameters.from_dict(self._parameters) if warm else None,
+            intervals=self._scaling.intervals(X[order[:TELLING_ROWS]]),
         )
         self._fitted_shape = shape
         self._remember(solution)
         self._warn_of(solution)
+
+    def _fit_scaling(self, X, integer_dtype):
+        self.mean_, self.scale_, self._marginals = fit_scaling(X, self.scaling)
+        self._scaling = make_scaling(self.mean_, self.scale_, self._marginals)
+        self._integer_dtype = integer_dtype
+        # What a log-density gains on its way to the units of X, on average.
+        self._log_slope = float(
+            _map_rows(self._scaling.log_slope, X, np.float64).mean()
+        )
 
     def _shape(self, architecture):
         """Return what must be the same for a warm start."""
@@ -632,27 +653,29 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             beta=self.beta,
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
-            report=partial(_print_epoch, self._log_scale()) if self.verbose else None,
+            report=partial(_print_epoch, self._log_slope) if self.verbose else None,
         )
 
     def _remember(self, solution):
         """Set the fitted attributes: arrays and plain values, in the user's units."""
-        log_scale, parameters = self._log_scale(), solution.parameters
+        log_slope, parameters = self._log_slope, solution.parameters
         self._parameters = parameters.to_dict()
         self._model = FittedVAE(parameters)
         self.n_components_ = self._n_features_out = len(solution.component_kl)
-        self.noise_variance_ = parameters.noise_variance * self.scale_**2
+        self.noise_variance_ = parameters.noise_variance
+        if self._marginals is None:
+            self.noise_variance_ = parameters.noise_variance * self.scale_**2
         self.network_weight_ = parameters.network_weight
         self.component_kl_ = solution.component_kl
         self.n_active_components_ = int((solution.component_kl > ACTIVE_NATS).sum())
         self.n_iter_ = solution.n_epochs
         self.best_iter_ = solution.best_epoch
-        self.loss_curve_ = [loss + log_scale for loss in solution.loss_curve]
+        self.loss_curve_ = [loss - log_slope for loss in solution.loss_curve]
         self.validation_scores_ = self.best_validation_score_ = None
         if solution.best_score is not None:
             scores = solution.validation_scores
-            self.validation_scores_ = [score - log_scale for score in scores]
-            self.best_validation_score_ = solution.best_score - log_scale
+            self.validation_scores_ = [score + log_slope for score in scores]
+            self.best_validation_score_ = solution.best_score + log_slope
 
     def _warn_of(self, solution):
         """Warn at most once, of the gravest."""
@@ -694,12 +717,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         except (TypeError, ValueError) as error:
             _raise_explained(X, error)
-        known = {} if reset else self._scaling()
-        check_entries(checked, self._column_names(), **known)
+        known = () if reset else (self.mean_, self.scale_)
+        check_entries(checked, self._column_names(), *known)
         return checked
-
-    def _scaling(self):
-        return {"mean": self.mean_, "scale": self.scale_}
 
     def _column_names(self):
         names = getattr(self, "feature_names_in_", None)
@@ -725,18 +745,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_entries(Z, [f"component {i}" for i in range(Z.shape[1])])
         return Z
 
-    def _log_scale(self):
-        """Return what a log-density loses on its way to the units of X."""
-        return float(np.log(self.scale_).sum())
-
     def _encode(self, X):
-        return self._model.encode(self._standardise(X))
+        return self._model.encode(self._scale(X))
 
-    def _standardise(self, X):
-        return torch.from_numpy(standardise(X, self.mean_, self.scale_, np.float64))
+    def _scale(self, X):
+        return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
 
     def _to_units(self, x):
-        return x.numpy() * self.scale_ + self.mean_
+        X = self._scaling.backward(x.numpy())
+        if self._integer_dtype:
+            domain = np.iinfo(self._integer_dtype)
+            X = X.clip(domain.min, domain.max)
+        return X
 
     # --------------------------------------------------------------- scikit-learn
 
@@ -747,7 +767,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __getstate__(self):
         state = {**super().__getstate__(), "_skvae_version": __version__}
-        state.pop("_model", None)  # made of _parameters, which is plain arrays
+        for made_of_plain_arrays in ("_model", "_scaling"):
+            state.pop(made_of_plain_arrays, None)
         return state
 
     def __setstate__(self, state):
@@ -765,6 +786,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         super().__setstate__(state)
         if "_parameters" in state:
             self._model = FittedVAE(Parameters.from_dict(self._parameters))
+            self._scaling = make_scaling(self.mean_, self.scale_, self._marginals)
 
 
 def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
@@ -796,6 +818,12 @@ def _random_state(random_state):
     return check_random_state(random_state)
 
 
+def _integer_dtype(X):
+    """Return the name of the dtype of an array of integers, else None."""
+    dtype = getattr(X, "dtype", None)
+    return dtype.name if isinstance(dtype, np.dtype) and dtype.kind in "iu" else None
+
+
 def _check_n_samples(n_samples):
     if is_integer(n_samples) and n_samples >= 1:
         return int(n_samples)
@@ -803,8 +831,8 @@ def _check_n_samples(n_samples):
     raise kind(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
 
 
-def _print_epoch(log_scale, epoch, loss, score):
+def _print_epoch(log_slope, epoch, loss, score):
     validation = ""
     if score is not None:
-        validation = f", validation score {score - log_scale:.4f}"
-    print(f"Epoch {epoch}: loss {loss + log_scale:.4f}{validation}")
+        validation = f", validation score {score + log_slope:.4f}"
+    print(f"Epoch {epoch}: loss {loss - log_slope:.4f}{validation}")

@@ -179,6 +179,23 @@ def test_how_many_draws_a_row_gets_is_up_to_the_row(tol):
     np.testing.assert_allclose(together, torch.cat(alone), rtol=1e-12)
 
 
+def test_the_likelihood_judges_what_was_observed_and_the_encoder_what_it_is_given():
+    vae, likelihood = curved_model()
+    noise = normal(64, K)
+    other = X + 0.3
+
+    class Shifted:
+        def log_prob(self, x, decoded):
+            return likelihood.log_prob(x - 0.3, decoded)
+
+    options = {"n_first": 8, "tol": 0.1}
+    expected = importance_weighted_bound(vae, likelihood, X, noise, **options)
+    found = importance_weighted_bound(
+        vae, Shifted(), X, noise, observed=other, **options
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_beta_weighs_the_kl():
     vae, likelihood, _ = linear_model("diag")
     noise = normal(len(X), K)

@@ -27,6 +27,7 @@ CONFIGURATIONS = [
     ),
     VAETransformer(noise="diag", max_iter=20),
     VAETransformer(scaling=None, batch_size=8, max_iter=20),
+    VAETransformer(scaling="quantile", early_stopping=False, max_iter=5),
 ]
 
 # Exist, but scikit-learn runs them on its own estimators only.

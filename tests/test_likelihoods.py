@@ -5,9 +5,9 @@ import pytest
 import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm
+from scipy.stats import norm, truncnorm
 
-from skvae._likelihoods import Gaussian
+from skvae._likelihoods import Gaussian, IntervalGaussian, interval_variance
 
 
 def tensor(values):
@@ -179,3 +179,54 @@ def test_a_clone_stays_when_the_block_tracks():
     block.track(ERROR.clone(), 0.5)
     np.testing.assert_array_equal(clone.variance, [1, 2, 3])
     assert (clone.floor, clone.shared) == (0.5, True)
+
+
+def test_what_lies_within_an_entry_is_error_too():
+    within, plain = tensor([0.3, 0.0, 1.0]), gaussian()
+    block = Gaussian(plain.variance.clone(), floor=1e-6, shared=False, within=within)
+    error = ERROR + within
+    np.testing.assert_allclose(block.refit(ERROR).variance, error)
+    assert block.expected_log_prob(ERROR) == plain.expected_log_prob(error)
+    block.track(ERROR.clone(), 0.25)
+    plain.track(error, 0.25)
+    np.testing.assert_allclose(block.variance, plain.variance)
+    assert block.clone().within is within
+
+
+# ------------------------------------------------------------------------- intervals
+
+LOW = tensor([[-1.0, 0.5, 2.0], [-9.0, 0.5, 1.0], [0.0, 0.0, 40.0]])
+HIGH = tensor([[0.5, 0.5, 2.5], [8.0, 0.5, 1.0], [1e-7, 0.0, 41.0]])
+INTERVALS = torch.stack([LOW, HIGH], dim=1)
+
+
+def test_an_interval_counts_by_its_mass_and_a_point_by_its_density():
+    variance, decoded = tensor([0.04, 1.0, 4.0]), tensor([[0.2, -1.0, 3.0]])
+    for shift in (0.0, -30.0, 30.0):  # far on either side nothing is rounded away
+        found = IntervalGaussian(variance).log_prob(INTERVALS, decoded + shift)
+        normal = norm(decoded + shift, variance.sqrt())
+        sign = torch.where(LOW + HIGH > 2 * (decoded + shift), -1, 1)
+        center = 2 * (decoded + shift)
+        ends = [
+            torch.where(sign < 0, center - b, a) for a, b in ((LOW, HIGH), (HIGH, LOW))
+        ]
+        low, high = (normal.logcdf(end) for end in ends)
+        with np.errstate(divide="ignore"):
+            mass = high + np.log1p(-np.exp(low - high))
+        expected = np.where(HIGH > LOW, mass, normal.logpdf(LOW))
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_masses_of_adjacent_intervals_add_up_to_one():
+    edges = tensor([-60.0, -2.0, -0.3, 0.0, 1.0, 60.0])
+    intervals = torch.stack([edges[:-1], edges[1:]], dim=1)[:, :, None]
+    mass = IntervalGaussian(tensor([2.0])).log_prob(intervals, tensor([[0.7]])).exp()
+    assert float(mass.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_interval_variance_is_that_of_a_truncated_normal():
+    low, high = (tensor([[-1.0, 0.5], [-9.0, 2.0]]), tensor([[0.5, 0.6], [8.0, 2.5]]))
+    found = interval_variance(torch.stack([low, high], dim=1))
+    np.testing.assert_allclose(found, truncnorm(low, high).var(), rtol=1e-6)
+    points = interval_variance(torch.stack([LOW, LOW], dim=1))
+    np.testing.assert_array_equal(points, 0)

@@ -1,0 +1,118 @@
+"""Tables to the network's scale and back: what `scaling` chooses from."""
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from skvae._marginals import Marginal, fit_marginal
+
+SCALINGS = "standard", "quantile", None
+CHUNK_ROWS = 4096
+SCALER_ROWS = 2**16
+MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
+
+
+class Affine:
+    """``(X - mean) / scale``.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (d,)
+    """
+
+    def __init__(self, mean, scale):
+        self.mean, self.scale = mean, scale
+
+    def forward(self, X):  # (n, d) -> (n, d)
+        return (X - self.mean) / self.scale
+
+    def backward(self, x):  # (n, d) -> (n, d)
+        return x * self.scale + self.mean
+
+    def log_slope(self, X):  # (n, d) -> (n,)
+        """Return what a log-density gains on its way to the units of X."""
+        return np.full(len(X), -np.log(self.scale).sum())
+
+    def intervals(self, X):
+        """No entry is an interval."""
+        return None
+
+
+class Quantile:
+    """Each column's map to normal scores, see `_marginals.py`.
+
+    Parameters
+    ----------
+    marginals : sequence of dict
+        Each the arguments of a `Marginal`.
+    """
+
+    def __init__(self, marginals):
+        self.marginals = [Marginal(**arguments) for arguments in marginals]
+
+    def forward(self, X):  # (n, d) -> (n, d)
+        return self._by_column(Marginal.forward, X)
+
+    def backward(self, x):  # (n, d) -> (n, d)
+        return self._by_column(Marginal.backward, x)
+
+    def log_slope(self, X):  # (n, d) -> (n,)
+        """Return what a log-density gains on its way to the units of X."""
+        return self._by_column(Marginal.log_slope, X).sum(axis=1)
+
+    def intervals(self, X):  # (n, d) -> (n, 2, d)
+        """Least and largest score of each entry, None if there is no point mass."""
+        if not any(m.has_points for m in self.marginals):
+            return None
+        return self._by_column(Marginal.interval, X).transpose(1, 0, 2)
+
+    def _by_column(self, method, X):
+        columns = zip(self.marginals, X.T, strict=True)
+        return np.stack([method(m, column) for m, column in columns], axis=-1)
+
+
+def fit_scaling(X, scaling):
+    """Return the mean and the scale of every column, and its quantiles if asked for.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite floats.
+    scaling : {"standard", "quantile", None}
+
+    Returns
+    -------
+    mean, scale : ndarray of shape (n_features,)
+        A column's own standard deviation, 1 where that is 0. If `scaling` is None, the
+        root of the columns' mean variance: relative scales survive.
+    marginals : list of dict or None
+        Arguments of `Quantile`.
+    """
+    scaler = StandardScaler()
+    for start in range(0, len(X), SCALER_ROWS):  # as a whole it takes X's memory twice
+        scaler.partial_fit(X[start : start + SCALER_ROWS])
+    mean, scale = scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
+    if scaling is None:
+        scale = np.full(X.shape[1], np.sqrt(np.mean(scaler.var_)) or 1.0)
+    if scaling != "quantile":
+        return mean, scale, None
+    if len(X) > MARGINAL_ROWS:
+        few = np.random.RandomState(0).choice(len(X), MARGINAL_ROWS, replace=False)
+        X = X[few]
+    return mean, scale, [fit_marginal(column) for column in X.T]
+
+
+def make_scaling(mean, scale, marginals):
+    """Return the map that `fit_scaling` found."""
+    return Affine(mean, scale) if marginals is None else Quantile(marginals)
+
+
+def scale_rows(X, scaling, dtype, order=None):
+    """Return the rows of ``scaling.forward(X)`` in `dtype`, computed in float64.
+
+    In the order of the indices `order`, if given.
+    """
+    x = np.empty(X.shape, dtype=dtype)
+    for start in range(0, len(X), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        x[part] = scaling.forward(X[part] if order is None else X[order[part]])
+    return x
