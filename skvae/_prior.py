@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot
 SIZES = 1, 2, 4, 8, 16, 32
 PATIENCE = 2  # sizes without an improvement after which no larger one is tried
 MOST_COVARIANCES = 20_000  # entries, that larger mixtures may not have
-PSEUDO_ROWS = 2.0  # per component, as spread out as all rows divided among them
+PSEUDO_ROWS = 2.0, 0.25  # a component, and a dimension: the larger counts
 FAR_SHARE = 0.01  # weight of N(0, I)
 RIDGE = 1e-6
 CANDIDATES = 4  # of which the best becomes a seed
@@ -68,8 +68,9 @@ def fit_mixture(z, size, generator):
     """Fit a mixture to rows by expectation-maximisation, from k-means++ seeds.
 
     It is the posterior mode under a prior worth `PSEUDO_ROWS` rows a component (as of
-    Fraley & Raftery 2007), by which one of few rows is neither a point nor a line. And
-    N(0, I) is mixed in, for rows that are far from all others.
+    Fraley & Raftery 2007), as spread out as all rows divided among them, by which one
+    of few rows is neither a point nor a line. And N(0, I) is mixed in, for rows that
+    are far from all others.
 
     Parameters
     ----------
@@ -85,6 +86,7 @@ def fit_mixture(z, size, generator):
     n, k = z.shape
     centred = z - z.mean(dim=0)
     spread = centred.T @ centred / n / size ** (2 / k)
+    pseudo_rows = max(PSEUDO_ROWS[0], k * PSEUDO_ROWS[1])
     ridge = RIDGE * _eye(z)
     nearest = torch.cdist(z, _distant_rows(z, size, generator)).argmin(dim=1)
     share, score = one_hot(nearest, size).to(z.dtype), -inf
@@ -94,8 +96,8 @@ def fit_mixture(z, size, generator):
         shares_of_z = (share[:, :, None] * z[:, None, :]).flatten(1)  # (n, m * k)
         scatter = (shares_of_z.T @ z).reshape(size, k, k)
         scatter -= count[:, :, None] * means[:, :, None] * means[:, None, :]
-        weight = (count + PSEUDO_ROWS)[:, :, None]
-        covariances = (scatter + PSEUDO_ROWS * spread) / weight + ridge
+        weight = (count + pseudo_rows)[:, :, None]
+        covariances = (scatter + pseudo_rows * spread) / weight + ridge
         weights = (count.squeeze(1) + 1) / (n + size)
         mixture = NormalMixture(weights, means, covariances)
         log_joint = mixture.log_joint(z)
