@@ -92,6 +92,12 @@ def fit_linear_vae(x, n_components, noise, floor):
     return _with_encoder(loadings, center, noise_variance, n_components)
 
 
+def principal_axes(x):
+    """Return PCA's center and its directions as rows, largest variance first."""
+    center = x.mean(axis=0, dtype=np.float64)
+    return center, _principal_axes(_scatter(x, center, len(x)))[1]
+
+
 def least_noise(x, noise, floor):
     """Return the least noise variance of each column, a share of its own variance.
 

@@ -64,6 +64,10 @@ def _is_real(value):
         return False
 
 
+def _is_share(value):
+    return _is_real(value) and 0 < value < 1
+
+
 def _is_widths(value):
     if _is_positive_integer(value):
         return True
@@ -98,7 +102,10 @@ _NOT_NEGATIVE = (lambda v: _is_real(v) and v >= 0, "a finite number of at least 
 _FLAG = (_is_flag, "True or False")
 
 _RULES = {
-    "n_components": _POSITIVE_INTEGER,
+    "n_components": (
+        lambda v: _is_positive_integer(v) or (not is_integer(v) and _is_share(v)),
+        "an integer of at least 1, or a number between 0 and 1, both excluded",
+    ),
     "hidden_layer_sizes": (
         _is_widths,
         "a sequence of integers of at least 1, empty for the linear model",
@@ -116,7 +123,7 @@ _RULES = {
     "max_iter": _POSITIVE_INTEGER_OR_AUTO,
     "early_stopping": _FLAG,
     "validation_fraction": (
-        lambda v: _is_real(v) and 0 < v < 1,
+        _is_share,
         "a number between 0 and 1, both excluded",
     ),
     "n_iter_no_change": _POSITIVE_INTEGER,

@@ -1,7 +1,7 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
 import warnings
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._bounds import spread_normal
+from skvae._dimension import fewest_components
 from skvae._fitting import TELLING_ROWS, fit_vae
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
@@ -51,11 +52,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Parameters
     ----------
-    n_components : int, default=2
+    n_components : int or float, default=2
         Number of latent dimensions, the columns of `transform`. May exceed the number
         of columns, of rows, or the rank of `X`: components that find nothing to say
         stay empty, see `n_active_components_`, and with as many components as columns
-        the linear model already loses nothing.
+        the linear model already loses nothing. Between 0 and 1: the fewest whose
+        reconstruction explains that share of the variance of scaled held-out rows, as
+        PCA's share of the training rows'. It takes some fits more to find them.
 
     hidden_layer_sizes : sequence of int, default=(256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
@@ -145,7 +148,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Attributes
     ----------
     n_components_ : int
-        Number of latent dimensions.
+        Number of latent dimensions; found by `fit` where `n_components` is a share.
 
     n_features_in_ : int
         Number of columns seen by `fit`.
@@ -305,6 +308,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             If `max_iter` epochs, where it is a number, ended before the validation
             score stopped improving, or if the loss became infinite or NaN. The best
             model so far is kept.
+
+        UserWarning
+            If no component is active, see `n_active_components_`.
 
         Examples
         --------
@@ -590,13 +596,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_parameters(self.get_params(deep=False))
         integer_dtype = _integer_dtype(X) if self.scaling == "quantile" else None
         X = self._validate(X, reset=True)
-        architecture = Architecture(
-            n_features=X.shape[1],
-            n_components=int(self.n_components),
-            hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
-            activation=self.activation,
-        )
-        shape = self._shape(architecture)
+        shape = self._shape()
         warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         if warm:
             check_entries(X, self._column_names(), self.mean_, self.scale_)
@@ -604,18 +604,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             self._fit_scaling(X, integer_dtype)
         random_state = _random_state(self.random_state)
         seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
-        n_held_out = max(round(self.validation_fraction * len(X)), MIN_HELD_OUT)
-        solution = fit_vae(
-            scale_rows(X, self._scaling, np.float32, order),
-            architecture,
-            self._settings(len(X)),
-            noise=self.noise,
-            n_held_out=min(n_held_out, len(X) - 1),
-            seed=seed,
-            device=self.device,
-            start=Parameters.from_dict(self._parameters) if warm else None,
-            intervals=self._scaling.intervals(X[order[:TELLING_ROWS]]),
-        )
+        x = scale_rows(X, self._scaling, np.float32, order)
+        intervals = self._scaling.intervals(X[order[:TELLING_ROWS]])
+        n_components = self.n_components_ if warm else self.n_components
+        if n_components < 1:
+            n_components = self._fewest_components(x, seed, n_components)
+        start = Parameters.from_dict(self._parameters) if warm else None
+        settings = self._settings(len(X))
+        fitted = {"settings": settings, "start": start, "intervals": intervals}
+        solution = self._fit_vae(x, n_components, seed, **fitted)
         self._fitted_shape = shape
         self._remember(solution)
         self._warn_of(solution)
@@ -629,10 +626,43 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             _map_rows(self._scaling.log_slope, X, np.float64).mean()
         )
 
-    def _shape(self, architecture):
+    def _fit_vae(self, x, n_components, seed, settings, start=None, intervals=None):
+        """Fit to scaled rows in random order."""
+        architecture = Architecture(
+            n_features=x.shape[1],
+            n_components=int(n_components),
+            hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
+            activation=self.activation,
+        )
+        return fit_vae(
+            x,
+            architecture,
+            settings,
+            noise=self.noise,
+            n_held_out=self._n_held_out(len(x)),
+            seed=seed,
+            device=self.device,
+            start=start,
+            intervals=intervals,
+        )
+
+    def _fewest_components(self, x, seed, share):
+        def fit(rows, n_components):
+            settings = replace(self._settings(len(rows)), report=None)
+            return self._fit_vae(rows, n_components, seed, settings).parameters
+
+        return fewest_components(x, share, self._n_held_out(len(x)), fit)
+
+    def _n_held_out(self, n_samples):
+        n_held_out = max(round(self.validation_fraction * n_samples), MIN_HELD_OUT)
+        return min(n_held_out, n_samples - 1)
+
+    def _shape(self):
         """Return what must be the same for a warm start."""
         return {
-            "architecture": asdict(architecture),
+            "n_components": self.n_components,
+            "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
+            "activation": self.activation,
             "columns": [str(name) for name in self._column_names()],
             "scaling": self.scaling,
         }
@@ -679,12 +709,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _warn_of(self, solution):
         """Warn at most once, of the gravest."""
+        category = ConvergenceWarning
         if solution.stopped == "diverged":
             message = (
                 f"The loss became infinite or NaN with learning_rate_init="
                 f"{self.learning_rate_init!r}, and again at a tenth of it: the best "
                 f"finite model, of epoch {solution.best_epoch}, is kept. Lower "
                 "learning_rate_init, or a large alpha."
+            )
+        elif not self.n_active_components_:
+            category = UserWarning
+            remedy = "The columns may have nothing in common, or the rows be too few."
+            if self.beta > 1:
+                remedy = f"Lower beta={self.beta!r}; 1 is the VAE."
+            message = (
+                f"No component carries more than {ACTIVE_NATS} nats: every row is "
+                f"encoded alike. {remedy}"
             )
         elif (
             solution.stopped == "max_epochs"
@@ -698,7 +738,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warnings.warn(message, category, stacklevel=4)
 
     # ------------------------------------------------------------- using the model
 

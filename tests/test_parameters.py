@@ -30,7 +30,10 @@ NO_WIDTHS = [
 ]
 
 RULES = {
-    "n_components": (INTEGER, NOT_INTEGERS),
+    "n_components": (
+        "an integer of at least 1, or a number between 0 and 1",
+        [0.0, 1.0, *NOT_INTEGERS],
+    ),
     "hidden_layer_sizes": ("a sequence of integers of at least 1", NO_WIDTHS),
     "activation": (
         "one of 'elu', 'gelu'",
@@ -100,7 +103,7 @@ def test_the_error_is_of_either_kind():
 
 
 LEGAL = {
-    "n_components": [1, 7, np.int8(2), np.uint64(2)],
+    "n_components": [1, 7, np.int8(2), np.uint64(2), 0.9, np.float32(0.5)],
     "hidden_layer_sizes": [
         *[4, np.int64(4), (4,), [4, 3], (), [], range(2, 4)],
         *[np.array([4, 3]), np.array([], dtype=int), (np.int32(4), 3)],

@@ -755,6 +755,42 @@ def test_validation_fraction_leaves_a_row_to_each(
     assert np.isfinite(vae.score(curve))
 
 
+# --------------------------------------------------------------------------- collapse
+
+
+def test_one_warning_tells_that_no_component_is_left(make_vae, curve):
+    vae = make_vae(beta=100.0, max_iter="auto")
+    with pytest.warns(
+        UserWarning, match=r"No component carries .* Lower beta=100"
+    ) as w:
+        vae.fit(curve)
+    assert len(w) == 1
+    assert vae.n_active_components_ == 0
+    assert np.isfinite(vae.component_kl_).all()
+    assert np.isfinite(vae.score(curve))
+    np.testing.assert_allclose(vae.transform(curve), 0, atol=0.1)
+
+
+def test_unrelated_columns_leave_no_component(make_vae):
+    X = np.random.default_rng(0).normal(size=(30_000, 3))
+    with pytest.warns(UserWarning, match="may have nothing in common"):
+        vae = make_vae(hidden_layer_sizes=(), n_components=1).fit(X)
+    assert vae.component_kl_.max() < 0.01
+
+
+def test_empty_components_do_not_hurt_the_others(make_vae):
+    rng = np.random.default_rng(0)
+    t = rng.normal(size=600)
+    X = np.column_stack([t, t**2, np.abs(t)]) + 0.1 * rng.normal(size=(600, 3))
+    X, new = X[:400], X[400:]
+    few, many = (make_vae(n_components=k, max_iter=60).fit(X) for k in (1, 12))
+    assert many.n_active_components_ < 6
+    assert np.isfinite(many.transform(new)).all()
+    assert many.score(new) > few.score(new) - 0.1
+    r2 = [r2_score(new, m.inverse_transform(m.transform(new))) for m in (few, many)]
+    assert r2[1] > r2[0] - 0.02
+
+
 # ------------------------------------------------------------------------- odd tables
 
 
@@ -818,8 +854,9 @@ WAYS = [
 
 @pytest.mark.parametrize("parameters", WAYS, ids=str)
 @pytest.mark.parametrize("kind", ODD)
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:No component carries more")
 @pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
+@pytest.mark.filterwarnings("error")
 def test_odd_tables_give_sane_results(kind, parameters, make_vae):
     X = odd_table(kind)
     vae = make_vae(max_iter=5, **parameters).fit(X)
@@ -879,6 +916,7 @@ def test_beta_0_reconstructs_at_least_as_well(make_vae, curve):
 
 
 @pytest.mark.parametrize("parameters", [{}, LINEAR])
+@pytest.mark.filterwarnings("ignore:No component carries more")
 def test_beta_is_obeyed_where_reconstruction_pays_for_it(parameters, make_vae, curve):
     nats = {
         beta: make_vae(beta=beta, max_iter=40, **parameters)

@@ -1,0 +1,96 @@
+"""How many components: the fewest that give back a share of held-out rows' variance."""
+
+import numpy as np
+import torch
+
+from skvae._anchor import fit_readout, principal_axes
+from skvae._model import FittedVAE
+
+CHUNK_ROWS = 2048
+SUMMARY_ROWS = 20_000  # that the read-out of fewer components is fitted to
+
+
+def fewest_components(x, share, n_held_out, fit):
+    """Return the fewest components whose R2 on held-out rows reaches a share.
+
+    As many as PCA needs are fitted first. The components of a fit are ordered by what
+    they carry: where the first few suffice, the others held at their mean, one less
+    than those is fitted next, until a fit falls short.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d), float32
+        In random order: the first rows are the held-out.
+    share : float
+        Between 0 and 1.
+    n_held_out : int
+    fit : callable
+        Maps rows and a number of components to fitted `Parameters`.
+
+    Returns
+    -------
+    int
+    """
+    held_out, rest = x[:n_held_out].astype(np.float64), x[n_held_out:]
+    enough = k = _first(_r2_of_pca(rest, held_out) >= share)
+    while k and len(rest) > 1:
+        r2 = _truncated_r2(FittedVAE(fit(rest, k)), rest[:SUMMARY_ROWS], held_out)
+        if r2(k) < share:
+            break
+        enough = _fewest(r2, k, share)
+        k = enough - 1
+    return enough
+
+
+def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
+    """R2 of the held-out rows, by number of components."""
+    center, directions = principal_axes(rest)
+    centred = held_out - center
+    total = np.square(centred).sum()
+    explained = np.square(centred @ directions.T).sum(axis=0).cumsum()
+    return _r2(total - explained, total)
+
+
+def _first(is_enough):
+    return int(np.argmax(is_enough)) + 1 if is_enough.any() else len(is_enough)
+
+
+def _fewest(r2, k, share):
+    """Return the least number from 1 to k whose r2 reaches a share, else k."""
+    low, high = 0, k  # r2 grows with the number: too few, and enough
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if r2(middle) >= share else (middle, high)
+    return high
+
+
+@torch.inference_mode()
+def _truncated_r2(model, rest, held_out):
+    """Return a function: the held-out R2 of the first components alone."""
+    z_rest, z_held_out = (_encode(model, rows) for rows in (rest, held_out))
+    center = z_rest.mean(dim=0)
+
+    def r2(k):
+        def decode(z):
+            z = torch.cat([z[:, :k], center[k:].expand(len(z), -1)], dim=1)
+            return torch.cat([model.decode(part) for part in z.split(CHUNK_ROWS)])
+
+        with torch.inference_mode():
+            residual = rest - decode(z_rest).numpy()
+            readout = fit_readout(z_rest[:, :k].numpy(), residual)
+            residual = held_out - decode(z_held_out).numpy()
+        residual -= readout[0] + z_held_out[:, :k].numpy() @ readout[1:]
+        deviations = held_out - rest.mean(axis=0, dtype=np.float64)
+        return _r2(np.square(residual).sum(), np.square(deviations).sum())
+
+    return r2
+
+
+def _r2(residual, total):
+    """Where nothing varies nothing is left to explain."""
+    return 1 - residual / max(total, np.finfo(np.float64).tiny)
+
+
+def _encode(model, x):
+    parts = torch.from_numpy(np.asarray(x, np.float64)).split(CHUNK_ROWS)
+    return torch.cat([model.encode(part)[0] for part in parts])
