@@ -70,7 +70,7 @@ time      seconds of fit and draw, one thread"""
 
 
 def main():
-    parser = argument_parser()
+    parser = argument_parser(__doc__)
     args = parser.parse_args()
     if args.output is None and args == parser.parse_args([]):
         args.output = OUTPUT
@@ -92,8 +92,8 @@ def main():
         args.output.write_text(text + "\n", encoding="utf-8")
 
 
-def argument_parser():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def argument_parser(doc):
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--tables", type=lambda text: text.split(","), default=NAMES)
     parser.add_argument("--seeds", type=int, default=1, help="how many splits")
     parser.add_argument("--output", type=Path, help="file to write the report to")

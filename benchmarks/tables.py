@@ -440,6 +440,7 @@ for _generator in generators.ALL:
 
 
 NAMES = tuple(_LOADERS)
+WITH_CLASSES = tuple(n for n in NAMES if _LOADERS[n][0] == "classification")
 
 
 if __name__ == "__main__":

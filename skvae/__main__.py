@@ -5,6 +5,7 @@ import sys
 
 from skvae import __version__, _demo, _report
 from skvae._reading import read_table
+from skvae._scaling import SCALINGS
 from skvae._terminal import (
     CommandError,
     Progress,
@@ -65,8 +66,10 @@ _EPILOG = """\
 A fifth of the rows, 10,000 at most, is held out for the report. R2 is the share of the
 standardised columns' variance that comes back from the components; the log-likelihood
 is in nats per row and in the table's units. PCA is given standardised columns, as skvae
-takes them. Embedding, model and picture are of all complete rows; a column is left out
-if with it fewer than 75 % of the rows were complete.
+takes them. Distances are Kolmogorov-Smirnov's of a column, and the absolute difference
+of two columns' rank correlation; those of the training rows are chance. Embedding,
+model and picture are of all complete rows; a column is left out if with it fewer than
+75 % of the rows were complete.
 
 examples:
   python -m skvae
@@ -97,6 +100,12 @@ def _parse(argv):
     )
     add("--n-components", type=_positive, metavar="K", help="columns to reduce to (2)")
     add(
+        "--scaling",
+        choices=[str(scaling).lower() for scaling in SCALINGS],
+        help="how columns are scaled (standard); with quantile drawn rows resemble "
+        "the table's",
+    )
+    add(
         "--label-column",
         metavar="NAME",
         help="a column to leave out of the fit and compare the embedding with",
@@ -122,7 +131,7 @@ def _parse(argv):
     add("--version", action="version", version=f"skvae {__version__}")
     args = parser.parse_args(argv)
     if args.table is None:
-        for option in ("n_components", "label_column", "output", "model"):
+        for option in ("n_components", "scaling", "label_column", "output", "model"):
             if getattr(args, option) is not None:
                 parser.error(f"--{option.replace('_', '-')} needs a TABLE")
     return args
@@ -179,18 +188,22 @@ def _run_table(args, progress):
     model = _output(args, "model", MODEL_SUFFIXES)
     picture = _output(args, "plot", PICTURE_SUFFIXES)
     name = "standard input" if args.table == "-" else args.table
-    n_components = args.n_components or 2
+    n_components, scaling = args.n_components or 2, args.scaling or "standard"
+    scaling = None if scaling == "none" else scaling
     progress(f"reading {name}", log=False)  # in a log a mistake is one line
     table = read_table(args.table)
     selection = _report.select(name, table, args.label_column)
     progress.say(_report.describe_selection(name, table, selection))
-    evaluation = _report.evaluate(selection, n_components, args.random_state, progress)
+    given = n_components, scaling, args.random_state, progress
+    evaluation = _report.evaluate(selection, *given)
     columns = list(selection.X.columns)
     progress.say(_report.describe_evaluation(evaluation, columns, n_components))
     if not (output or model or picture):
         return
     progress(f"fitting skvae on all {len(selection.X):,} rows")
-    estimator = VAETransformer(n_components, random_state=args.random_state)
+    estimator = VAETransformer(
+        n_components, scaling=scaling, random_state=args.random_state
+    )
     estimator.fit(selection.X)
     embedding = _report.embed(selection, estimator)
     progress.say()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy.linalg import LinAlgError, LinAlgWarning
+from scipy.stats import ks_2samp, rankdata
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
@@ -54,7 +55,16 @@ class Evaluation:
     neighbors_measure: str
     X_test: np.ndarray
     reconstructed: dict[str, np.ndarray]
+    drawn: dict[str, "Distances"]
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Distances:
+    """How far rows are from the held-out, as a distribution."""
+
+    by_column: np.ndarray  # (n_features,): Kolmogorov-Smirnov distances
+    correlations: float  # mean absolute difference of two columns' rank correlation
 
 
 def select(name, table, label_column=None):
@@ -168,7 +178,7 @@ def _drop_constant(columns, left_out, complete):
             left_out.setdefault("constant", []).append(column)
 
 
-def evaluate(selection, n_components, random_state, progress):
+def evaluate(selection, n_components, scaling, random_state, progress):
     """Fit PCA and skvae on most rows and measure the others.
 
     Parameters
@@ -178,6 +188,9 @@ def evaluate(selection, n_components, random_state, progress):
 
     n_components : int
         Of skvae, and of PCA as far as the table has so many.
+
+    scaling : str or None
+        Of skvae.
 
     random_state : int
         Seed of the split and of both methods.
@@ -198,7 +211,9 @@ def evaluate(selection, n_components, random_state, progress):
     n_pca = min(n_components, *X_train.shape)
     methods = {
         "PCA": make_pipeline(StandardScaler(), PCA(n_pca, random_state=random_state)),
-        "skvae": VAETransformer(n_components, random_state=random_state),
+        "skvae": VAETransformer(
+            n_components, scaling=scaling, random_state=random_state
+        ),
     }
     progress(f"fitting PCA and skvae on {len(train):,} rows")
     for method in methods.values():
@@ -209,6 +224,8 @@ def evaluate(selection, n_components, random_state, progress):
         Z_test = method.transform(X_test)
         embeddings[name] = np.asarray(method.transform(X_train)), np.asarray(Z_test)
         back[name] = np.asarray(method.inverse_transform(Z_test))
+    n_drawn = min(len(train), MAX_HELD_OUT)
+    drawn = methods["skvae"].sample(n_drawn, random_state=random_state)
     scale = methods["PCA"][0].scale_
     measure, neighbors = _measure_neighbors(y, train, test, embeddings)
     return Evaluation(
@@ -227,6 +244,10 @@ def evaluate(selection, n_components, random_state, progress):
         neighbors_measure=measure,
         X_test=X_test.to_numpy(),
         reconstructed=back,
+        drawn={
+            "training rows": _distances(X_train.to_numpy()[:n_drawn], X_test),
+            "skvae": _distances(drawn, X_test),
+        },
         notes=_notes(len(test), methods["skvae"]),
     )
 
@@ -241,6 +262,23 @@ def _notes(n_held_out, vae):
     if n_held_out < FEW_HELD_OUT:
         notes.append(f"{n_held_out} held-out rows tell little: take the figures so.")
     return notes
+
+
+def _distances(rows, held_out):
+    held_out = held_out.to_numpy()
+    pairs = zip(rows.T, held_out.T, strict=True)
+    gaps = np.abs(_rank_correlations(rows) - _rank_correlations(held_out))
+    return Distances(
+        by_column=np.array([ks_2samp(a, b).statistic for a, b in pairs]),
+        correlations=gaps.mean() if gaps.size else 0.0,
+    )
+
+
+def _rank_correlations(X):
+    """Of every two columns; 0 with one that is constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.corrcoef(rankdata(X, axis=0), rowvar=False)
+    return np.nan_to_num(np.atleast_2d(found))[np.triu_indices(X.shape[1], 1)]
 
 
 def _pca_score(pipeline, X):
@@ -320,8 +358,25 @@ def describe_evaluation(evaluation, columns, n_components):
     skipped = len(columns) - len(order)
     if skipped:
         by_column.insert(N_LISTED + 1, [f"({skipped:,} columns between)", "", ""])
-    lines = format_table([*rows, ["", "", ""], *by_column], "<>>")
+    gap = ["", "", ""]
+    parts = [*rows, gap, *by_column, gap, *_describe_drawn(evaluation.drawn, columns)]
+    lines = format_table(parts, "<>>")
     return "\n".join(["", heading, "", lines, *("\n" + n for n in evaluation.notes)])
+
+
+def _describe_drawn(drawn, columns):
+    farthest = int(drawn["skvae"].by_column.argmax())
+    rows = [["drawn rows, distance to held-out", "training rows", "skvae"]]
+    for title, figure in (
+        ("columns, mean", lambda distances: distances.by_column.mean()),
+        (
+            f"farthest: {columns[farthest]}",
+            lambda distances: distances.by_column[farthest],
+        ),
+        ("correlations, mean", lambda distances: distances.correlations),
+    ):
+        rows.append([title, *(number(figure(drawn[name])) for name in rows[0][1:])])
+    return rows
 
 
 def embed(selection, estimator):

@@ -95,6 +95,16 @@ def test_outputs_are_those_of_the_estimator_fitted_on_all_rows(
     assert names_in(folder) == ["m.skops", "p.png", "wine.csv", "z.csv"]
 
 
+@pytest.mark.parametrize(
+    ("word", "scaling"), [("quantile", "quantile"), ("none", None)]
+)
+def test_scaling_is_passed_on(folder, wine, quick_estimator, capsys, word, scaling):
+    assert main(["wine.csv", "--scaling", word, "--output", "z.csv"]) == 0
+    expected = quick_estimator(2, scaling=scaling, random_state=0).fit(wine)
+    assert_allclose(pd.read_csv("z.csv"), expected.transform(wine))
+    assert "drawn rows, distance to held-out" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["m.joblib", "m.pkl"])
 def test_model_in_pickle_formats(folder, wine, quick_estimator, name):
     assert main(["wine.csv", "--model", name]) == 0
@@ -224,7 +234,9 @@ def test_empty_standard_input(monkeypatch, capsys):
     assert last_line(capsys) == "skvae: standard input: empty"
 
 
-@pytest.mark.parametrize("option", ["--n-components=3", "--label-column=y"])
+@pytest.mark.parametrize(
+    "option", ["--n-components=3", "--label-column=y", "--scaling=none"]
+)
 def test_table_options_need_a_table(capsys, option):
     assert main([option]) == 2
     assert f"{option.split('=')[0]} needs a TABLE" in last_line(capsys)

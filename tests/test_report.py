@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ks_2samp, spearmanr
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 
@@ -131,7 +132,7 @@ def iris():
 
 
 def evaluate(selection, n_components=2):
-    return _report.evaluate(selection, n_components, 0, silent)
+    return _report.evaluate(selection, n_components, "standard", 0, silent)
 
 
 def test_a_fifth_of_the_rows_is_held_out(iris, monkeypatch):
@@ -233,11 +234,14 @@ def test_best_and_worst_columns_are_listed_once(n_columns, n_listed):
     X = rng.normal(size=(50, n_columns))
     columns = [f"c{j}" for j in range(n_columns)]
     noise = rng.normal(size=X.shape) * np.linspace(0.1, 1, n_columns)
+    some = _report.Distances(np.zeros(n_columns), 0.0)
+    drawn = {"training rows": some, "skvae": some}
     evaluation = _report.Evaluation(
-        40, 10, 2, {}, {}, {}, "", X, {"PCA": X, "skvae": X + noise}
+        40, 10, 2, {}, {}, {}, "", X, {"PCA": X, "skvae": X + noise}, drawn
     )
     text = _report.describe_evaluation(evaluation, columns, 2)
-    table = text[text.index("R2 of each column") :].splitlines()[1:]
+    table = text[text.index("R2 of each column") : text.index("drawn rows")]
+    table = table.splitlines()[1:]
     listed = [line.split() for line in table if line.startswith("c")]
     assert len({name for name, *_ in listed}) == len(listed) == n_listed
     r2 = [float(line[-1]) for line in listed]
@@ -248,6 +252,32 @@ def test_best_and_worst_columns_are_listed_once(n_columns, n_listed):
     else:
         assert table.index(skipped[0]) == 10
         assert f"({n_columns - 20} columns between)" in skipped[0]
+
+
+def test_distances_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    X, shift = rng.normal(size=(300, 3)), np.array([0.0, 1.0, 0.0])
+    X[:, 2] += X[:, 0]
+    rows = rng.permuted(X, axis=0) + shift
+    found = _report._distances(rows, pd.DataFrame(X))
+    expected = [ks_2samp(rows[:, j], X[:, j]).statistic for j in range(3)]
+    assert_allclose(found.by_column, expected)
+    gap = spearmanr(rows).statistic - spearmanr(X).statistic
+    assert found.correlations == pytest.approx(abs(gap[np.triu_indices(3, 1)]).mean())
+    assert _report._distances(X, pd.DataFrame(X)).correlations == 0
+    constant = _report._distances(X * [1, 1, 0], pd.DataFrame(X))
+    assert np.isfinite(constant.correlations)
+    assert _report._distances(X[:, :1], pd.DataFrame(X[:, :1])).correlations == 0
+
+
+def test_drawn_rows_are_described_by_the_farthest_column(iris):
+    evaluation = evaluate(iris)
+    evaluation.drawn["skvae"].by_column[:] = [0.1, 0.2, 0.9, 0.1]
+    columns = list(iris.X.columns)
+    text = _report.describe_evaluation(evaluation, columns, 2)
+    (line,) = [line for line in text.splitlines() if line.startswith("farthest")]
+    assert line.startswith(f"farthest: {columns[2]}")
+    assert line.endswith("0.900")
 
 
 def test_embedding_is_empty_where_a_row_was_not_fitted():
