@@ -14,7 +14,13 @@ import torch
 from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._bounds import elbo, kl_divergence, spread_normal, standard_normal
 from skvae._likelihoods import Gaussian, IntervalGaussian, interval_variance
-from skvae._model import FittedVAE, Parameters, linear_network, stacking_weight
+from skvae._model import (
+    FittedVAE,
+    Parameters,
+    linear_network,
+    stacking_weight,
+    widen,
+)
 from skvae._network import VAE, initial_parameters, permute_components
 from skvae._prior import fit_mixture, likeliest_mixture
 from skvae._threads import one_thread
@@ -33,6 +39,7 @@ TELLING_ROWS_AT_A_TIME = 64
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
 INTERVAL_SHARE = 0.1  # of the variance within intervals, that training knows of
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
+WIDENINGS = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
 PRIOR_DRAWS = 3_000  # of z, that its prior is fitted to; about half if rows are fewer
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
@@ -153,7 +160,10 @@ class _Fitter:
         may_fall_back = self.start is None and self.settings.beta == 1
         if may_fall_back and not self._improves(start, record, rest, held_out):
             record.best_epoch, record.best_score = 0, record.start_score
-            return _with_history(self.closed_form(), record)
+            solution = self.closed_form()
+            if self.by_column and self.noise == "spherical":
+                self._give_prior(solution.parameters, start, rest, held_out)
+            return _with_history(solution, record)
         solution = self._solution(start, record, rest, held_out)
         solution.parameters.fallback = self._fit_linear(self.x)
         n_epochs = round(LAST_ROUND * record.best_epoch)
@@ -165,6 +175,27 @@ class _Fitter:
             if last.stopped == "diverged":
                 record.stopped = "diverged"
         return _with_history(solution, record)
+
+    @torch.no_grad()
+    def _give_prior(self, parameters, start, rest, held_out):
+        """Let the closed form have a prior too, if held-out rows favour it.
+
+        They see the linear VAE of the rest; the prior is then fitted to all rows.
+        """
+        of_rest = replace(
+            parameters,
+            architecture=self.architecture,
+            flat=start.flat.cpu().numpy(),
+            linear=start.linear,
+            fallback=start.linear,
+        )
+        of_rest.prior = self._prior(of_rest, rest, held_out)
+        if of_rest.prior is None:
+            return
+        _set_ranges(of_rest, self.x, *_encode_some(of_rest, self.x)[1:])
+        densities = self._held_out_densities(FittedVAE(of_rest), held_out)
+        parameters.network_weight = stacking_weight(*densities)
+        parameters.prior = of_rest.prior
 
     def all_rows(self, n_held_out):
         """Train all rows; the noise is that of a rehearsal without the held-out."""
@@ -265,9 +296,21 @@ class _Fitter:
         )
         _set_ranges(parameters, self.x, *_encode_some(parameters, self.x)[1:])
         parameters.prior = self._prior(parameters, rest, held_out)
+        parameters.widening = self._widening(FittedVAE(parameters), held_out)
         densities = self._held_out_densities(FittedVAE(parameters), held_out)
         parameters.network_weight = stacking_weight(*densities)
         return Solution(parameters)
+
+    def _widening(self, model, held_out):
+        """Return the widening of posteriors by which held-out rows' ELBO is largest."""
+        x = held_out[:TELLING_ROWS].cpu().double()
+        noise = self._draw(len(x)).cpu().double()
+
+        def score(widening):
+            model.widening = widening
+            return float(elbo(model, model.likelihood, x, noise)[0].mean())
+
+        return max(WIDENINGS, key=score)
 
     def _held_out_densities(self, model, held_out):
         """Log-densities of some held-out rows under the network and its fallback."""
@@ -394,7 +437,8 @@ def _put_in_order(x, solution, seed):
     """
     parameters = solution.parameters
     rows, mean, log_var = _encode_some(parameters, x)
-    component_kl = kl_divergence(mean, log_var).mean(dim=0).double().numpy()
+    component_kl = kl_divergence(mean, widen(log_var, parameters.widening))
+    component_kl = component_kl.mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
     covariance = ((mean - mean.mean(dim=0)).T.double() @ rows.double())[order].numpy()
     strongest = np.abs(covariance).argmax(axis=1)

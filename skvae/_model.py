@@ -4,6 +4,8 @@ An MLP says nothing of what lies outside the rows it was trained on, and Gaussia
 makes one wrong far row cost more than a whole table gains. So the fitted model
 
 - goes on from the range of its training rows along the linear VAE it started from,
+- has wider posteriors, where training rows made the encoder surer than held-out rows
+  find it,
 - mixes the linear VAE of all rows into its density, with a weight that held-out rows
   chose: no row is much less likely than under that linear VAE. (As a defensive
   mixture: Hesterberg 1995; weights by stacking: Smyth & Wolpert 1999.)
@@ -40,6 +42,7 @@ class Parameters:
     z_range: np.ndarray | None = None  # (2, k): of their posteriors
     readout: np.ndarray | None = None  # (k + 1, d): corrects the decoded mean
     prior: tuple | None = None  # a NormalMixture's arguments; None is N(0, I)
+    widening: float = 1.0  # by which a row says less of z than the encoder has it
 
     def to_dict(self):
         """Return a dictionary of plain values, down to the bottom."""
@@ -71,6 +74,7 @@ class FittedVAE:
         self.x_range = _range(parameters.x_range)
         self.z_range = _range(parameters.z_range)
         self.readout = parameters.readout
+        self.widening = parameters.widening
         self.prior = None
         if parameters.prior is not None:
             self.prior = NormalMixture(*map(_tensor, parameters.prior))
@@ -81,6 +85,7 @@ class FittedVAE:
         """Return the mean and the log-variance of q(z|x)."""
         inside = x.clamp(*self.x_range)
         mean, log_var = self.network.encode(inside)
+        log_var = widen(log_var, self.widening)
         return mean + (x - inside) @ self.linear_encoder, log_var
 
     def decode(self, z):  # (n, k) -> (n, d)
@@ -153,6 +158,14 @@ class FittedVAE:
         of_fallback = _tensor(self.fallback.decode(z.numpy()))
         x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
         return x
+
+
+def widen(log_var, factor):
+    """Divide by a factor what a row adds to the precision of its posterior.
+
+    The rest of the precision is the prior's, 1.
+    """
+    return log_var if factor == 1 else -torch.log1p(torch.expm1(-log_var) / factor)
 
 
 def linear_network(linear, architecture):

@@ -8,7 +8,7 @@ import torch
 
 from skvae import _fitting
 from skvae._anchor import CrossFit, fit_linear_vae, least_noise
-from skvae._bounds import kl_divergence
+from skvae._bounds import kl_divergence, spread_normal
 from skvae._fitting import NOISE_FLOOR, fit_vae
 from skvae._model import FittedVAE, stacking_weight
 from skvae._network import Architecture, permute_components
@@ -74,7 +74,8 @@ def assert_is_closed_form(solution, x, noise, hidden=(16,)):
     expected = cross_fit.error if by_column else cross_fit.noise_variance
     np.testing.assert_allclose(parameters.noise_variance, expected)
     weight = stacking_weight(*cross_fit.log_densities(expected))
-    assert parameters.network_weight == pytest.approx(weight)
+    if parameters.prior is None:
+        assert parameters.network_weight == pytest.approx(weight)
     assert parameters.architecture.hidden_layer_sizes == ()
     found = parameters.linear
     np.testing.assert_allclose(found.noise_variance, oracle.noise_variance)
@@ -111,6 +112,27 @@ def test_where_nothing_improves_the_closed_form_of_all_rows_is_kept(
     assert len(solution.loss_curve) == solution.n_epochs
     first = fit(x, noise=noise, learning_rate=learning_rate, max_epochs=1)
     assert solution.best_score == pytest.approx(first.best_score)  # of the start
+
+
+def grouped_table(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 3 * np.array([[1, 0, 0, 1], [0, 1, 0, -1], [-1, -1, 0, 0]])
+    x = centers[rng.integers(0, 3, n)] + rng.normal(size=(n, 4))
+    return ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+
+
+def test_the_closed_form_of_rows_in_groups_gets_a_prior_and_fits_new_rows_better():
+    x, new = grouped_table(), torch.from_numpy(grouped_table(seed=1)).double()
+    draws = spread_normal(64, 2)
+    score = {}
+    for noise in ("auto", "spherical"):
+        solution = fit(x, noise=noise, learning_rate=RUINOUS)
+        assert solution.best_epoch == 0
+        assert (solution.parameters.prior is not None) == (noise == "auto")
+        with torch.no_grad():
+            density = FittedVAE(solution.parameters).log_density(new, draws)
+        score[noise] = float(density.mean())
+    assert score["auto"] > score["spherical"] + 0.2
 
 
 def test_training_is_kept_where_it_improves():
@@ -250,6 +272,39 @@ def test_without_early_stopping_the_linear_vae_is_that_of_all_rows_too(seed):
     of_linear = solution.parameters.linear.encode(x.astype(np.float64))
     correlation = np.corrcoef(mean.T, of_linear.T)[:3, 3:]
     assert (np.diag(correlation) > 0.9).all()
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_intervals_cover_what_they_say(noise):
+    """The noise held-out entries, the posterior the z of rows that were drawn."""
+    rng = np.random.default_rng(0)
+    x = np.tanh(rng.normal(size=(3000, 2)) @ rng.normal(size=(2, 10)))
+    x, fresh = np.split((x + 0.2 * rng.normal(size=x.shape)).astype(np.float32), [2000])
+    solution = fit(x, (32,), noise=noise, max_epochs=30)
+    assert solution.best_epoch > 0
+    model, generator = FittedVAE(solution.parameters), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        mean, log_var = model.encode(torch.from_numpy(fresh).double())
+        z = mean + (0.5 * log_var).exp() * torch.randn(*mean.shape, generator=generator)
+        std = model.likelihood.variance.sqrt()
+        entries = (torch.from_numpy(fresh) - model.decode(z)) / std
+        z = model.prior.sample(1000, generator)
+        drawn = model.likelihood.sample(model.decode(z), generator)
+        mean, log_var = model.encode(drawn)
+        latents = (z - mean) / (0.5 * log_var).exp()
+    for level, reach in [(0.5, 0.674), (0.9, 1.645)]:
+        for distances in entries, latents:
+            share = float((distances.abs() < reach).double().mean())
+            assert share == pytest.approx(level, abs=0.04)
+
+
+def test_few_rows_make_posteriors_wider_than_the_encoder_has_them():
+    x, fresh = np.split(linear_table(2000, 12), [60])
+    options = {"k": 6, "max_epochs": 200, "learning_rate": 0.01, "weight_decay": 0.0}
+    solution = fit(x, (64,), patience=None, **options)
+    assert solution.parameters.widening > 2
+    many = fit(fresh, (8,), patience=None, k=6, max_epochs=5)
+    assert many.parameters.widening < 1.5
 
 
 # ---------------------------------------------------------------- canonical order

@@ -61,6 +61,30 @@ def test_inside_the_range_it_is_the_network():
     same(model.decode(z), network(p).decode(z).detach())
 
 
+def test_widening_divides_the_precision_that_a_row_adds():
+    p = parameters()
+    mean, log_var = FittedVAE(p).encode(tensor(X))
+    p.widening = 2.5
+    same_mean, wider = FittedVAE(p).encode(tensor(X))
+    same(same_mean, mean.detach())
+    precision = 1 + ((-log_var).exp() - 1) / 2.5
+    same((-wider).exp(), precision.detach(), rtol=1e-9)
+
+
+def test_widening_is_right_where_the_noise_was_taken_too_small():
+    """Of a linear VAE the posterior is known, whatever the noise."""
+    p = parameters(hidden=(), spoilt=0.0)
+    linear = p.linear
+    p.x_range, p.z_range = (
+        np.array([[-np.inf], [np.inf]]),
+        np.array([[-np.inf], [np.inf]]),
+    )
+    p.widening = 3.0
+    _, found = FittedVAE(p).encode(tensor(X[:1]))
+    wider = linear.with_noise(3.0 * linear.noise_variance)
+    same(found[0], wider.log_var, rtol=1e-6)
+
+
 @pytest.mark.parametrize("distance", [1e-9, 1.0, 1e9])
 def test_beyond_the_range_it_goes_on_along_the_linear_vae(distance):
     p = parameters()
