@@ -324,6 +324,20 @@ def test_samples_are_more_like_the_rows_than_draws_from_a_standard_normal(clumpe
     assert clumped.score(new) > plain.score(new) + 0.1
 
 
+def test_the_latent_line_between_rows_is_likelier_than_the_straight_one(bent):
+    X = bow(300, seed=5)
+    first, second = X[::2], X[1::2]
+    Z = bent.transform(first), bent.transform(second)
+    share = np.linspace(0.1, 0.9, 9)[:, None, None]
+    latent = ((1 - share) * Z[0] + share * Z[1]).reshape(-1, 1)
+    straight = ((1 - share) * first + share * second).reshape(-1, 2)
+    gain = bent.score_samples(bent.inverse_transform(latent))
+    gain -= bent.score_samples(straight)
+    by_pair = gain.reshape(9, -1).mean(axis=0)
+    assert by_pair.mean() > 0.5
+    assert (by_pair > -0.1).mean() > 0.95
+
+
 # ----------------------------------------------------------------- better than PCA
 
 
