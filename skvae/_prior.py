@@ -44,6 +44,12 @@ class NormalMixture:
         constant = 0.5 * means.shape[1] * log(2 * pi)
         self._log_height = weights.log() - log_det - constant
 
+    def arguments(self):
+        """Return what makes the same mixture, as arrays."""
+        return tuple(
+            part.numpy() for part in (self.weights, self.means, self.covariances)
+        )
+
     def log_joint(self, z):  # (n, k) -> (n, m)
         """Log-density of each row and component, in nats."""
         whitened = torch.addmm(-self._centre, z, self._whiten)

@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._bounds import spread_normal
 from skvae._dimension import fewest_components
-from skvae._fitting import TELLING_ROWS, fit_vae
+from skvae._fitting import fit_vae
+from skvae._held_out import TELLING_ROWS
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes, is_integer

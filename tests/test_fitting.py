@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvae import _fitting
+from skvae import _fitting, _held_out
 from skvae._anchor import CrossFit, fit_linear_vae, least_noise
 from skvae._bounds import kl_divergence, spread_normal
 from skvae._fitting import NOISE_FLOOR, fit_vae
@@ -188,7 +188,7 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
 
 @pytest.mark.parametrize(("noise", "kept"), [("spherical", False), ("diag", True)])
 def test_where_pca_is_the_yardstick_r2_must_not_fall(noise, kept, monkeypatch):
-    monkeypatch.setattr(_fitting, "R2_TOLERANCE", -10.0)  # no gain is enough
+    monkeypatch.setattr(_held_out, "R2_TOLERANCE", -10.0)  # no gain is enough
     solution = fit(curved_table(), noise=noise, max_epochs=60, learning_rate=0.01)
     assert (solution.best_epoch > 0) == kept
 
