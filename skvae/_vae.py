@@ -502,7 +502,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         The importance-weighted bound [1]_ on log p(x), with fixed draws that all rows
         share: it is deterministic and no row depends on its neighbours. The part of
-        p(x) that is the linear model's, see `network_weight_`, is exact.
+        p(x) that is the linear model's, see `network_weight_`, is exact, unless
+        ``scaling="quantile"`` found values that many rows share.
 
         Parameters
         ----------
