@@ -4,7 +4,9 @@ import numpy as np
 import torch
 
 from skvae._anchor import fit_readout, principal_axes
+from skvae._linalg import product
 from skvae._model import FittedVAE
+from skvae._threads import one_thread
 
 CHUNK_ROWS = 2048
 SUMMARY_ROWS = 20_000  # that the read-out of fewer components is fitted to
@@ -15,7 +17,8 @@ def fewest_components(x, share, n_held_out, fit):
 
     As many as PCA needs are fitted first. The components of a fit are ordered by what
     they carry: where the first few suffice, the others held at their mean, one less
-    than those is fitted next, until a fit falls short.
+    than those is fitted next, until a fit falls short. Where even the first does, as
+    noise by column or `beta` may have it, half as many again are fitted next.
 
     Parameters
     ----------
@@ -32,14 +35,27 @@ def fewest_components(x, share, n_held_out, fit):
     int
     """
     held_out, rest = x[:n_held_out].astype(np.float64), x[n_held_out:]
-    enough = k = _first(_r2_of_pca(rest, held_out) >= share)
-    while k and len(rest) > 1:
-        r2 = _truncated_r2(FittedVAE(fit(rest, k)), rest[:SUMMARY_ROWS], held_out)
-        if r2(k) < share:
-            break
-        enough = _fewest(r2, k, share)
-        k = enough - 1
-    return enough
+    most = min(rest.shape)
+
+    def fitted_r2(k):
+        return _truncated_r2(FittedVAE(fit(rest, k)), rest[:SUMMARY_ROWS], held_out)
+
+    with one_thread():
+        k = _first(_r2_of_pca(rest, held_out) >= share)
+        if len(rest) == 1:
+            return k
+        r2, short = fitted_r2(k), 0
+        while r2(k) < share and k < most:
+            short, k = k, min(k + k // 2 + 1, most)
+            r2 = fitted_r2(k)
+        enough = k
+        while r2(k) >= share:
+            enough = _fewest(r2, k, share)
+            k = enough - 1
+            if k <= short:
+                break
+            r2 = fitted_r2(k)
+        return enough
 
 
 def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
@@ -47,7 +63,7 @@ def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
     center, directions = principal_axes(rest)
     centred = held_out - center
     total = np.square(centred).sum()
-    explained = np.square(centred @ directions.T).sum(axis=0).cumsum()
+    explained = np.square(product(centred, directions.T)).sum(axis=0).cumsum()
     return _r2(total - explained, total)
 
 
@@ -79,7 +95,7 @@ def _truncated_r2(model, rest, held_out):
             residual = rest - decode(z_rest).numpy()
             readout = fit_readout(z_rest[:, :k].numpy(), residual)
             residual = held_out - decode(z_held_out).numpy()
-        residual -= readout[0] + z_held_out[:, :k].numpy() @ readout[1:]
+        residual -= readout[0] + product(z_held_out[:, :k].numpy(), readout[1:])
         deviations = held_out - rest.mean(axis=0, dtype=np.float64)
         return _r2(np.square(residual).sum(), np.square(deviations).sum())
 

@@ -176,7 +176,7 @@ class HeldOut:
             model.widening = widening
             return float(elbo(model, model.likelihood, x, noise)[0].mean())
 
-        return max(WIDENINGS, key=score)
+        return max(WIDENINGS, key=score) if self.beta else 1.0
 
     @torch.no_grad()
     def weight(self, parameters):

@@ -14,8 +14,9 @@ from scipy.special import ndtr, ndtri
 POINT_ROWS, POINT_SHARE = 3, 0.01  # at least so many rows make a value a point mass
 CELL_ROWS, MOST_CELLS = 20, 200  # of the values that are none
 MOST_VALUES = 10_000  # that are remembered of a column
+LEAST_GAP = 1e-290  # smaller ones have no slope that is finite
 DECIMALS = range(-6, 7)
-APART = 1e-15  # share of a column's largest value by which values differ, or are one
+APART = 1  # spacing of floats: values no more than that apart count as one
 
 
 class Marginal:
@@ -110,8 +111,10 @@ def fit_marginal(x):
     dict
         The arguments of a `Marginal`.
     """
-    decimals = _decimals(x)
+    decimals, is_double = _decimals(x), x.dtype == np.float64
     x, n = x.astype(np.float64), len(x)
+    if decimals is not None and not is_double:
+        x = np.round(x, decimals)  # what single precision stands for
     values, counts = _distinct(x)
     is_point = counts >= max(POINT_ROWS, POINT_SHARE * n)
     is_point |= len(values) == 1
@@ -119,7 +122,7 @@ def fit_marginal(x):
     last = np.append(first[1:] - 1, len(values) - 1)
     is_point = is_point[first]
     inner = (values[last[:-1]] + values[first[1:]]) / 2
-    reach = np.full(2, max(0.5, APART * abs(values[0])))  # of a constant
+    reach = np.full(2, max(0.5, 1e-9 * abs(values[0])))  # of a constant
     if len(inner):
         reach = np.abs(values[[0, -1]] - inner[[0, -1]])
     ends = values[[0, -1]] + [-1, 1] * reach * is_point[[0, -1]]
@@ -137,7 +140,7 @@ def fit_marginal(x):
 def _distinct(x):
     """Return the distinct values, and how many rows have each."""
     values, counts = np.unique(x, return_counts=True)
-    least = APART * np.abs(values).max()
+    least = np.maximum(APART * np.spacing(np.abs(values)), LEAST_GAP)
     first = np.flatnonzero(np.diff(values, prepend=-np.inf) > least)
     return values[first], np.add.reduceat(counts, first)
 

@@ -603,7 +603,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if warm:
             check_entries(X, self._column_names(), self.mean_, self.scale_)
         else:
-            self._fit_scaling(X, integer_dtype)
+            self._fit_scaling(X)
+        self._integer_dtype = integer_dtype
+        self._log_slope = self._mean_log_slope(X)
         random_state = _random_state(self.random_state)
         seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
         x = scale_rows(X, self._scaling, np.float32, order)
@@ -619,14 +621,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._remember(solution)
         self._warn_of(solution)
 
-    def _fit_scaling(self, X, integer_dtype):
+    def _fit_scaling(self, X):
         self.mean_, self.scale_, self._marginals = fit_scaling(X, self.scaling)
         self._scaling = make_scaling(self.mean_, self.scale_, self._marginals)
-        self._integer_dtype = integer_dtype
-        # What a log-density gains on its way to the units of X, on average.
-        self._log_slope = float(
-            _map_rows(self._scaling.log_slope, X, np.float64).mean()
-        )
+
+    def _mean_log_slope(self, X):
+        """Return what a log-density gains on its way to the units of X, on average."""
+        return float(_map_rows(self._scaling.log_slope, X, np.float64).mean())
 
     def _fit_vae(self, x, n_components, seed, settings, start=None, intervals=None):
         """Fit to scaled rows in random order."""
@@ -797,7 +798,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X = self._scaling.backward(x.numpy())
         if self._integer_dtype:
             domain = np.iinfo(self._integer_dtype)
-            X = X.clip(domain.min, domain.max)
+            largest = float(domain.max)
+            if largest > domain.max:  # 2**63 is a float, and no int64
+                largest = np.nextafter(largest, 0)
+            X = X.clip(domain.min, largest)
         return X
 
     # --------------------------------------------------------------- scikit-learn

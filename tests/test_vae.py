@@ -632,6 +632,27 @@ def test_an_array_of_integers_comes_back_as_one(make_vae):
     assert vae.fit(X / 1).sample(3).dtype == np.float64
 
 
+def test_the_largest_integers_do_not_turn_negative(make_vae):
+    X = np.random.default_rng(0).integers(0, 100, (300, 2))
+    X[:30, 0] = 2**63 - 1
+    vae = make_vae(scaling="quantile", hidden_layer_sizes=(), n_components=1).fit(X)
+    drawn = vae.sample(1000, random_state=0)[:, 0]
+    assert drawn.min() >= 0
+    assert drawn.max() > 2**62
+
+
+@pytest.mark.filterwarnings("ignore:No component carries more")
+def test_a_warm_start_takes_the_units_and_the_kind_of_its_rows(make_vae):
+    X = np.exp(2 * np.random.default_rng(0).normal(size=(500, 2)))
+    vae = make_vae(scaling="quantile", warm_start=True, n_components=1).fit(X)
+    few = X[X[:, 0] < 0.3]
+    vae.fit(few)
+    assert vae.best_validation_score_ == pytest.approx(vae.score(few), abs=1)
+    vae.fit(few.round().astype(int))
+    assert vae.sample(2).dtype == int
+    assert vae.fit(few).sample(2).dtype == float
+
+
 def test_no_quantile_score_depends_on_the_rows_beside(of_quantiles, uneven):
     together = of_quantiles.score_samples(uneven[:9])
     alone = [of_quantiles.score_samples(row[None])[0] for row in uneven[:9]]
