@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from skvae._linalg import eigh, left_singular_vectors, product, solve
 
 CHUNK_ROWS = 4096
+MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,10 @@ def _ppca(x, center, n_components, least):
 
 
 def _factor_analysis(x, center, n_components, least, max_iter=200):
-    """Joreskog (1967): profile the loadings out, optimise the log noise variances."""
+    """Joreskog (1967): profile the loadings out, optimise the log noise variances.
+
+    The likelihood has several maxima, so the better of two is taken.
+    """
     n, n_features = x.shape
     scatter = _scatter(x, center, n)
     is_root = n < n_features
@@ -173,16 +177,19 @@ def _factor_analysis(x, center, n_components, least, max_iter=200):
         return value, ((w**2).sum(axis=0) + psi - diagonal) / psi
 
     unexplained = 1 / np.maximum(_pseudo_inverse_diagonal(scatter), 1e-12)
-    start = (1 - 0.5 * k / n_features) * unexplained
-    found = minimize(
-        objective,
-        np.log(np.clip(start, 2 * least, variance)),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.log(np.column_stack([least, variance])),
-        options={"maxiter": max_iter},
-    )
-    psi = np.exp(found.x)
+    starts = [(1 - 0.5 * k / n_features) * unexplained, variance]  # two may end apart
+    found = [
+        minimize(
+            objective,
+            np.log(np.clip(start, 2 * least, variance)),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.log(np.column_stack([least, variance])),
+            options={"maxiter": max_iter},
+        )
+        for start in starts[: 2 if n_features <= MOST_COLUMNS_TWICE else 1]
+    ]
+    psi = np.exp(min(found, key=lambda result: result.fun).x)
     return loadings(psi)[0], psi
 
 
