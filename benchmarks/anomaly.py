@@ -52,7 +52,7 @@ AUC is the area under the ROC curve, AP the average precision: more is better.""
 
 def main():
     parser = argument_parser(__doc__)
-    parser.set_defaults(tables=WITH_CLASSES, seeds=3)
+    parser.set_defaults(tables=WITH_CLASSES)
     args = parser.parse_args()
     if args.output is None and args == parser.parse_args([]):
         args.output = OUTPUT
