@@ -5,8 +5,6 @@
 ``--output`` names a file.
 """
 
-import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -14,11 +12,16 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
-from sampling import MIXTURE_SIZES, argument_parser
+from sampling import (
+    MIXTURE_SIZES,
+    argument_parser,
+    finish,
+    likeliest_mixture,
+    run_all,
+)
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
@@ -56,17 +59,8 @@ def main():
     args = parser.parse_args()
     if args.output is None and args == parser.parse_args([]):
         args.output = OUTPUT
-    start, runs = time.perf_counter(), []
     jobs = [joblib.delayed(run)(name, args.seeds) for name in args.tables]
-    parallel = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)
-    for i, found in enumerate(parallel(jobs), 1):
-        runs += found
-        seconds = time.perf_counter() - start
-        print(f"{seconds:5.0f} s, {i}/{len(jobs)} tables", file=sys.stderr, flush=True)
-    text = report(pd.DataFrame(runs), args)
-    print(text)
-    if args.output is not None:
-        args.output.write_text(text + "\n", encoding="utf-8")
+    finish(report(run_all(jobs), args), args.output)
 
 
 # The methods: training rows and a seed -> a function of rows, high for anomalies.
@@ -109,13 +103,7 @@ def lof(x, seed):
 
 
 def mixture(x, seed):
-    seen, held_out = train_test_split(x, test_size=0.1, random_state=seed)
-    fits = [
-        GaussianMixture(size, random_state=seed).fit(seen)
-        for size in MIXTURE_SIZES
-        if size <= len(seen)
-    ]
-    best = max(fits, key=lambda fit: fit.score(held_out))
+    best = likeliest_mixture(x, seed)
     return lambda new: -best.score_samples(new)
 
 

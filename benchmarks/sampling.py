@@ -35,6 +35,7 @@ from tables import HALVES, NAMES, load
 from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
+from skvae._report import rank_correlations
 
 OUTPUT = Path(__file__).parent / "results" / "sampling.txt"
 MAX_ROWS, MAX_COLUMNS = 2_000, 100
@@ -80,16 +81,24 @@ def main():
         for name in args.tables
         for seed in range(args.seeds)
     ]
+    finish(report(run_all(jobs), args), args.output)
+
+
+def run_all(jobs):
+    """Run jobs, as many at a time as there are cores; return their rows."""
     parallel = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)
-    start, runs = time.perf_counter(), []
+    start, rows = time.perf_counter(), []
     for i, found in enumerate(parallel(jobs), 1):
-        runs += found
+        rows += found
         seconds = time.perf_counter() - start
         print(f"{seconds:5.0f} s, {i}/{len(jobs)} runs", file=sys.stderr, flush=True)
-    text = report(pd.DataFrame(runs), args)
+    return pd.DataFrame(rows)
+
+
+def finish(text, output):
     print(text)
-    if args.output is not None:
-        args.output.write_text(text + "\n", encoding="utf-8")
+    if output is not None:
+        output.write_text(text + "\n", encoding="utf-8")
 
 
 def argument_parser(doc):
@@ -115,16 +124,18 @@ def standard(frame, n, seed):
 
 def mixture(frame, n, seed, scaler=None, sizes=MIXTURE_SIZES):
     scaler = (scaler or StandardScaler()).fit(frame.to_numpy())
-    x, held_out = train_test_split(
-        scaler.transform(frame.to_numpy()), test_size=0.1, random_state=seed
-    )
+    best = likeliest_mixture(scaler.transform(frame.to_numpy()), seed, sizes)
+    return scaler.inverse_transform(best.sample(n)[0])
+
+
+def likeliest_mixture(x, seed, sizes=MIXTURE_SIZES):
+    """Fit mixtures to most rows; return the one that suits the others best."""
+    seen, held_out = train_test_split(x, test_size=0.1, random_state=seed)
     fits = []
     for size in sizes:
         with contextlib.suppress(ValueError):  # more components than the rows allow
-            fits.append(GaussianMixture(size, random_state=seed).fit(x))
-    best = max(fits, key=lambda fit: fit.score(held_out))
-    best.set_params(random_state=seed)
-    return scaler.inverse_transform(best.sample(n)[0])
+            fits.append(GaussianMixture(size, random_state=seed).fit(seen))
+    return max(fits, key=lambda fit: fit.score(held_out))
 
 
 def mixture_on_quantiles(frame, n, seed, sizes=MIXTURE_SIZES):
@@ -228,7 +239,7 @@ def measure(draw, train, test, task, seed):
         "KS": np.mean(
             [ks_2samp(a, b).statistic for a, b in zip(few.T, test.T, strict=True)]
         ),
-        "corr": np.abs(rank_correlation(many) - rank_correlation(train)).mean(),
+        "corr": np.abs(rank_correlations(many) - rank_correlations(train)).mean(),
         "DCR": closest(few, train) / closest(test, train),
     }
 
@@ -253,12 +264,6 @@ def tstr(drawn, train, test, y_is_class):
         return max(model.fit(X, y).score(test[:, :-1], test[:, -1]), 0.0)
 
     return score(drawn) - score(train)
-
-
-def rank_correlation(X):
-    with np.errstate(invalid="ignore", divide="ignore"):  # constant columns
-        found = np.corrcoef(pd.DataFrame(X).rank().to_numpy(), rowvar=False)
-    return np.nan_to_num(found)[np.triu_indices(X.shape[1], 1)]
 
 
 def closest(rows, train):

@@ -4,12 +4,10 @@ import numpy as np
 import torch
 
 from skvae._anchor import fit_readout, principal_axes
+from skvae._held_out import SUMMARY_ROWS, by_chunks
 from skvae._linalg import product
 from skvae._model import FittedVAE
 from skvae._threads import one_thread
-
-CHUNK_ROWS = 2048
-SUMMARY_ROWS = 20_000  # that the read-out of fewer components is fitted to
 
 
 def fewest_components(x, share, n_held_out, fit):
@@ -85,19 +83,21 @@ def _truncated_r2(model, rest, held_out):
     """Return a function: the held-out R2 of the first components alone."""
     z_rest, z_held_out = (_encode(model, rows) for rows in (rest, held_out))
     center = z_rest.mean(dim=0)
+    deviations = held_out - rest.mean(axis=0, dtype=np.float64)
+    total = np.square(deviations).sum()
 
     def r2(k):
         def decode(z):
             z = torch.cat([z[:, :k], center[k:].expand(len(z), -1)], dim=1)
-            return torch.cat([model.decode(part) for part in z.split(CHUNK_ROWS)])
+            (decoded,) = by_chunks(lambda z: (model.decode(z),), z)
+            return decoded
 
         with torch.inference_mode():
             residual = rest - decode(z_rest).numpy()
             readout = fit_readout(z_rest[:, :k].numpy(), residual)
             residual = held_out - decode(z_held_out).numpy()
         residual -= readout[0] + product(z_held_out[:, :k].numpy(), readout[1:])
-        deviations = held_out - rest.mean(axis=0, dtype=np.float64)
-        return _r2(np.square(residual).sum(), np.square(deviations).sum())
+        return _r2(np.square(residual).sum(), total)
 
     return r2
 
@@ -108,5 +108,5 @@ def _r2(residual, total):
 
 
 def _encode(model, x):
-    parts = torch.from_numpy(np.asarray(x, np.float64)).split(CHUNK_ROWS)
-    return torch.cat([model.encode(part)[0] for part in parts])
+    mean, _ = by_chunks(model.encode, torch.from_numpy(np.asarray(x, np.float64)))
+    return mean

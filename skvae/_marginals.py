@@ -16,7 +16,6 @@ CELL_ROWS, MOST_CELLS = 20, 200  # of the values that are none
 MOST_VALUES = 10_000  # that are remembered of a column
 LEAST_GAP = 1e-290  # smaller ones have no slope that is finite
 DECIMALS = range(-6, 7)
-APART = 1  # spacing of floats: values no more than that apart count as one
 
 
 class Marginal:
@@ -138,9 +137,12 @@ def fit_marginal(x):
 
 
 def _distinct(x):
-    """Return the distinct values, and how many rows have each."""
+    """Return the distinct values, and how many rows have each.
+
+    Neighbouring floats count as one: nothing lies between them.
+    """
     values, counts = np.unique(x, return_counts=True)
-    least = np.maximum(APART * np.spacing(np.abs(values)), LEAST_GAP)
+    least = np.maximum(np.spacing(np.abs(values)), LEAST_GAP)
     first = np.flatnonzero(np.diff(values, prepend=-np.inf) > least)
     return values[first], np.add.reduceat(counts, first)
 

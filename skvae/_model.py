@@ -14,6 +14,7 @@ Its z has a prior that was fitted to the posteriors (`_prior.py`).
 """
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from math import log
 
 import numpy as np
@@ -130,9 +131,12 @@ class FittedVAE:
         """As `log_density`, of the linear VAE's part: exact where no entry is wide."""
         if intervals is None:
             return torch.from_numpy(self.fallback.log_density(x.numpy()))
-        vae = linear_network(self.fallback, self.network.architecture)
-        arguments = vae, self.fallback_likelihood, x, noise, standard_normal
-        return self._bound(*arguments, intervals)
+        arguments = self._fallback_network, self.fallback_likelihood, x, noise
+        return self._bound(*arguments, standard_normal, intervals)
+
+    @cached_property
+    def _fallback_network(self):
+        return linear_network(self.fallback, self.network.architecture)
 
     def _bound(self, vae, likelihood, x, noise, log_prior, intervals):
         if intervals is not None:

@@ -267,14 +267,14 @@ def _notes(n_held_out, vae):
 def _distances(rows, held_out):
     held_out = held_out.to_numpy()
     pairs = zip(rows.T, held_out.T, strict=True)
-    gaps = np.abs(_rank_correlations(rows) - _rank_correlations(held_out))
+    gaps = np.abs(rank_correlations(rows) - rank_correlations(held_out))
     return Distances(
         by_column=np.array([ks_2samp(a, b).statistic for a, b in pairs]),
         correlations=gaps.mean() if gaps.size else 0.0,
     )
 
 
-def _rank_correlations(X):
+def rank_correlations(X):
     """Of every two columns; 0 with one that is constant."""
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.corrcoef(rankdata(X, axis=0), rowvar=False)
