@@ -21,7 +21,7 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
     Parameters
     ----------
     vae : VAE
-    likelihood : Gaussian
+    likelihood : Gaussian or VaryingGaussian
     x : Tensor of shape (n, d)
     noise : Tensor of shape (n, k)
         Standard normal draws; zeros decode the posterior mean.
@@ -34,8 +34,9 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
     decoded : Tensor of shape (n, d)
     """
     mean, log_var = vae.encode(x)
-    decoded = vae.decode(mean + (0.5 * log_var).exp() * noise)
-    reconstruction = likelihood.log_prob(x, decoded).sum(dim=1)
+    z = mean + (0.5 * log_var).exp() * noise
+    decoded = vae.decode(z)
+    reconstruction = likelihood.given(z).log_prob(x, decoded).sum(dim=1)
     return reconstruction - beta * kl_divergence(mean, log_var).sum(dim=1), decoded
 
 
@@ -59,7 +60,7 @@ def importance_weighted_bound(
     Parameters
     ----------
     vae : VAE
-    likelihood : Gaussian
+    likelihood : Gaussian or VaryingGaussian
     x : Tensor of shape (n, d)
     noise : Tensor of shape (n_draws, k)
         Standard normal draws, the same for every row. More draws tighten the bound.
@@ -100,11 +101,11 @@ def _log_importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise)
     """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
     n, (n_draws, k) = len(x), noise.shape
     z = mean + (0.5 * log_var).exp() * noise[:, None, :]
-    z = z.reshape(-1, k)  # draw by draw
-    decoded = vae.decode(z).reshape(n_draws, n, -1)
-    log_likelihood = likelihood.log_prob(x, decoded).sum(dim=2)
+    rows = z.reshape(-1, k)  # draw by draw
+    decoded = vae.decode(rows).reshape(n_draws, n, -1)
+    log_likelihood = likelihood.given(z).log_prob(x, decoded).sum(dim=2)
     log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
-    return log_likelihood + log_prior(z).reshape(n_draws, n) - log_q
+    return log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
 
 
 def spread_normal(n_draws, n_components):

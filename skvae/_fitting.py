@@ -106,7 +106,7 @@ def fit_vae(
             solution = fitter.early_stopped()
         else:
             solution = fitter.all_rows()
-        _put_in_order(x, solution, seed)
+        _put_in_order(x, solution, fitter.held_out)
         return solution
 
 
@@ -256,6 +256,8 @@ class _Fitter:
         vae = VAE(self.architecture, record.flat)
         noise_variance = self.held_out.noise(vae, start.likelihood.variance)
         parameters = self._parameters(start, record.flat, noise_variance)
+        if self.gains_columns:
+            parameters.dispersion = self.held_out.dispersion(parameters)
         parameters.prior = self.held_out.prior(parameters)
         parameters.widening = self.held_out.widening(FittedVAE(parameters))
         parameters.network_weight = self.held_out.weight(parameters)
@@ -310,8 +312,8 @@ def _with_history(solution, record: Record):
 
 
 @torch.no_grad()
-def _put_in_order(x, solution, seed):
-    """Order components by their nats, sign them; fit the read-out and the prior.
+def _put_in_order(x, solution, held_out):
+    """Order components by their nats, sign them; fit to all rows what goes with them.
 
     A component's sign makes it grow with the column that it covaries with most.
     """
@@ -338,10 +340,12 @@ def _put_in_order(x, solution, seed):
     residual = rows - decoded
     parameters.readout = fit_readout(mean.numpy(), residual.numpy())
     if parameters.prior is not None:
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(held_out.seed)
         z = draw_posteriors(parameters, x, generator).flatten(0, 1)
         size = len(parameters.prior[0]) - 1  # N(0, I) is the last
         parameters.prior = fit_mixture(z, size, generator).arguments()
+    if parameters.dispersion is not None:
+        parameters.dispersion = held_out.refit_dispersion(parameters)
 
 
 def _set_ranges(parameters, x, mean, log_var):

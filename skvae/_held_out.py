@@ -9,7 +9,8 @@ import torch
 
 from skvae._anchor import fit_readout, least_noise
 from skvae._bounds import elbo, spread_normal, standard_normal
-from skvae._likelihoods import IntervalGaussian
+from skvae._dispersion import RIDGES, fit_dispersion
+from skvae._likelihoods import Gaussian, IntervalGaussian, VaryingGaussian
 from skvae._model import FittedVAE, stacking_weight
 from skvae._network import VAE
 from skvae._prior import likeliest_mixture
@@ -24,7 +25,8 @@ TELLING_DRAWS = 32
 TELLING_ROWS_AT_A_TIME = 64
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 WIDENINGS = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
-PRIOR_DRAWS = 3_000  # of z, that its prior is fitted to; about half if rows are fewer
+PRIOR_DRAWS = 3_000  # of z, at least, that its prior is fitted to
+MOST_DECODED = 1_000_000  # entries, that the dispersion is fitted to
 
 
 class HeldOut:
@@ -150,6 +152,50 @@ class HeldOut:
         found = factors[torch.stack(fits).argmax(dim=0)]
         return torch.where((high > low).any(dim=0), found, 1.0).numpy()
 
+    @torch.no_grad()
+    def dispersion(self, parameters):
+        """Return how these rows would have the noise vary with z; None: not at all."""
+        telling = self.rows[:TELLING_ROWS]
+        z, decoded, x = self._decoded(parameters, telling)
+        variance = torch.from_numpy(parameters.noise_variance)
+        constant, observed = Gaussian(variance), x
+        if self.intervals is not None:
+            constant, observed = constant.of_intervals(), self.intervals[: len(x)]
+        before = constant.log_prob(observed, decoded).sum(dim=2)
+        best, best_gain, found = None, 0.0, None
+        seen = self._errors_at(parameters, self.rest)
+        for ridge in RIDGES:
+            found = fit_dispersion(*seen, ridge, start=found)
+            varying = VaryingGaussian(variance, found, type(constant)).given(z)
+            gain = (varying.log_prob(observed, decoded).sum(dim=2) - before).mean(dim=0)
+            if gain.mean() <= best_gain or not _exceeds_chance(gain):
+                break
+            best, best_gain = found, gain.mean()
+        return None if best is None else best.arguments()
+
+    @torch.no_grad()
+    def refit_dispersion(self, parameters):
+        """Return it fitted to all rows, which may be flattered: its shape counts."""
+        _, ridge = parameters.dispersion
+        errors = self._errors_at(parameters, self.x)
+        return fit_dispersion(*errors, ridge).arguments()
+
+    def _errors_at(self, parameters, rows):
+        """Draw z; return them and the squared errors there, none below the floor."""
+        z, decoded, x = self._decoded(parameters, rows)
+        least = torch.from_numpy(self._least_noise())
+        return z, (x - decoded).square_().maximum(least)
+
+    def _decoded(self, parameters, rows):
+        """Draw z of some rows; return them, what they decode to, and the rows."""
+        x = rows.cpu().numpy()
+        n_draws = min(max(MOST_DECODED // x.shape[1], 1), PRIOR_DRAWS)
+        generator = torch.Generator().manual_seed(self.seed)
+        z = draw_posteriors(parameters, x, generator, n_draws)
+        decode = FittedVAE(parameters).decode
+        (decoded,) = by_chunks(lambda z: (decode(z),), z.flatten(0, 1))
+        return z, decoded.unflatten(0, z.shape[:2]), torch.from_numpy(x[: z.shape[1]])
+
     # -------------------------------------------------------------------- the density
 
     @torch.no_grad()
@@ -209,10 +255,10 @@ def encode_some(parameters, x):
     return rows, *by_chunks(vae.encode, rows)
 
 
-def draw_posteriors(parameters, x, generator):  # -> (n_times, n, k)
-    """Draw z of some rows; more than once where they are few."""
-    _, mean, log_var = encode_some(parameters, x[:PRIOR_DRAWS])
-    n_times = max(1, PRIOR_DRAWS // 2 // len(mean))
+def draw_posteriors(parameters, x, generator, n_draws=PRIOR_DRAWS):
+    """Draw z of some rows, (n_times, n, k); more than once where they are few."""
+    _, mean, log_var = encode_some(parameters, x[:n_draws])
+    n_times = -(-n_draws // len(mean))
     noise = torch.empty(n_times, *mean.shape, dtype=torch.float64, device="cpu")
     noise.normal_(generator=generator)
     return mean.double() + (0.5 * log_var.double()).exp() * noise

@@ -13,7 +13,7 @@ class Gaussian:
 
     Parameters
     ----------
-    variance : Tensor of shape (d,)
+    variance : Tensor of shape (d,), or (..., n, d) where nothing refits it
         Noise variance of each column.
     floor : float or Tensor of shape (d,)
         The least variance that `refit` and `track` set.
@@ -23,7 +23,7 @@ class Gaussian:
         Added to mean squared errors: how far what an entry stands for is from it.
     """
 
-    def __init__(self, variance, *, floor, shared, within=None):
+    def __init__(self, variance, *, floor=0.0, shared=False, within=None):
         self.variance = variance
         self.floor = floor
         self.shared = shared
@@ -31,6 +31,14 @@ class Gaussian:
         self._error, self._precision = variance.new_empty(2, len(variance))
         self._mean = variance.new_empty(())
         self._column = variance.new_tensor(1 / len(variance))
+
+    def given(self, z):
+        """Return the block at z, here the same everywhere."""
+        return self
+
+    def of_intervals(self):
+        """Return the block that is told the interval in which each entry lies."""
+        return IntervalGaussian(self.variance)
 
     def log_prob(self, x, decoded):  # (n, d), (n, d) -> (n, d)
         """Log-density of each entry in nats."""
@@ -103,6 +111,34 @@ class Gaussian:
         )
 
 
+class VaryingGaussian:
+    """Numeric columns whose variance depends on z.
+
+    Parameters
+    ----------
+    variance : Tensor of shape (d,)
+        Mean noise variance of each column.
+    dispersion : Dispersion
+    block : callable
+        Makes the block at z from its variances.
+    """
+
+    def __init__(self, variance, dispersion, block):
+        self.variance, self._dispersion, self._block = variance, dispersion, block
+
+    def given(self, z):  # (..., k) -> block of variances (..., d)
+        """Return the block at z."""
+        return self._block(self.variance * self._dispersion.factor(z))
+
+    def of_intervals(self):
+        """Return the block that is told the interval in which each entry lies."""
+        return VaryingGaussian(self.variance, self._dispersion, IntervalGaussian)
+
+    def mean(self, decoded):
+        """Mean of each entry."""
+        return decoded
+
+
 class IntervalGaussian:
     """Numeric columns known to lie in an interval: its mass under N(decoded, variance).
 
@@ -110,11 +146,15 @@ class IntervalGaussian:
 
     Parameters
     ----------
-    variance : Tensor of shape (d,)
+    variance : Tensor of shape (d,) or (..., n, d)
     """
 
     def __init__(self, variance):
-        self._gaussian = Gaussian(variance, floor=0.0, shared=False)
+        self._gaussian = Gaussian(variance)
+
+    def given(self, z):
+        """Return the block at z, here the same everywhere."""
+        return self
 
     def log_prob(self, x, decoded):  # (n, 2, d), (..., n, d) -> (..., n, d)
         """Log-mass or log-density of each entry in nats; x: least and largest value."""
@@ -122,7 +162,7 @@ class IntervalGaussian:
         log_prob = self._gaussian.log_prob(low, decoded)
         is_wide = high > low
         columns = is_wide.any(dim=0)
-        std = self._gaussian.variance[columns].sqrt()
+        std = self._gaussian.variance[..., columns].sqrt()
         decoded = decoded[..., columns]
         low, high = ((x[:, columns] - decoded) / std for x in (low, high))
         is_right = low + high > 0  # of the mean: as precise from the other side

@@ -22,7 +22,8 @@ import torch
 
 from skvae._anchor import LinearVAE
 from skvae._bounds import importance_weighted_bound, standard_normal
-from skvae._likelihoods import Gaussian, IntervalGaussian
+from skvae._dispersion import Dispersion
+from skvae._likelihoods import Gaussian, VaryingGaussian
 from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
@@ -35,7 +36,7 @@ class Parameters:
 
     architecture: Architecture
     flat: np.ndarray  # (n_parameters,), float32
-    noise_variance: np.ndarray  # (d,)
+    noise_variance: np.ndarray  # (d,), on average over rows
     linear: LinearVAE  # that the network started from
     fallback: LinearVAE  # of all rows
     network_weight: float = 1.0  # in the density; the rest is the fallback's
@@ -43,6 +44,7 @@ class Parameters:
     z_range: np.ndarray | None = None  # (2, k): of their posteriors
     readout: np.ndarray | None = None  # (k + 1, d): corrects the decoded mean
     prior: tuple | None = None  # a NormalMixture's arguments; None is N(0, I)
+    dispersion: tuple | None = None  # a Dispersion's arguments; None is no change
     widening: float = 1.0  # by which a row says less of z than the encoder has it
 
     def to_dict(self):
@@ -68,9 +70,14 @@ class FittedVAE:
 
     def __init__(self, parameters):
         self.fallback = parameters.fallback
-        self.fallback_likelihood = _gaussian(parameters.fallback.noise_variance)
+        self.fallback_likelihood = Gaussian(_tensor(self.fallback.noise_variance))
         self.network = VAE(parameters.architecture, _tensor(parameters.flat))
-        self.likelihood = _gaussian(parameters.noise_variance)
+        self.likelihood = Gaussian(_tensor(parameters.noise_variance))
+        if parameters.dispersion is not None:
+            coefficients, ridge = parameters.dispersion
+            dispersion = Dispersion(_tensor(coefficients), ridge)
+            variance = self.likelihood.variance
+            self.likelihood = VaryingGaussian(variance, dispersion, Gaussian)
         self.network_weight = parameters.network_weight
         self.x_range = _range(parameters.x_range)
         self.z_range = _range(parameters.z_range)
@@ -140,7 +147,7 @@ class FittedVAE:
 
     def _bound(self, vae, likelihood, x, noise, log_prior, intervals):
         if intervals is not None:
-            likelihood = IntervalGaussian(likelihood.variance)
+            likelihood = likelihood.of_intervals()
         arguments = vae, likelihood, x, noise, log_prior
         return importance_weighted_bound(
             *arguments, n_first=FIRST_DRAWS, observed=intervals
@@ -157,7 +164,8 @@ class FittedVAE:
         else:
             z = torch.randn(n_network, k, **like)
         x = torch.empty(n, d, dtype=torch.float64, device="cpu")
-        x[from_network] = self.likelihood.sample(self.decode(z), generator)
+        likelihood = self.likelihood.given(z)
+        x[from_network] = likelihood.sample(self.decode(z), generator)
         z = torch.randn(n - n_network, k, **like)
         of_fallback = _tensor(self.fallback.decode(z.numpy()))
         x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
@@ -212,10 +220,6 @@ def stacking_weight(log_density, other, n_steps=200):
 def _tensor(array):
     """Copy to float64, whose rounding no batch size shows."""
     return torch.from_numpy(np.array(array, dtype=np.float64))
-
-
-def _gaussian(noise_variance):
-    return Gaussian(_tensor(noise_variance), floor=0.0, shared=False)
 
 
 def _range(bounds):
