@@ -61,7 +61,8 @@ def entries(vae, X):
     x = (X - vae.mean_) / vae.scale_
     with torch.inference_mode():
         error = x - vae._model.decode(torch.from_numpy(z)).numpy()
-    return error / np.sqrt(vae._model.likelihood.variance.numpy())
+        noise = vae._model.likelihood.given(torch.from_numpy(z))
+    return error / np.sqrt(noise.variance.numpy())
 
 
 def latents(vae, n=2_000):
@@ -71,7 +72,7 @@ def latents(vae, n=2_000):
         z = torch.randn(n, vae.n_components_, generator=generator, dtype=torch.float64)
         if model.prior:
             z = model.prior.sample(n, generator)
-        x = model.likelihood.sample(model.decode(z), generator)
+        x = model.likelihood.given(z).sample(model.decode(z), generator)
         mean, log_var = model.encode(x)
     return ((z - mean) / (0.5 * log_var).exp()).numpy()
 

@@ -10,7 +10,9 @@ import torch
 REACH = 3.0  # standard deviations of z, beyond which the variance hardly changes
 BOUND = 3.0  # of the logarithm of the factor
 RIDGES = 300.0, 30.0, 3.0  # worth so many rows that show the mean variance
-STEPS = 6
+STEPS = 5  # of which the first is the start
+LOG_CHI2 = -1.27  # mean of the logarithm of a squared standard normal
+LEAST_RATIO = 1e-3  # of a squared error to its mean, whose logarithm is looked at
 
 
 class Dispersion:
@@ -47,53 +49,52 @@ def features(z):  # (..., k) -> (..., 2 * k + 1)
 def fit_dispersion(z, error, ridge, start=None):
     """Fit to squared errors by Fisher's scoring, each column for itself.
 
-    A step is shortened while it makes the penalised likelihood worse.
-
     Parameters
     ----------
     z : Tensor of shape (n_draws, n, k)
         Draws from the posteriors of n rows.
     error : Tensor of shape (n_draws, n, d)
-        Squared errors of what they decode to; only the shape over rows matters.
+        Squared errors of what they decode to, above 0. Their mean does not count.
     ridge : float
         In rows.
     start : Dispersion, optional
-        To start from, instead of a constant variance.
+        To start from, instead of a regression of the errors' logarithms.
 
     Returns
     -------
     Dispersion
     """
     x, ratio = features(z).flatten(0, 1), error.flatten(0, 1)
-    ratio = ratio / ratio.mean(dim=0).clamp(min=torch.finfo(ratio.dtype).tiny)
+    ratio = ratio / ratio.mean(dim=0)
     penalty = torch.full_like(x[0], ridge * len(z))[:, None]
     penalty[0] = 0
-    factor = torch.linalg.cholesky(x.T @ x + torch.diag(penalty[:, 0]))
-    best = x.new_zeros(x.shape[1], ratio.shape[1])
-    if start is not None:
-        best = start.coefficients
+    information = torch.linalg.cholesky(x.T @ x + torch.diag(penalty[:, 0]))
 
     def evaluate(coefficients):
         log_factor = _bounded(x @ coefficients)
-        scaled = ratio * (-log_factor).exp()
-        loss = (scaled + log_factor).sum(dim=0)
-        loss += (penalty * coefficients.square()).sum(dim=0)
-        return log_factor, scaled, loss
+        excess = (ratio * (-log_factor).exp()).sub_(1)
+        loss = (excess + log_factor).sum(dim=0)
+        return excess, loss + 0.5 * (penalty * coefficients.square()).sum(dim=0)
 
-    log_factor, scaled, loss = evaluate(best)
-    length = torch.ones_like(loss)
+    if start is None:
+        log_ratio = ratio.clamp(min=LEAST_RATIO).log() - LOG_CHI2
+        first = torch.cholesky_solve(x.T @ log_ratio, information)
+    else:
+        first = start.coefficients
+    best = torch.zeros_like(first)
+    excess, loss = evaluate(best)
+    tried = first
+    length = torch.full_like(loss, 4.0)  # 1 even where 0 is the better start
     for _ in range(STEPS):
-        slope = 1 - (log_factor / BOUND).square()
-        gradient = x.T @ ((scaled - 1) * slope) - penalty * best
-        tried = best + length * torch.cholesky_solve(gradient, factor)
-        found = evaluate(tried)
-        better = found[2] < loss
+        new_excess, new_loss = evaluate(tried)
+        better = new_loss < loss
         best = torch.where(better, tried, best)
-        log_factor, scaled, loss = (
-            torch.where(better, new, old)
-            for new, old in zip(found, (log_factor, scaled, loss), strict=True)
-        )
-        length = torch.where(better, length, length / 4)
+        excess = torch.where(better, new_excess, excess)
+        loss = torch.where(better, new_loss, loss)
+        length = torch.where(better, length, length / 4).clamp(max=1)
+        # As if unbounded: where the bound is reached the exact gradient is 0.
+        gradient = x.T @ excess - penalty * best
+        tried = best + length * torch.cholesky_solve(gradient, information)
     return Dispersion(best, ridge)
 
 

@@ -173,13 +173,13 @@ class _Fitter:
     def early_stopped(self):
         """Train until held-out rows improve no more; keep what suited them best."""
         start = self._start(self.held_out.rest)
-        record = self._train(start, self.held_out.rest, self.held_out.rows)
+        record = self._train(start, self.held_out.rest, self.held_out.inside)
         may_fall_back = self.start is None and self.settings.beta == 1
         if may_fall_back and not self._improves(start, record):
             record.best_epoch, record.best_score = 0, record.start_score
             solution = self.closed_form()
             if self.gains_columns:
-                self._give_prior(solution.parameters, start)
+                self._refine(solution.parameters, start)
             return _with_history(solution, record)
         solution = self._solution(start, record)
         solution.parameters.fallback = self._fit_linear(self.x)
@@ -263,15 +263,16 @@ class _Fitter:
         parameters.network_weight = self.held_out.weight(parameters)
         return Solution(parameters)
 
-    def _give_prior(self, closed_form, start):
-        """Let the closed form have a prior too, if held-out rows favour it.
+    def _refine(self, closed_form, start):
+        """Let the closed form's copy have a prior and a dispersion, if they help.
 
-        They see the linear VAE of the rest; the prior is then fitted to all rows.
+        Held-out rows see the linear VAE of the rest; both are then fitted to all rows.
         """
-        noise_variance = closed_form.noise_variance
-        of_rest = self._parameters(start, start.flat, noise_variance)
+        of_rest = self._parameters(start, start.flat, closed_form.noise_variance)
+        of_rest.dispersion = self.held_out.dispersion(of_rest)
         of_rest.prior = self.held_out.prior(of_rest)
-        if of_rest.prior is not None:
+        if of_rest.dispersion is not None or of_rest.prior is not None:
+            closed_form.dispersion = of_rest.dispersion
             closed_form.prior = of_rest.prior
             closed_form.network_weight = self.held_out.weight(of_rest)
 

@@ -49,6 +49,10 @@ class HeldOut:
 
     def __init__(self, x, n_held_out, *, by_column, floor, beta, seed, intervals):
         self.x, self.rows, self.rest = x, x[:n_held_out], x[n_held_out:]
+        # Beyond the range of training rows the fitted model is linear whatever the
+        # network, so one far row does not speak of it.
+        bounds = self.rest.amin(dim=0), self.rest.amax(dim=0)
+        self.inside = self.rows.clamp(*bounds)
         self.by_column, self.floor = by_column, floor
         self.beta, self.seed = beta, seed
         self.intervals = intervals
@@ -65,7 +69,7 @@ class HeldOut:
         after, before : pair of VAE and likelihood
         in_r2 : bool
         """
-        telling = self.rows[:TELLING_ROWS]
+        telling = self.inside[:TELLING_ROWS]
         noise = self._draw(telling, after[0])
         gain = self._bounds(after, telling, noise)
         gain -= self._bounds(before, telling, noise)
@@ -107,7 +111,7 @@ class HeldOut:
         the noise goes back to `start`, as if one more row had shown that.
         """
         share = len(self.rows) / len(self.x)
-        held_out, rest = self.rows[:SUMMARY_ROWS], self.rest[:SUMMARY_ROWS]
+        held_out, rest = self.inside[:SUMMARY_ROWS], self.rest[:SUMMARY_ROWS]
         unseen, seen = (
             mean_squared_error(vae, part, self._draw(part, vae))
             for part in (held_out, rest)
@@ -163,9 +167,9 @@ class HeldOut:
             constant, observed = constant.of_intervals(), self.intervals[: len(x)]
         before = constant.log_prob(observed, decoded).sum(dim=2)
         best, best_gain, found = None, 0.0, None
-        seen = self._errors_at(parameters, self.rest)
+        seen_z, error = self._errors_at(parameters, self.rest)
         for ridge in RIDGES:
-            found = fit_dispersion(*seen, ridge, start=found)
+            found = fit_dispersion(seen_z, error, ridge, start=found)
             varying = VaryingGaussian(variance, found, type(constant)).given(z)
             gain = (varying.log_prob(observed, decoded).sum(dim=2) - before).mean(dim=0)
             if gain.mean() <= best_gain or not _exceeds_chance(gain):
@@ -177,8 +181,8 @@ class HeldOut:
     def refit_dispersion(self, parameters):
         """Return it fitted to all rows, which may be flattered: its shape counts."""
         _, ridge = parameters.dispersion
-        errors = self._errors_at(parameters, self.x)
-        return fit_dispersion(*errors, ridge).arguments()
+        z, error = self._errors_at(parameters, self.x)
+        return fit_dispersion(z, error, ridge).arguments()
 
     def _errors_at(self, parameters, rows):
         """Draw z; return them and the squared errors there, none below the floor."""

@@ -119,11 +119,11 @@ class VaryingGaussian:
     variance : Tensor of shape (d,)
         Mean noise variance of each column.
     dispersion : Dispersion
-    block : callable
+    block : callable, default=Gaussian
         Makes the block at z from its variances.
     """
 
-    def __init__(self, variance, dispersion, block):
+    def __init__(self, variance, dispersion, block=Gaussian):
         self.variance, self._dispersion, self._block = variance, dispersion, block
 
     def given(self, z):  # (..., k) -> block of variances (..., d)
@@ -135,7 +135,7 @@ class VaryingGaussian:
         return VaryingGaussian(self.variance, self._dispersion, IntervalGaussian)
 
     def mean(self, decoded):
-        """Mean of each entry."""
+        """Mean of each entry, which is that of no z in particular."""
         return decoded
 
 

@@ -72,12 +72,7 @@ class FittedVAE:
         self.fallback = parameters.fallback
         self.fallback_likelihood = Gaussian(_tensor(self.fallback.noise_variance))
         self.network = VAE(parameters.architecture, _tensor(parameters.flat))
-        self.likelihood = Gaussian(_tensor(parameters.noise_variance))
-        if parameters.dispersion is not None:
-            coefficients, ridge = parameters.dispersion
-            dispersion = Dispersion(_tensor(coefficients), ridge)
-            variance = self.likelihood.variance
-            self.likelihood = VaryingGaussian(variance, dispersion, Gaussian)
+        self.likelihood = _likelihood(parameters)
         self.network_weight = parameters.network_weight
         self.x_range = _range(parameters.x_range)
         self.z_range = _range(parameters.z_range)
@@ -215,6 +210,14 @@ def stacking_weight(log_density, other, n_steps=200):
         share = 1 / (1 + (1 - weight) / weight * np.exp(-odds))
         weight = (share.sum() + 1) / (len(share) + 2)
     return float(weight)
+
+
+def _likelihood(parameters):
+    variance = _tensor(parameters.noise_variance)
+    if parameters.dispersion is None:
+        return Gaussian(variance)
+    coefficients, ridge = parameters.dispersion
+    return VaryingGaussian(variance, Dispersion(_tensor(coefficients), ridge))
 
 
 def _tensor(array):

@@ -185,6 +185,9 @@ def test_the_likelihood_judges_what_was_observed_and_the_encoder_what_it_is_give
     other = X + 0.3
 
     class Shifted:
+        def given(self, z):
+            return self
+
         def log_prob(self, x, decoded):
             return likelihood.log_prob(x - 0.3, decoded)
 

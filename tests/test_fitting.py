@@ -286,16 +286,66 @@ def test_intervals_cover_what_they_say(noise):
     with torch.no_grad():
         mean, log_var = model.encode(torch.from_numpy(fresh).double())
         z = mean + (0.5 * log_var).exp() * torch.randn(*mean.shape, generator=generator)
-        std = model.likelihood.variance.sqrt()
+        std = model.likelihood.given(z).variance.sqrt()
         entries = (torch.from_numpy(fresh) - model.decode(z)) / std
         z = model.prior.sample(1000, generator)
-        drawn = model.likelihood.sample(model.decode(z), generator)
+        drawn = model.likelihood.given(z).sample(model.decode(z), generator)
         mean, log_var = model.encode(drawn)
         latents = (z - mean) / (0.5 * log_var).exp()
     for level, reach in [(0.5, 0.674), (0.9, 1.645)]:
         for distances in entries, latents:
             share = float((distances.abs() < reach).double().mean())
             assert share == pytest.approx(level, abs=0.04)
+
+
+def fanned_table(n=1500, seed=0):
+    """Rows on a curve, whose noise grows fourfold along it."""
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=n)
+    noise = np.exp(0.7 * t)[:, None] * rng.normal(size=(n, 6))
+    x = np.c_[t, t, t, t**2, -t, t**2] + 0.1 * noise
+    return ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32), t
+
+
+def test_auto_noise_grows_where_errors_do():
+    x, t = fanned_table()
+    fresh = torch.from_numpy(x[1200:]).double()
+    auto, plain = (
+        fit(x[:1200], k=1, noise=noise, max_epochs=40)
+        for noise in ("auto", "spherical")
+    )
+    np.testing.assert_array_equal(auto.parameters.flat, plain.parameters.flat)
+    model = FittedVAE(auto.parameters)
+    with torch.no_grad():
+        found = model.likelihood.given(model.encode(fresh)[0]).variance.log()
+        slopes = np.polyfit(t[1200:], found.numpy(), 1)[0]  # 1.4, were z known
+        assert slopes.min() > 0.3
+        assert 0.7 < slopes.mean() < 1.6
+        scores = model.network_log_density(fresh, spread_normal(32, 1)).mean()
+        constant = replace(auto.parameters, dispersion=None)
+        before = FittedVAE(constant).network_log_density(fresh, spread_normal(32, 1))
+    assert float(scores - before.mean()) > 0.5
+
+
+@pytest.mark.parametrize("noise", ["spherical", "diag"])
+def test_the_noise_of_the_classics_is_the_same_everywhere(noise):
+    x, _ = fanned_table()
+    assert fit(x, k=1, noise=noise).parameters.dispersion is None
+
+
+def test_where_errors_are_alike_the_noise_is_the_same_everywhere():
+    x = linear_table(1000)
+    assert fit(x, noise="auto", max_epochs=10).parameters.dispersion is None
+
+
+def test_one_far_entry_among_the_held_out_does_not_stop_the_training():
+    x = curved_table(600)
+    before = fit(x, max_epochs=30)
+    x[3, 0] = 1e3
+    after = fit(x, max_epochs=30)
+    assert min(before.best_epoch, after.best_epoch) > 20
+    assert after.best_score == pytest.approx(before.best_score, abs=2)
+    assert after.parameters.noise_variance[0] < 2 * before.parameters.noise_variance[0]
 
 
 def test_few_rows_make_posteriors_wider_than_the_encoder_has_them():

@@ -25,7 +25,7 @@ LAYERS = [
     ["_model", "_training"],
     ["_gradient"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_scaling"],
-    ["_linalg", "_marginals", "_threads"],
+    ["_dispersion", "_linalg", "_marginals", "_threads"],
     ["_version"],
 ]
 DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
@@ -45,6 +45,7 @@ KNOWS_NOTHING_OF = {
     "_held_out": (["sklearn", "pandas"], "held-out rows are standardised too"),
     "_likelihoods": (["sklearn", "pandas"], "the likelihoods see tensors only"),
     "_prior": (["sklearn", "pandas"], "the prior sees tensors only"),
+    "_dispersion": (["sklearn", "pandas"], "the dispersion sees tensors only"),
     "_gradient": (["sklearn", "pandas"], "the gradient sees tensors only"),
     "_training": (["sklearn", "pandas"], "the training sees tensors only"),
 }

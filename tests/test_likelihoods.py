@@ -7,7 +7,13 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm, truncnorm
 
-from skvae._likelihoods import Gaussian, IntervalGaussian, interval_variance
+from skvae._dispersion import Dispersion
+from skvae._likelihoods import (
+    Gaussian,
+    IntervalGaussian,
+    VaryingGaussian,
+    interval_variance,
+)
 
 
 def tensor(values):
@@ -230,3 +236,31 @@ def test_interval_variance_is_that_of_a_truncated_normal():
     np.testing.assert_allclose(found, truncnorm(low, high).var(), rtol=1e-6)
     points = interval_variance(torch.stack([LOW, LOW], dim=1))
     np.testing.assert_array_equal(points, 0)
+
+
+# ------------------------------------------------------------------- varying variance
+
+
+def test_at_each_z_a_varying_block_is_one_of_the_variance_there():
+    generator = torch.Generator().manual_seed(0)
+    dispersion = Dispersion(torch.randn(5, 3, generator=generator).double(), 1.0)
+    z, decoded = (
+        torch.randn(4, len(INTERVALS), size, generator=generator).double()
+        for size in (2, 3)
+    )
+    variance = tensor([0.5, 1.0, 9.0])
+    block = VaryingGaussian(variance, dispersion)
+    found = block.given(z).log_prob(LOW, decoded)
+    of_intervals = block.of_intervals().given(z).log_prob(INTERVALS, decoded)
+    for i, j in np.ndindex(z.shape[:2]):
+        there = variance * dispersion.factor(z[i, j])
+        expected = norm(decoded[i, j], there.sqrt()).logpdf(LOW[j])
+        np.testing.assert_allclose(found[i, j], expected, rtol=1e-12)
+        expected = IntervalGaussian(there).log_prob(INTERVALS[[j]], decoded[i, [j]])
+        np.testing.assert_allclose(of_intervals[i, j], expected[0], rtol=1e-12)
+    drawn = block.given(z).sample(decoded.clone(), torch.Generator().manual_seed(1))
+    std = (variance * dispersion.factor(z)).sqrt()
+    noise = torch.empty((*z.shape[:2], 3)).normal_(
+        generator=torch.Generator().manual_seed(1)
+    )
+    np.testing.assert_allclose((drawn - decoded) / std, noise, rtol=1e-6)

@@ -1,0 +1,92 @@
+"""The variance as a function of z: against scikit-learn's gamma regression."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import GammaRegressor
+
+from skvae import _dispersion
+from skvae._dispersion import BOUND, Dispersion, features, fit_dispersion
+
+N, K, RIDGE = 400, 2, 5.0
+
+
+def tensor(values):
+    return torch.as_tensor(values, dtype=torch.float64)
+
+
+@pytest.fixture
+def draws():
+    """Two draws of z for each row, and squared errors: two columns vary, one not."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(2, N, K))
+    log_variance = np.stack(
+        [z[..., 0], 1 - 0.8 * z[..., 1] ** 2, np.full(z.shape[:2], 5.0)], axis=-1
+    )
+    error = np.exp(log_variance) * rng.normal(size=log_variance.shape) ** 2 + 1e-9
+    return tensor(z), tensor(error)
+
+
+def test_it_is_a_gamma_regression_with_a_ridge(draws, monkeypatch):
+    monkeypatch.setattr(_dispersion, "STEPS", 200)
+    monkeypatch.setattr(_dispersion, "BOUND", 1e6)
+    z, error = draws
+    x = features(z).flatten(0, 1)[:, 1:].numpy()
+    factor = fit_dispersion(z, error, RIDGE).factor(z).flatten(0, 1).numpy()
+    for j, column in enumerate(error.flatten(0, 1).numpy().T):
+        oracle = GammaRegressor(alpha=RIDGE / N, tol=1e-10, max_iter=5000)
+        expected = oracle.fit(x, column / column.mean()).predict(x)
+        np.testing.assert_allclose(factor[:, j], expected, rtol=1e-3)
+
+
+def test_few_steps_come_close(draws, monkeypatch):
+    few = fit_dispersion(*draws, RIDGE).factor(draws[0])
+    monkeypatch.setattr(_dispersion, "STEPS", 200)
+    many = fit_dispersion(*draws, RIDGE).factor(draws[0])
+    assert float((few / many).log().abs().max()) < 0.2
+    assert float((few / many).log().abs().mean()) < 0.02
+
+
+def test_the_unit_of_a_column_does_not_count(draws):
+    z, error = draws
+    scaled = error * tensor([1e-6, 1.0, 1e9])
+    np.testing.assert_allclose(
+        fit_dispersion(z, scaled, RIDGE).coefficients,
+        fit_dispersion(z, error, RIDGE).coefficients,
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
+def test_a_strong_ridge_leaves_a_variance_that_does_not_vary(draws):
+    z, error = draws
+    factor = fit_dispersion(z, error, 1e12).factor(z)
+    np.testing.assert_allclose(factor, 1, atol=1e-6)
+    assert float(fit_dispersion(z, error, RIDGE).factor(z)[..., 0].std()) > 0.5
+
+
+def test_far_out_it_stays_within_bounds(draws):
+    fitted = fit_dispersion(*draws, 1e-3)
+    far = tensor([[1e9, 0.0], [0.0, -1e9], [1e9, 1e9], [-50.0, 50.0]])
+    log_factor = fitted.factor(far).log()
+    assert float(log_factor.abs().max()) <= BOUND
+    beyond = fitted.factor(10 * far)
+    np.testing.assert_allclose(beyond, fitted.factor(far), rtol=0.05)
+
+
+def test_no_outlier_makes_it_worse_than_a_constant_variance():
+    z = tensor(np.random.default_rng(0).normal(size=(1, 50, 1)))
+    error = torch.ones(1, 50, 1, dtype=torch.float64)
+    error[0, 7] = 1e8
+    factor = fit_dispersion(z, error, 1e-3).factor(z)
+    loss = (error / error.mean() / factor + factor.log()).sum()
+    assert np.isfinite(float(loss))
+    assert float(loss) <= 50
+
+
+def test_its_arguments_rebuild_it(draws):
+    fitted = fit_dispersion(*draws, RIDGE)
+    coefficients, ridge = fitted.arguments()
+    other = Dispersion(torch.from_numpy(coefficients), ridge)
+    assert torch.equal(other.factor(draws[0]), fitted.factor(draws[0]))
+    assert ridge == RIDGE
