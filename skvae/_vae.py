@@ -74,8 +74,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         PCA has it, and "diag" one to each, as FactorAnalysis has it: more likelihood,
         while columns that are hard to predict count less in the reconstruction.
         "auto" has the best of both: it trains as "spherical", and `score` and `sample`
-        then have one variance for each column, from rows that were not trained on.
-        Without hidden layers it is "spherical".
+        then have one variance for each column, from rows that were not trained on, and
+        one that grows and shrinks with z, if that makes such rows likelier. Without
+        hidden layers it is "spherical".
 
     scaling : {"standard", "quantile", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
@@ -162,8 +163,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ``scaling="quantile"`` their means and standard deviations.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Variance of each column given z under the network, in its squared units; with
-        ``scaling="quantile"`` of its normal scores, whose variance is 1.
+        Variance of each column given z under the network, in its squared units, on
+        average over rows where it varies with z; with ``scaling="quantile"`` of its
+        normal scores, whose variance is 1.
 
     component_kl_ : ndarray of shape (n_components_,)
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
