@@ -7,7 +7,7 @@ errors afterwards: a gamma regression with a logarithmic link (Smyth 1989).
 
 import torch
 
-REACH = 3.0  # standard deviations of z, beyond which the variance hardly changes
+REACH = 3.0  # standard deviations, which z is bent to stay within
 BOUND = 3.0  # of the logarithm of the factor
 RIDGES = 300.0, 30.0, 3.0  # worth so many rows that show the mean variance
 STEPS = 5  # of which the first is the start

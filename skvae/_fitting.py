@@ -2,7 +2,7 @@
 
 Rows are split, the closed form starts the network, training improves it, and where
 nothing beats the closed form on held-out rows, that of all rows is the result. Else the
-held-out rows have told the noise and the network's weight in the density, and join the
+held-out rows have told the noise and what else training rows flatter, and join the
 training for a last while. Then components are put in order and the read-out is fitted.
 """
 

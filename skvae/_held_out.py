@@ -1,7 +1,8 @@
 """What rows kept out of the training tell of a model.
 
 Whether it beats another, and, once it is chosen, what training rows would flatter: the
-noise, the prior of z, the posteriors' width and the network's weight in the density.
+noise and how it varies, the prior of z, the posteriors' width and the network's weight
+in the density.
 """
 
 import numpy as np
@@ -23,10 +24,11 @@ R2_TOLERANCE = 1e-3
 TELLING_ROWS = 1_000  # of the held-out, whose densities are compared
 TELLING_DRAWS = 32
 TELLING_ROWS_AT_A_TIME = 64
+LEAST_RANGE_ROWS = 10
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 WIDENINGS = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
 PRIOR_DRAWS = 3_000  # of z, at least, that its prior is fitted to
-MOST_DECODED = 1_000_000  # entries, that the dispersion is fitted to
+MOST_DECODED = 1_000_000  # entries, about, that the dispersion is fitted to
 
 
 class HeldOut:
@@ -50,9 +52,11 @@ class HeldOut:
     def __init__(self, x, n_held_out, *, by_column, floor, beta, seed, intervals):
         self.x, self.rows, self.rest = x, x[:n_held_out], x[n_held_out:]
         # Beyond the range of training rows the fitted model is linear whatever the
-        # network, so one far row does not speak of it.
-        bounds = self.rest.amin(dim=0), self.rest.amax(dim=0)
-        self.inside = self.rows.clamp(*bounds)
+        # network, so one far row does not speak of it. A few rows have no range.
+        self.inside = self.rows
+        if len(self.rest) >= LEAST_RANGE_ROWS:
+            bounds = self.rest.amin(dim=0), self.rest.amax(dim=0)
+            self.inside = self.rows.clamp(*bounds)
         self.by_column, self.floor = by_column, floor
         self.beta, self.seed = beta, seed
         self.intervals = intervals
@@ -159,29 +163,33 @@ class HeldOut:
     @torch.no_grad()
     def dispersion(self, parameters):
         """Return how these rows would have the noise vary with z; None: not at all."""
-        telling = self.rows[:TELLING_ROWS]
-        z, decoded, x = self._decoded(parameters, telling)
+        z, decoded, x = self._decoded(parameters, self.inside[:TELLING_ROWS])
         variance = torch.from_numpy(parameters.noise_variance)
-        constant, observed = Gaussian(variance), x
-        if self.intervals is not None:
-            constant, observed = constant.of_intervals(), self.intervals[: len(x)]
-        before = constant.log_prob(observed, decoded).sum(dim=2)
-        best, best_gain, found = None, 0.0, None
+        intervals = self.intervals
+
+        def score(likelihood):
+            observed = x
+            if intervals is not None:
+                likelihood, observed = likelihood.of_intervals(), intervals[: len(x)]
+            log_prob = likelihood.given(z).log_prob(observed, decoded)
+            return log_prob.sum(dim=2).mean(dim=0)  # of each row
+
+        best, best_score, found = None, score(Gaussian(variance)), None
         seen_z, error = self._errors_at(parameters, self.rest)
         for ridge in RIDGES:
             found = fit_dispersion(seen_z, error, ridge, start=found)
-            varying = VaryingGaussian(variance, found, type(constant)).given(z)
-            gain = (varying.log_prob(observed, decoded).sum(dim=2) - before).mean(dim=0)
-            if gain.mean() <= best_gain or not _exceeds_chance(gain):
+            found_score = score(VaryingGaussian(variance, found))
+            if not _exceeds_chance(found_score - best_score):
                 break
-            best, best_gain = found, gain.mean()
+            best, best_score = found, found_score
         return None if best is None else best.arguments()
 
     @torch.no_grad()
     def refit_dispersion(self, parameters):
         """Return it fitted to all rows, which may be flattered: its shape counts."""
         _, ridge = parameters.dispersion
-        z, error = self._errors_at(parameters, self.x)
+        rows = torch.cat([self.inside, self.rest])
+        z, error = self._errors_at(parameters, rows)
         return fit_dispersion(z, error, ridge).arguments()
 
     def _errors_at(self, parameters, rows):

@@ -28,9 +28,10 @@ class Gaussian:
         self.floor = floor
         self.shared = shared
         self.within = within
-        self._error, self._precision = variance.new_empty(2, len(variance))
+        n_columns = variance.shape[-1]
+        self._error, self._precision = variance.new_empty(2, n_columns)
         self._mean = variance.new_empty(())
-        self._column = variance.new_tensor(1 / len(variance))
+        self._column = variance.new_tensor(1 / n_columns)
 
     def given(self, z):
         """Return the block at z, here the same everywhere."""
@@ -117,10 +118,10 @@ class VaryingGaussian:
     Parameters
     ----------
     variance : Tensor of shape (d,)
-        Mean noise variance of each column.
+        What the factor of the dispersion multiplies.
     dispersion : Dispersion
-    block : callable, default=Gaussian
-        Makes the block at z from its variances.
+    block : {Gaussian, IntervalGaussian}
+        What it is at each z.
     """
 
     def __init__(self, variance, dispersion, block=Gaussian):
@@ -135,7 +136,7 @@ class VaryingGaussian:
         return VaryingGaussian(self.variance, self._dispersion, IntervalGaussian)
 
     def mean(self, decoded):
-        """Mean of each entry, which is that of no z in particular."""
+        """Mean of each entry."""
         return decoded
 
 

@@ -36,7 +36,7 @@ class Parameters:
 
     architecture: Architecture
     flat: np.ndarray  # (n_parameters,), float32
-    noise_variance: np.ndarray  # (d,), on average over rows
+    noise_variance: np.ndarray  # (d,), about the average over rows
     linear: LinearVAE  # that the network started from
     fallback: LinearVAE  # of all rows
     network_weight: float = 1.0  # in the density; the rest is the fallback's

@@ -163,8 +163,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ``scaling="quantile"`` their means and standard deviations.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
-        Variance of each column given z under the network, in its squared units, on
-        average over rows where it varies with z; with ``scaling="quantile"`` of its
+        Variance of each column given z under the network, in its squared units, about
+        the average over rows where it varies with z; with ``scaling="quantile"`` of its
         normal scores, whose variance is 1.
 
     component_kl_ : ndarray of shape (n_components_,)
@@ -178,7 +178,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         linear model of all rows, PCA or factor analysis: a row that the network finds
         far less likely costs the logarithm of that rest, and no more. Where the linear
         model is all there is, the weight of its copy with the noise `noise_variance_`,
-        measured on rows left out; the other has the noise of the training rows.
+        measured on rows left out, and perhaps a prior and a dispersion of its own; the
+        other has the noise of the training rows.
 
     n_active_components_ : int
         Number of components that carry more than 0.01 nats.
@@ -195,8 +196,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         a row. Rises while the weight of the KL divergence is warmed up.
 
     validation_scores_ : list of float or None
-        ELBO of the held-out rows at their own best noise, after each epoch, nats a
-        row. None without early stopping.
+        ELBO of the held-out rows, within the range of the others, at their own best
+        noise, after each epoch, nats a row. None without early stopping.
 
     best_validation_score_ : float or None
         The best of them, or that of the starting solution if nothing was better.

@@ -258,6 +258,8 @@ def test_at_each_z_a_varying_block_is_one_of_the_variance_there():
         np.testing.assert_allclose(found[i, j], expected, rtol=1e-12)
         expected = IntervalGaussian(there).log_prob(INTERVALS[[j]], decoded[i, [j]])
         np.testing.assert_allclose(of_intervals[i, j], expected[0], rtol=1e-12)
+    nothing = block.given(z[0, :0]).sample(decoded[0, :0], torch.Generator())
+    assert nothing.shape == (0, 3)
     drawn = block.given(z).sample(decoded.clone(), torch.Generator().manual_seed(1))
     std = (variance * dispersion.factor(z)).sqrt()
     noise = torch.empty((*z.shape[:2], 3)).normal_(

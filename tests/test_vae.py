@@ -1296,3 +1296,11 @@ BAD_LATENT = {
 def test_inverse_transform_wants_latent_rows(Z, message, linear):
     with pytest.raises(ValueError, match=message):
         linear.inverse_transform(Z)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_six_rows_keep_the_closed_form(seed):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(6, 2))
+    X = np.c_[z, z**2, z[:, 0] * z[:, 1]] + 0.1 * rng.normal(size=(6, 5))
+    assert VAETransformer(random_state=seed).fit(X).best_iter_ == 0
