@@ -1,70 +1,22 @@
-"""The closed-form linear VAE: probabilistic PCA and factor analysis.
+"""The best linear VAE of some rows: probabilistic PCA and factor analysis.
 
 A linear VAE's global optimum is probabilistic PCA (Lucas et al. 2019), and with one
 noise variance per column it is factor analysis. Either solution is returned in the
 rotation whose posterior is diagonal, so that a diagonal Gaussian encoder represents it
-exactly and its ELBO equals its log-likelihood.
+exactly and its ELBO equals its log-likelihood. Where entries are missing, NaN, it is
+found by expectation-maximisation over them.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
-from skvae._linalg import eigh, left_singular_vectors, product, solve
+from skvae._linalg import eigh, product, solve
+from skvae._linear import with_encoder
 
 CHUNK_ROWS = 4096
+MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
+HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
-
-
-@dataclass(frozen=True)
-class LinearVAE:
-    """``mean(x) = x @ encoder + encoder_bias``, ``decode(z) = z @ decoder + bias``."""
-
-    encoder: np.ndarray  # (d, k)
-    encoder_bias: np.ndarray  # (k,)
-    log_var: np.ndarray  # (k,)
-    decoder: np.ndarray  # (k, d)
-    decoder_bias: np.ndarray  # (d,)
-    noise_variance: np.ndarray  # (d,)
-
-    def encode(self, x):  # (n, d) -> (n, k)
-        return product(x, self.encoder) + self.encoder_bias
-
-    def decode(self, z):  # (n, k) -> (n, d)
-        return product(z, self.decoder) + self.decoder_bias
-
-    def log_density(self, x):  # (n, d) -> (n,)
-        """Exact log p(x) of rows, in nats: the ELBO, whose posterior is exact."""
-        noise, error = self.noise_variance, self.expected_squares(x)
-        fit = -0.5 * (error / noise + np.log(2 * np.pi * noise)).sum(axis=1)
-        mean, variance = self.encode(x), np.exp(self.log_var)
-        return fit - 0.5 * (mean**2 + variance - self.log_var - 1).sum(axis=1)
-
-    def expected_squares(self, x):  # (n, d) -> (n, d)
-        """Squared errors of the decoded rows, the posterior's width included."""
-        error = x - self.decode(self.encode(x))
-        return error**2 + product(np.exp(self.log_var), self.decoder**2)
-
-    def permuted(self, order, signs):
-        """Return the same model, component ``i`` being ``order[i]`` times its sign."""
-        return LinearVAE(
-            encoder=self.encoder[:, order] * signs,
-            encoder_bias=self.encoder_bias[order] * signs,
-            log_var=self.log_var[order],
-            decoder=self.decoder[order] * signs[:, None],
-            decoder_bias=self.decoder_bias,
-            noise_variance=self.noise_variance,
-        )
-
-    def with_noise(self, noise_variance):
-        """Return the decoder with other noise, rotated to a diagonal posterior."""
-        whitened = self.decoder / np.sqrt(noise_variance)
-        rotation = left_singular_vectors(whitened)
-        loadings = product(rotation.T, self.decoder)
-        return _with_encoder(
-            loadings, self.decoder_bias, noise_variance, len(self.decoder)
-        )
 
 
 def fit_linear_vae(x, n_components, noise, floor):
@@ -86,11 +38,98 @@ def fit_linear_vae(x, n_components, noise, floor):
     -------
     LinearVAE
     """
-    center = x.mean(axis=0, dtype=np.float64)
     least = least_noise(x, noise, floor)
-    fit = _ppca if noise == "spherical" else _factor_analysis
-    loadings, noise_variance = fit(x, center, n_components, least)
-    return _with_encoder(loadings, center, noise_variance, n_components)
+    if np.isnan(x).any():
+        return _fit_incomplete(x, n_components, noise, least)
+    center = x.mean(axis=0, dtype=np.float64)
+    scatter = _scatter(x, center, _divisor(noise, len(x)))
+    return _best(noise, center, scatter, min(x.shape), n_components, least)
+
+
+def _divisor(noise, n):
+    """Return what PCA or factor analysis divide sums of squares over n rows by."""
+    return max(n - 1, 1) if noise == "spherical" else n
+
+
+def _best(noise, center, scatter, rank, n_components, least, start=None):
+    """Return the best linear VAE of a covariance.
+
+    Parameters
+    ----------
+    noise : {"spherical", "diag"}
+    center : ndarray of shape (d,)
+    scatter : ndarray of shape (d, d), or (n, d) with n < d
+        The covariance, or a root of it.
+    rank : int
+        The most that it can have.
+    n_components : int
+    least : ndarray of shape (d,)
+        The least noise variance.
+    start : ndarray of shape (d,), optional
+        A noise variance that factor analysis starts from.
+    """
+    if noise == "spherical":
+        loadings, noise_variance = _ppca(scatter, rank, n_components, least)
+    else:
+        loadings, noise_variance = _factor_analysis(scatter, n_components, least, start)
+    return with_encoder(loadings, center, noise_variance, n_components)
+
+
+def _fit_incomplete(x, n_components, noise, least):
+    """Fit to rows with holes, their expected covariance at a time.
+
+    (As Dempster et al. 1977 a normal distribution with holes.) The likeliest is kept:
+    with few rows a later step may overrun.
+    """
+    n, d = x.shape
+    divisor, center = _divisor(noise, n), observed_mean(x)
+    filled = np.where(np.isnan(x), center, x)
+    scatter, rank = _scatter(filled, center, divisor), min(n, d)
+    best, best_score, start = None, -np.inf, None
+    for _ in range(MOST_STEPS):
+        arguments = center, scatter, rank, n_components, least, start
+        linear = _best(noise, *arguments)
+        center, scatter, score = _expected(linear, x)
+        gain = score - best_score
+        if gain > 0:
+            best, best_score = linear, score
+        if gain < LEAST_GAIN:
+            break
+        # What is missing has noise in all directions.
+        scatter, rank, start = scatter * n / divisor, d, linear.noise_variance
+    return best
+
+
+def _expected(linear, x):
+    """Return the expected mean and covariance of rows, and the mean log-density."""
+    (n, d), missing = x.shape, np.isnan(x)
+    has_holes = missing.any(axis=1)
+    filled = x[~has_holes] - linear.decoder_bias
+    total, squares = filled.sum(axis=0), product(filled.T, filled)
+    score = linear.log_density(x[~has_holes]).sum()
+    spread, n_spread = np.zeros((d, d)), 0
+    for part in linear.given(x[has_holes]):
+        hidden = np.isnan(part.x)
+        filled = np.where(hidden, linear.decode(part.mean), part.x)
+        filled -= linear.decoder_bias
+        total += filled.sum(axis=0)
+        squares += product(filled.T, filled)
+        score += part.log_density.sum()
+        if n_spread < HIDDEN_ROWS:  # in random order, as all rows are
+            n_spread += len(filled)
+            root = (part.root_spread() * hidden[:, None]).reshape(-1, d)
+            spread += product(root.T, root)
+    mean = total / n
+    scatter = squares / n - np.outer(mean, mean)
+    scatter += spread / n_spread * has_holes.mean()
+    scatter += np.diag(missing.mean(axis=0) * linear.noise_variance)
+    return mean + linear.decoder_bias, scatter, score / n
+
+
+def observed_mean(x):  # (n, d) -> (d,)
+    """Mean of each column's entries that are not missing; 0 without any."""
+    n_observed = np.maximum((~np.isnan(x)).sum(axis=0), 1)
+    return np.nansum(x, axis=0, dtype=np.float64) / n_observed
 
 
 def principal_axes(x):
@@ -112,34 +151,16 @@ def least_noise(x, noise, floor):
     return np.maximum(least, np.finfo(np.float32).tiny)
 
 
-def _with_encoder(loadings, center, noise_variance, n_components):
-    """Complete loadings whose ``W' Psi^-1 W`` is diagonal by their exact posterior."""
-    n_features = len(center)
-    decoder = np.zeros((n_components, n_features))
-    decoder[: len(loadings)] = loadings
-    weighted = decoder / noise_variance
-    precision = 1 + (weighted * decoder).sum(axis=1)
-    encoder = (weighted / precision[:, None]).T
-    return LinearVAE(
-        encoder=encoder,
-        encoder_bias=-product(center, encoder),
-        log_var=-np.log(precision),
-        decoder=decoder,
-        decoder_bias=center,
-        noise_variance=noise_variance,
-    )
-
-
-def _ppca(x, center, n_components, least):
+def _ppca(scatter, rank, n_components, least):
     """Tipping & Bishop (1999), equations 14 and 15, with PCA's divisors.
 
     n - 1 for the variances; and the noise is the mean of those discarded variances that
     the rows can have. Where rows are fewer than columns that is more than the most
     likely noise, and nearer to what other rows show.
     """
-    n_features = x.shape[1]
-    variances, directions = _principal_axes(_scatter(x, center, max(len(x) - 1, 1)))
-    n_discarded = min(x.shape) - n_components
+    n_features = scatter.shape[1]
+    variances, directions = _principal_axes(scatter)
+    n_discarded = rank - n_components
     if n_discarded > 0:
         noise = variances[n_components:].sum() / n_discarded
     else:  # any noise up to the least variance gives the same full-rank Gaussian
@@ -150,16 +171,15 @@ def _ppca(x, center, n_components, least):
     return signal[:, None] * directions[kept], noise
 
 
-def _factor_analysis(x, center, n_components, least, max_iter=200):
+def _factor_analysis(scatter, n_components, least, start=None, max_iter=200):
     """Joreskog (1967): profile the loadings out, optimise the log noise variances.
 
     The likelihood has several maxima, so the better of two is taken.
     """
-    n, n_features = x.shape
-    scatter = _scatter(x, center, n)
+    n, n_features = scatter.shape
     is_root = n < n_features
     diagonal = (scatter**2).sum(axis=0) if is_root else np.diag(scatter).copy()
-    variance = np.where(diagonal > 0, diagonal, 1.0)
+    variance = np.maximum(np.where(diagonal > 0, diagonal, 1.0), 2 * least)
     k = min(n_components, n_features)
 
     def loadings(psi):  # (k, d)
@@ -178,6 +198,8 @@ def _factor_analysis(x, center, n_components, least, max_iter=200):
 
     unexplained = 1 / np.maximum(_pseudo_inverse_diagonal(scatter), 1e-12)
     starts = [(1 - 0.5 * k / n_features) * unexplained, variance]  # two may end apart
+    if start is not None:
+        starts = [start]
     found = [
         minimize(
             objective,
@@ -205,6 +227,8 @@ def _scatter(x, center, divisor):
 
 
 def _variance(x):
+    if np.isnan(x).any():
+        return observed_mean((x - observed_mean(x)) ** 2)
     squares = np.zeros(x.shape[1])
     for rows in _centred_chunks(x, x.mean(axis=0, dtype=np.float64)):
         squares += (rows**2).sum(axis=0)
@@ -267,10 +291,11 @@ class CrossFit:
             other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
             self.folds.append((x[fold == i].astype(np.float64), other))
         self.error, factor = np.zeros((2, x.shape[1]))
+        n_observed = np.maximum(len(x) - np.isnan(x).sum(axis=0), 1)
         for rows, other in self.folds:
-            squares = other.expected_squares(rows).sum(axis=0)
-            self.error += squares / len(x)
-            factor += squares / other.noise_variance / len(x)
+            squares = np.nansum(other.expected_squares(rows), axis=0)
+            self.error += squares / n_observed
+            factor += squares / other.noise_variance / n_observed
         error = self.error
         if noise == "spherical":
             error, factor = (np.full_like(a, a.mean()) for a in (error, factor))

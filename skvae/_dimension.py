@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skvae._anchor import fit_readout, principal_axes
+from skvae._anchor import fit_readout, observed_mean, principal_axes
 from skvae._held_out import SUMMARY_ROWS, by_chunks
 from skvae._linalg import product
 from skvae._model import FittedVAE
@@ -58,6 +58,8 @@ def fewest_components(x, share, n_held_out, fit):
 
 def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
     """R2 of the held-out rows, by number of components."""
+    # What is missing counts as the mean.
+    rest, held_out = np.nan_to_num(rest), np.nan_to_num(held_out)
     center, directions = principal_axes(rest)
     centred = held_out - center
     total = np.square(centred).sum()
@@ -83,7 +85,7 @@ def _truncated_r2(model, rest, held_out):
     """Return a function: the held-out R2 of the first components alone."""
     z_rest, z_held_out = (_encode(model, rows) for rows in (rest, held_out))
     center = z_rest.mean(dim=0)
-    deviations = held_out - rest.mean(axis=0, dtype=np.float64)
+    deviations = _observed(held_out - observed_mean(rest))
     total = np.square(deviations).sum()
 
     def r2(k):
@@ -93,13 +95,18 @@ def _truncated_r2(model, rest, held_out):
             return decoded
 
         with torch.inference_mode():
-            residual = rest - decode(z_rest).numpy()
+            residual = _observed(rest - decode(z_rest).numpy())
             readout = fit_readout(z_rest[:, :k].numpy(), residual)
             residual = held_out - decode(z_held_out).numpy()
         residual -= readout[0] + product(z_held_out[:, :k].numpy(), readout[1:])
-        return _r2(np.square(residual).sum(), total)
+        return _r2(np.square(_observed(residual)).sum(), total)
 
     return r2
+
+
+def _observed(residual):
+    """Return residuals, 0 where an entry is missing."""
+    return np.nan_to_num(residual)
 
 
 def _r2(residual, total):

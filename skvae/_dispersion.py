@@ -54,7 +54,8 @@ def fit_dispersion(z, error, ridge, start=None):
     z : Tensor of shape (n_draws, n, k)
         Draws from the posteriors of n rows.
     error : Tensor of shape (n_draws, n, d)
-        Squared errors of what they decode to, above 0. Their mean does not count.
+        Squared errors of what they decode to, above 0, or NaN. Their mean does not
+        count.
     ridge : float
         In rows.
     start : Dispersion, optional
@@ -65,19 +66,21 @@ def fit_dispersion(z, error, ridge, start=None):
     Dispersion
     """
     x, ratio = features(z).flatten(0, 1), error.flatten(0, 1)
-    ratio = ratio / ratio.mean(dim=0)
+    ratio = ratio / ratio.nanmean(dim=0)
+    missing = ratio.isnan()
     penalty = torch.full_like(x[0], ridge * len(z))[:, None]
     penalty[0] = 0
     information = torch.linalg.cholesky(x.T @ x + torch.diag(penalty[:, 0]))
 
     def evaluate(coefficients):
         log_factor = _bounded(x @ coefficients)
-        excess = (ratio * (-log_factor).exp()).sub_(1)
-        loss = (excess + log_factor).sum(dim=0)
+        excess = (ratio * (-log_factor).exp()).sub_(1).masked_fill_(missing, 0)
+        loss = (excess + log_factor.masked_fill_(missing, 0)).sum(dim=0)
         return excess, loss + 0.5 * (penalty * coefficients.square()).sum(dim=0)
 
     if start is None:
         log_ratio = ratio.clamp(min=LEAST_RATIO).log() - LOG_CHI2
+        log_ratio.masked_fill_(missing, 0)
         first = torch.cholesky_solve(x.T @ log_ratio, information)
     else:
         first = start.coefficients

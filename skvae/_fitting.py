@@ -227,15 +227,22 @@ class _Fitter:
             within = interval_variance(self.intervals).mean(dim=0)
             within = INTERVAL_SHARE * within.float().to(self.device)
             variance = variance + (within.mean() if shared else within)
-        likelihood = Gaussian(variance, floor=least, shared=shared, within=within)
+        options = {"floor": least, "shared": shared, "within": within}
+        likelihood = Gaussian(variance, **options, share=self._observed_share())
         return _Start(flat.to(self.device), likelihood, linear)
+
+    def _observed_share(self):
+        """Share of each column's entries that are observed; None if all are."""
+        missing = self.tensor.isnan()
+        return 1 - missing.float().mean(dim=0) if missing.any() else None
 
     def _fit_linear(self, x):
         k = self.architecture.n_components
         return fit_linear_vae(x, k, self.noise, self.floor)
 
     def _train(self, start, x, held_out=None, **changes):
-        vae, likelihood = VAE(self.architecture, start.flat.clone()), start.likelihood
+        vae = VAE(self.architecture, start.flat.clone(), start.linear)
+        likelihood = start.likelihood
         generator = torch.Generator(self.device).manual_seed(self.seed)
         held_out = x[:0] if held_out is None else held_out
         settings = replace(self.settings, **changes)
@@ -246,16 +253,18 @@ class _Fitter:
         if record.best_epoch == 0:
             return False
         after, before = (
-            (VAE(self.architecture, model.flat), model.likelihood)
+            (VAE(self.architecture, model.flat, start.linear), model.likelihood)
             for model in (record, start)
         )
         return self.held_out.favour(after, before, in_r2=self.noise == "spherical")
 
     def _solution(self, start, record):
         """Attach to the weights what held-out rows tell of them."""
-        vae = VAE(self.architecture, record.flat)
+        vae = VAE(self.architecture, record.flat, start.linear)
         noise_variance = self.held_out.noise(vae, start.likelihood.variance)
         parameters = self._parameters(start, record.flat, noise_variance)
+        if np.isnan(self.x).any():
+            parameters.informed = _informed(parameters, self.x)
         if self.gains_columns:
             parameters.dispersion = self.held_out.dispersion(parameters)
         parameters.prior = self.held_out.prior(parameters)
@@ -323,7 +332,8 @@ def _put_in_order(x, solution, held_out):
     component_kl = kl_divergence(mean, widen(log_var, parameters.widening))
     component_kl = component_kl.mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
-    covariance = ((mean - mean.mean(dim=0)).T.double() @ rows.double())[order].numpy()
+    filled = torch.from_numpy(parameters.linear.fill(rows.numpy())).double()
+    covariance = ((mean - mean.mean(dim=0)).T.double() @ filled)[order].numpy()
     strongest = np.abs(covariance).argmax(axis=1)
     signs = np.where(covariance[np.arange(len(order)), strongest] < 0, -1.0, 1.0)
     permute_components(
@@ -333,12 +343,14 @@ def _put_in_order(x, solution, held_out):
         torch.from_numpy(signs).float(),
     )
     parameters.linear = parameters.linear.permuted(order, signs)
+    if parameters.informed is not None:
+        parameters.informed = _informed(parameters, x)
     solution.component_kl = component_kl[order]
     mean, log_var = mean[:, order].double() * torch.from_numpy(signs), log_var[:, order]
     _set_ranges(parameters, x, mean, log_var)
     decode = FittedVAE(parameters).decode
     (decoded,) = by_chunks(lambda z: (decode(z),), mean)
-    residual = rows - decoded
+    residual = (rows - decoded).nan_to_num(0.0)
     parameters.readout = fit_readout(mean.numpy(), residual.numpy())
     if parameters.prior is not None:
         generator = torch.Generator().manual_seed(held_out.seed)
@@ -349,6 +361,11 @@ def _put_in_order(x, solution, held_out):
         parameters.dispersion = held_out.refit_dispersion(parameters)
 
 
+def _informed(parameters, x):
+    """Return the share of what whole rows tell of z that rows tell on average."""
+    return parameters.linear.informed(x).mean(axis=0)
+
+
 def _set_ranges(parameters, x, mean, log_var):
     """Remember where the training rows and their posteriors were.
 
@@ -357,7 +374,8 @@ def _set_ranges(parameters, x, mean, log_var):
     reach = Z_REACH * (0.5 * log_var).exp()
     z = torch.cat([mean - reach, mean + reach]).double().numpy()
     for name, values in (("x_range", x), ("z_range", z)):
-        bounds = np.stack([values.min(axis=0), values.max(axis=0)]).astype(np.float64)
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        bounds = np.stack([low, high]).astype(np.float64)
         if not parameters.architecture.n_layers:
             bounds[:] = [[-np.inf], [np.inf]]
         setattr(parameters, name, bounds)

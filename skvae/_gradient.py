@@ -52,20 +52,22 @@ ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
 }
 
 
-def gradient_of(vae, n_rows):
+def gradient_of(vae, n_rows, have_holes=False):
     """Return what finds the gradient of batches of `n_rows` fastest.
 
     Parameters
     ----------
     vae : VAE
     n_rows : int
+    have_holes : bool
+        Whether entries of rows may be missing.
 
     Returns
     -------
     ByHand or ByAutograd
     """
     is_tried = vae.flat.device.type in ("cpu", "cuda")
-    return (ByHand if is_tried else ByAutograd)(vae, n_rows)
+    return (ByHand if is_tried else ByAutograd)(vae, n_rows, have_holes)
 
 
 class ByAutograd:
@@ -73,9 +75,9 @@ class ByAutograd:
 
     uses_autograd = True
 
-    def __init__(self, vae, n_rows):
+    def __init__(self, vae, n_rows, have_holes=False):
         self.vae = vae
-        self.x, self.noise = _batch(vae, n_rows)
+        self.x, self.target, self.noise = _batch(vae, n_rows, have_holes)
         self.flat = torch.zeros_like(vae.flat)
         for name, view in vae.architecture.views(self.flat).items():
             vae.parts[name].grad = view  # autograd adds to it in place
@@ -84,10 +86,10 @@ class ByAutograd:
         self.flat.zero_()
         mean, log_var = self.vae.encode(self.x)
         decoded = self.vae.decode(mean + (0.5 * log_var).exp() * self.noise)
-        log_prob = likelihood.log_prob(self.x, decoded).sum(dim=1).mean()
+        log_prob = likelihood.log_prob(self.target, decoded).sum(dim=1).mean()
         kl = kl_divergence(mean, log_var).sum(dim=1).mean()
         (beta * kl - log_prob).backward()
-        return (self.x - decoded.detach()).square().mean(dim=0), kl.detach()
+        return (self.target - decoded.detach()).square().nanmean(dim=0), kl.detach()
 
 
 class ByHand:
@@ -99,11 +101,15 @@ class ByHand:
         Its parameters are read where they stand at each call.
     n_rows : int
         Rows of a batch.
+    have_holes : bool
+        Whether entries of them may be missing.
 
     Attributes
     ----------
     x : Tensor of shape (n_rows, d)
-        The batch: to be written before each call.
+        The batch: to be written before each call. What is missing has been filled in.
+    target : Tensor of shape (n_rows, d)
+        The batch once more, if rows have holes: NaN where an entry is missing.
     noise : Tensor of shape (n_rows, k)
         Standard normal draws, likewise; zeros at first.
     flat : Tensor of shape (n_parameters,)
@@ -112,9 +118,9 @@ class ByHand:
 
     uses_autograd = False
 
-    def __init__(self, vae, n_rows):
+    def __init__(self, vae, n_rows, have_holes=False):
         k, new = vae.architecture.n_components, vae.flat.new_empty
-        self.x, self.noise = _batch(vae, n_rows)
+        self.x, self.target, self.noise = _batch(vae, n_rows, have_holes)
         self.log_var, self.var, self.std, self.move = new(4, n_rows, k)
         self.z, self.z_grad = new(2, n_rows, k)
         self.kl = new(())
@@ -154,7 +160,7 @@ class ByHand:
         # decode
         self.decoder.forward()
         decoded, grad = self.decoder.output, self.decoder.output_grad
-        error = likelihood.backward(self.x, decoded, self.row, out=grad)
+        error = likelihood.backward(self.target, decoded, self.row, out=grad)
         # and back: decode
         self.decoder.backward()
         self.decoder.input_gradient(out=self.z_grad)
@@ -255,9 +261,10 @@ class _Layer:
         self.input_t, self.weight_t = self.input.T, self.weight.T
 
 
-def _batch(vae, n_rows):
+def _batch(vae, n_rows, have_holes):
     d, k = vae.architecture.n_features, vae.architecture.n_components
-    return vae.flat.new_zeros(n_rows, d), vae.flat.new_zeros(n_rows, k)
+    x, noise = vae.flat.new_zeros(n_rows, d), vae.flat.new_zeros(n_rows, k)
+    return x, torch.zeros_like(x) if have_holes else x, noise
 
 
 def _clamp_backward(grad, unbounded):

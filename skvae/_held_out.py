@@ -5,6 +5,8 @@ noise and how it varies, the prior of z, the posteriors' width and the network's
 in the density.
 """
 
+from math import inf
+
 import numpy as np
 import torch
 
@@ -55,8 +57,12 @@ class HeldOut:
         # network, so one far row does not speak of it. A few rows have no range.
         self.inside = self.rows
         if len(self.rest) >= LEAST_RANGE_ROWS:
-            bounds = self.rest.amin(dim=0), self.rest.amax(dim=0)
-            self.inside = self.rows.clamp(*bounds)
+            missing = self.rest.isnan()
+            low = self.rest.masked_fill(missing, inf).amin(dim=0)
+            high = self.rest.masked_fill(missing, -inf).amax(dim=0)
+            unknown = missing.all(dim=0)
+            low[unknown], high[unknown] = -inf, inf
+            self.inside = self.rows.clamp(low, high)
         self.by_column, self.floor = by_column, floor
         self.beta, self.seed = beta, seed
         self.intervals = intervals
@@ -95,7 +101,7 @@ class HeldOut:
 
         def decode(x):
             mean, _ = vae.encode(x)
-            return mean.double(), (x - vae.decode(mean)).double()
+            return mean.double(), (x - vae.decode(mean)).nan_to_num(0.0).double()
 
         few = by_chunks(decode, self.rest[:SUMMARY_ROWS])
         readout = fit_readout(*(values.cpu().numpy() for values in few))
@@ -123,7 +129,8 @@ class HeldOut:
         inflation = max(1.0, float(unseen.sum() / seen.sum().clamp(min=1e-12)))
         error = share * unseen + (1 - share) * inflation * seen
         evidence = _squares(held_out).sum(dim=0)
-        evidence /= _squares(rest).mean(dim=0).clamp(min=1e-12)
+        evidence /= _mean(rest.double().square()).clamp(min=1e-12)
+        evidence.nan_to_num_(0.0)  # where the rest has no entry
         error = (evidence * error + start) / (evidence + 1)
         return self.as_noise(error.cpu().numpy()) * self.interval_factor(vae)
 
@@ -149,7 +156,7 @@ class HeldOut:
         mean, log_var = vae.encode(x)
         decoded = vae.decode(mean + (0.5 * log_var).exp() * self._draw(x, vae))
         decoded, x = decoded.cpu().double(), x.cpu().double()
-        error = (x - decoded).square().mean(dim=0)
+        error = _mean((x - decoded).square())
         least = torch.from_numpy(self._least_noise())
         factors = torch.logspace(*INTERVAL_FACTORS, dtype=torch.float64, device="cpu")
         fits = []
@@ -263,7 +270,8 @@ class HeldOut:
 def encode_some(parameters, x):
     """Return some rows, and the means and log-variances that the network gives them."""
     rows = torch.from_numpy(x[:SUMMARY_ROWS])
-    vae = VAE(parameters.architecture, torch.from_numpy(parameters.flat))
+    flat = torch.from_numpy(parameters.flat)
+    vae = VAE(parameters.architecture, flat, parameters.linear)
     return rows, *by_chunks(vae.encode, rows)
 
 
@@ -283,7 +291,13 @@ def by_chunks(function, x):
 
 
 def _squares(x):
-    return x.double().square()
+    squares = x.double().square()
+    return squares.nan_to_num(0.0) if squares.isnan().any() else squares
+
+
+def _mean(x):
+    """Mean of each column's entries that are not missing."""
+    return x.nanmean(dim=0) if x.isnan().any() else x.mean(dim=0)
 
 
 def _exceeds_chance(gain):  # (n,) -> bool

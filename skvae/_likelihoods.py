@@ -3,7 +3,7 @@
 A block knows nothing of the network: it is handed what the decoder says of its columns.
 """
 
-from math import pi
+from math import inf, pi
 
 import torch
 
@@ -21,13 +21,16 @@ class Gaussian:
         Whether `refit` and `track` give all columns one variance.
     within : Tensor of shape (d,), optional
         Added to mean squared errors: how far what an entry stands for is from it.
+    share : Tensor of shape (d,), optional
+        Of each column's entries that are observed; the others are NaN.
     """
 
-    def __init__(self, variance, *, floor=0.0, shared=False, within=None):
+    def __init__(self, variance, *, floor=0.0, shared=False, within=None, share=None):
         self.variance = variance
         self.floor = floor
         self.shared = shared
         self.within = within
+        self.share = share
         n_columns = variance.shape[-1]
         self._error, self._precision = variance.new_empty(2, n_columns)
         self._mean = variance.new_empty(())
@@ -42,9 +45,16 @@ class Gaussian:
         return IntervalGaussian(self.variance)
 
     def log_prob(self, x, decoded):  # (n, d), (n, d) -> (n, d)
-        """Log-density of each entry in nats."""
+        """Log-density of each entry in nats, 0 where it is missing, NaN."""
+        missing = x.isnan()
+        have_holes = missing.any()
+        if have_holes:
+            x = torch.where(missing, decoded.detach(), x)
         squared_error = (x - decoded).square()
-        return -0.5 * (squared_error / self.variance + (2 * pi * self.variance).log())
+        log_prob = -0.5 * (
+            squared_error / self.variance + (2 * pi * self.variance).log()
+        )
+        return log_prob.masked_fill(missing, 0.0) if have_holes else log_prob
 
     def backward(self, x, decoded, weight, out):
         """Write the gradient by `decoded` of minus the log-density to `out`.
@@ -63,8 +73,12 @@ class Gaussian:
             Mean squared error; overwritten by the next call.
         """
         residual = decoded.sub_(x)
+        if self.share is not None:
+            torch.nan_to_num(residual, 0.0, inf, -inf, out=residual)
         squares = torch.mul(residual, residual, out=out)
         torch.sum(squares, 0, out=self._error).mul_(weight)
+        if self.share is not None:
+            self._error.div_(self.share)
         precision = torch.div(weight, self.variance, out=self._precision)
         torch.mul(residual, precision, out=out)
         return self._error
@@ -73,7 +87,10 @@ class Gaussian:
         """Mean over rows of the log-density of a row, from mean squared errors."""
         if self.within is not None:
             error = error + self.within
-        return -0.5 * (error / self.variance + (2 * pi * self.variance).log()).sum()
+        log_prob = error / self.variance + (2 * pi * self.variance).log()
+        if self.share is not None:
+            log_prob = log_prob * self.share
+        return -0.5 * log_prob.sum()
 
     def mean(self, decoded):
         """Mean of each entry."""
@@ -91,7 +108,7 @@ class Gaussian:
         if self.within is not None:
             error = error + self.within
         if self.shared:
-            error = error.mean().expand_as(error)
+            error = self._mean_of(error).expand_as(error)
         return self._with(error.clamp(min=self.floor))
 
     def clone(self):
@@ -102,13 +119,24 @@ class Gaussian:
         """Move the variance towards that of a batch, `error`, which is overwritten."""
         if self.within is not None:
             error.add_(self.within)
-        if self.shared:
+        if self.share is not None and self.shared:
+            error.copy_(self._mean_of(error))
+        elif self.shared:
             error.copy_(torch.sum(error, 0, out=self._mean).mul_(self._column))
         self.variance.lerp_(error.clamp_(min=self.floor), weight)
 
+    def _mean_of(self, error):
+        if self.share is None:
+            return error.mean()
+        return (error * self.share).sum() / self.share.sum()
+
     def _with(self, variance):
         return Gaussian(
-            variance, floor=self.floor, shared=self.shared, within=self.within
+            variance,
+            floor=self.floor,
+            shared=self.shared,
+            within=self.within,
+            share=self.share,
         )
 
 

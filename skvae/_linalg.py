@@ -29,6 +29,13 @@ def solve(a, b):
     return torch.linalg.solve(_tensor(a), _tensor(b)).numpy()
 
 
+def inverse_and_log_det(a):  # (n, k, k) -> (n, k, k), (n,)
+    """Return inverses and log-determinants of positive definite matrices."""
+    roots = torch.linalg.cholesky(_tensor(a))
+    log_det = 2 * roots.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+    return torch.cholesky_inverse(roots).numpy(), log_det.numpy()
+
+
 def _tensor(a):
     # torch complains of read-only arrays and of negative strides.
     return torch.from_numpy(np.require(a, np.float64, ["C", "W"]))

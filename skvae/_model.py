@@ -20,10 +20,10 @@ from math import log
 import numpy as np
 import torch
 
-from skvae._anchor import LinearVAE
 from skvae._bounds import importance_weighted_bound, standard_normal
 from skvae._dispersion import Dispersion
 from skvae._likelihoods import Gaussian, VaryingGaussian
+from skvae._linear import LinearVAE
 from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
@@ -45,6 +45,7 @@ class Parameters:
     readout: np.ndarray | None = None  # (k + 1, d): corrects the decoded mean
     prior: tuple | None = None  # a NormalMixture's arguments; None is N(0, I)
     dispersion: tuple | None = None  # a Dispersion's arguments; None is no change
+    informed: np.ndarray | None = None  # (k,): share that training rows told of z
     widening: float = 1.0  # by which a row says less of z than the encoder has it
 
     def to_dict(self):
@@ -71,7 +72,8 @@ class FittedVAE:
     def __init__(self, parameters):
         self.fallback = parameters.fallback
         self.fallback_likelihood = Gaussian(_tensor(self.fallback.noise_variance))
-        self.network = VAE(parameters.architecture, _tensor(parameters.flat))
+        architecture, flat = parameters.architecture, _tensor(parameters.flat)
+        self.network = VAE(architecture, flat, parameters.linear)
         self.likelihood = _likelihood(parameters)
         self.network_weight = parameters.network_weight
         self.x_range = _range(parameters.x_range)
@@ -81,15 +83,25 @@ class FittedVAE:
         self.prior = None
         if parameters.prior is not None:
             self.prior = NormalMixture(*map(_tensor, parameters.prior))
+        self.linear = parameters.linear
+        self.informed = parameters.informed
         self.linear_encoder = _tensor(parameters.linear.encoder)
         self.linear_decoder = _tensor(parameters.linear.decoder)
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
-        inside = x.clamp(*self.x_range)
+        filled = self.network.fill(x)
+        inside = filled.clamp(*self.x_range)
         mean, log_var = self.network.encode(inside)
-        log_var = widen(log_var, self.widening)
-        return mean + (x - inside) @ self.linear_encoder, log_var
+        mean = mean + (filled - inside) @ self.linear_encoder
+        if filled is x and self.informed is None:
+            return mean, widen(log_var, self.widening)
+        # Rows with holes tell less than those that the encoder learned from.
+        informed = _tensor(self.linear.informed(x.numpy()))
+        if self.informed is not None:
+            informed = informed / _tensor(self.informed)
+        mean = torch.where(informed > 0, mean, 0.0)
+        return mean, widen(log_var, self.widening / informed)
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return the parameters of p(x|z), for Gaussian columns their mean."""
@@ -172,13 +184,19 @@ def widen(log_var, factor):
 
     The rest of the precision is the prior's, 1.
     """
-    return log_var if factor == 1 else -torch.log1p(torch.expm1(-log_var) / factor)
+    if isinstance(factor, float) and factor == 1:
+        return log_var
+    told = torch.expm1(-log_var)  # by the row; below 0 where it unsettles the prior
+    if torch.is_tensor(factor):
+        factor = torch.where(told > 0, factor, factor.clamp(min=1))
+    return -torch.log1p(told / factor)
 
 
 def linear_network(linear, architecture):
     """Return a linear VAE as a network, in float64."""
     architecture = replace(architecture, hidden_layer_sizes=())
-    return VAE(architecture, initial_parameters(architecture, linear, None).double())
+    flat = initial_parameters(architecture, linear, None).double()
+    return VAE(architecture, flat, linear)
 
 
 def stacking_weight(log_density, other, n_steps=200):

@@ -112,10 +112,13 @@ class VAE(nn.Module):
     architecture : Architecture
     flat : Tensor of shape (architecture.n_parameters,)
         Every parameter of the module is a view of it: writing to it moves the network.
+    linear : LinearVAE, optional
+        What fills the holes of rows that have some, NaN.
     """
 
-    def __init__(self, architecture, flat):
+    def __init__(self, architecture, flat, linear=None):
         super().__init__()
+        self.linear = linear
         self.architecture = architecture
         self.flat = flat
         self.activation = ACTIVATIONS[architecture.activation]
@@ -126,8 +129,19 @@ class VAE(nn.Module):
             }
         )
 
+    def with_flat(self, flat):
+        """Return the same network with other parameters."""
+        return VAE(self.architecture, flat, self.linear)
+
+    def fill(self, x):  # (n, d) -> (n, d)
+        """Return rows as the encoder reads them: holes at their conditional means."""
+        if not x.isnan().any():
+            return x
+        return torch.from_numpy(self.linear.fill(x.cpu().double().numpy())).to(x)
+
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
+        x = self.fill(x)
         bias = self.parts["encoder_linear_bias"]
         mean, log_var = self._mlp("encoder", x, bias).chunk(2, dim=1)
         mean = mean + x @ self.parts["encoder_linear_weight"]

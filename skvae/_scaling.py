@@ -30,7 +30,9 @@ class Affine:
 
     def log_slope(self, X):  # (n, d) -> (n,)
         """Return what a log-density gains on its way to the units of X."""
-        return np.full(len(X), -np.log(self.scale).sum())
+        slope = np.full(len(X), -np.log(self.scale).sum())
+        missing = np.isnan(X)
+        return slope + missing @ np.log(self.scale) if missing.any() else slope
 
     def intervals(self, X):
         """No entry is an interval."""
@@ -57,7 +59,8 @@ class Quantile:
 
     def log_slope(self, X):  # (n, d) -> (n,)
         """Return what a log-density gains on its way to the units of X."""
-        return self._by_column(Marginal.log_slope, X).sum(axis=1)
+        slopes = self._by_column(Marginal.log_slope, X)
+        return np.where(np.isnan(X), 0.0, slopes).sum(axis=1)
 
     def intervals(self, X):  # (n, d) -> (n, 2, d)
         """Least and largest score of each entry, None if there is no point mass."""
@@ -76,7 +79,7 @@ def fit_scaling(X, scaling):
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Finite floats.
+        Finite floats, or NaN where an entry is missing.
     scaling : {"standard", "quantile", None}
 
     Returns
@@ -87,18 +90,38 @@ def fit_scaling(X, scaling):
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
+    have_holes = np.isnan(X).any()
+    if have_holes:
+        columns = [column[~np.isnan(column)] for column in X.T]
+        scalers = [_fit_scaler(column[:, None]) for column in columns]
+        parts = [(s.mean_, s.scale_, s.var_) for s in scalers]
+        mean, scale, variance = np.concatenate(parts, axis=1)
+    else:
+        scaler = _fit_scaler(X)
+        mean, scale = scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
+        variance = scaler.var_
+    if scaling is None:
+        scale = np.full(X.shape[1], np.sqrt(np.mean(variance)) or 1.0)
+    if scaling != "quantile":
+        return mean, scale, None
+    if have_holes:
+        return mean, scale, [fit_marginal(_some(column)) for column in columns]
+    return mean, scale, [fit_marginal(column) for column in _some(X).T]
+
+
+def _fit_scaler(X):
     scaler = StandardScaler()
     for start in range(0, len(X), SCALER_ROWS):  # as a whole it takes X's memory twice
         scaler.partial_fit(X[start : start + SCALER_ROWS])
-    mean, scale = scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
-    if scaling is None:
-        scale = np.full(X.shape[1], np.sqrt(np.mean(scaler.var_)) or 1.0)
-    if scaling != "quantile":
-        return mean, scale, None
-    if len(X) > MARGINAL_ROWS:
-        few = np.random.RandomState(0).choice(len(X), MARGINAL_ROWS, replace=False)
-        X = X[few]
-    return mean, scale, [fit_marginal(column) for column in X.T]
+    return scaler
+
+
+def _some(X):
+    """Return at most `MARGINAL_ROWS` random rows."""
+    if len(X) <= MARGINAL_ROWS:
+        return X
+    few = np.random.RandomState(0).choice(len(X), MARGINAL_ROWS, replace=False)
+    return X[few]
 
 
 def make_scaling(mean, scale, marginals):

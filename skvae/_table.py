@@ -10,7 +10,7 @@ LARGEST_VALUE = 1e100
 LARGEST_STANDARDISED = 1e15
 
 
-def check_entries(X, names, mean=None, scale=None):
+def check_entries(X, names, mean=None, scale=None, may_miss=False):
     """Raise a ValueError that names the first column with an unusable entry.
 
     Parameters
@@ -20,6 +20,8 @@ def check_entries(X, names, mean=None, scale=None):
         How to call the columns.
     mean, scale : ndarray of shape (n_features,), optional
         Of a fitted table: entries must be within 1e15 scales of the mean.
+    may_miss : bool
+        Whether entries may be missing, NaN; not all of a column to be fitted.
     """
     if X.size == 0:
         return
@@ -27,15 +29,30 @@ def check_entries(X, names, mean=None, scale=None):
     if mean is not None:
         limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
     low, high = X.min(axis=0), X.max(axis=0)  # NaN where a column has one
+    if may_miss and np.isnan(low).any():
+        missing = np.isnan(X)
+        if mean is None and missing.all(axis=0).any():
+            column = int(np.argmax(missing.all(axis=0)))
+            raise ValueError(
+                f"Input X contains nothing but missing values in {names[column]}: "
+                "there is nothing to learn. Drop the column."
+            )
+        low = np.where(missing, np.inf, X).min(axis=0)
+        high = np.where(missing, -np.inf, X).max(axis=0)
+        empty = missing.all(axis=0)
+        low[empty] = high[empty] = 0.0
     if np.all((low >= -limit) & (high <= limit)):
         return
     if not np.all(np.isfinite(low) & np.isfinite(high)):
-        column, row = np.argwhere(~np.isfinite(X).T)[0]
+        unusable = np.isinf(X) if may_miss else ~np.isfinite(X)
+        column, row = np.argwhere(unusable.T)[0]
         what = "NaN" if np.isnan(X[row, column]) else "infinity"
+        rule = "a finite number"
+        if may_miss:
+            rule += ", or NaN where it is missing"
         raise ValueError(
             f"Input X contains {what} in {names[column]} (row {row}); every entry must "
-            "be a finite number. Impute or drop it first, for example with "
-            "sklearn.impute.SimpleImputer."
+            f"be {rule}. Replace it or drop the row."
         )
     largest = np.where(-low > high, low, high).astype(np.float64)
     column = int(np.argmax(np.abs(largest) / limit))

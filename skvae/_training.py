@@ -67,6 +67,7 @@ def train(vae, likelihood, x, held_out, settings, generator):
     likelihood : Gaussian
         Starts with its noise, and is left at the last step's running estimate.
     x : Tensor of shape (n, d)
+        NaN where an entry is missing.
     held_out : Tensor of shape (n_held_out, d)
         Without any the last averaged weights are the best.
     settings : Settings
@@ -99,21 +100,29 @@ def evaluate(vae, likelihood, x, noise, beta=1.0):
 
 
 def mean_squared_error(vae, x, noise):
-    """Mean squared error of each column, (d,), float64, after one draw of z a row."""
+    """Mean squared error of each column, (d,), float64, after one draw of z a row.
+
+    Of its observed entries; 0 where there are none.
+    """
     return _error_and_kl(vae, x, noise)[0]
 
 
 def _error_and_kl(vae, x, noise):
     error = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
     kl = torch.zeros((), dtype=torch.float64, device=x.device)
+    have_holes = bool(x.isnan().any())
     parts = zip(x.split(EVALUATION_ROWS), noise.split(EVALUATION_ROWS), strict=True)
     with torch.no_grad():
         for rows, eps in parts:
             mean, log_var = vae.encode(rows)
             decoded = vae.decode(mean + (0.5 * log_var).exp() * eps)
-            error += (rows - decoded).square().sum(dim=0)
+            squares = (rows - decoded).square()
+            error += squares.nansum(dim=0) if have_holes else squares.sum(dim=0)
             kl += kl_divergence(mean, log_var).sum()
-    return error / len(x), kl / len(x)
+    if not have_holes:
+        return error / len(x), kl / len(x)
+    n_observed = len(x) - x.isnan().sum(dim=0)
+    return error / n_observed.clamp(min=1), kl / len(x)
 
 
 class _Trainer:
@@ -122,10 +131,11 @@ class _Trainer:
     def __init__(self, vae, likelihood, x, settings, generator):
         self.vae, self.likelihood, self.x = vae, likelihood, x
         self.settings, self.generator = settings, generator
-        self.averaged = type(vae)(vae.architecture, vae.flat.clone())
+        self.averaged = vae.with_flat(vae.flat.clone())
         self.batch_size = min(settings.batch_size, len(x))
         self.steps_per_epoch = len(x) // self.batch_size
-        self.gradient = gradient_of(vae, self.batch_size)
+        self.filled = vae.fill(x)
+        self.gradient = gradient_of(vae, self.batch_size, self.filled is not x)
         self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
         self.decayed = vae.flat[: vae.architecture.n_decayed]
         self.epsilon = vae.flat.new_tensor(ADAM_EPS)
@@ -188,7 +198,9 @@ class _Trainer:
 
     def _step(self, rows, beta):
         """Follow the gradient of some rows."""
-        torch.index_select(self.x, 0, rows, out=self.gradient.x)
+        torch.index_select(self.filled, 0, rows, out=self.gradient.x)
+        if self.filled is not self.x:
+            torch.index_select(self.x, 0, rows, out=self.gradient.target)
         if self.settings.beta:
             self.gradient.noise.normal_(generator=self.generator)
         error, kl = self.gradient(self.likelihood, beta)

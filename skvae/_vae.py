@@ -291,7 +291,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numeric columns without missing values.
+            Numeric columns. NaN where an entry is missing, but not in all of a column.
 
         y : object, default=None
             Ignored, whatever it is.
@@ -337,7 +337,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN
+            where an entry is missing.
 
         Returns
         -------
@@ -351,8 +352,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has other columns than `fit` saw, or an entry that is missing,
-            infinite or too large; the error names it.
+            If X has other columns than `fit` saw, or an entry that is infinite or too
+            large; the error names it.
 
         Examples
         --------
@@ -373,7 +374,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN
+            where an entry is missing.
 
         Returns
         -------
@@ -388,8 +390,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has other columns than `fit` saw, or an entry that is missing,
-            infinite or too large; the error names it.
+            If X has other columns than `fit` saw, or an entry that is infinite or too
+            large; the error names it.
 
         Examples
         --------
@@ -511,13 +513,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN
+            where an entry is missing.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            In nats, of the density of X in its own units, in float64. Low for a row
-            unlike those of `fit`. With ``scaling="quantile"`` a value that many rows
+            In nats, of the density of X in its own units, in float64, and of what is
+            observed of a row: fewer entries, fewer factors. Low for a row unlike those
+            of `fit`. With ``scaling="quantile"`` a value that many rows
             share has a probability, here spread evenly over the values nearer to it
             than to any other of its column.
 
@@ -527,8 +531,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has other columns than `fit` saw, or an entry that is missing,
-            infinite or too large; the error names it.
+            If X has other columns than `fit` saw, or an entry that is infinite or too
+            large; the error names it.
 
         References
         ----------
@@ -581,8 +585,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has other columns than `fit` saw, or an entry that is missing,
-            infinite or too large; the error names it.
+            If X has other columns than `fit` saw, or an entry that is infinite or too
+            large; the error names it.
 
         Examples
         --------
@@ -604,7 +608,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         shape = self._shape()
         warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         if warm:
-            check_entries(X, self._column_names(), self.mean_, self.scale_)
+            check_entries(
+                X, self._column_names(), self.mean_, self.scale_, may_miss=True
+            )
         else:
             self._fit_scaling(X)
         self._integer_dtype = integer_dtype
@@ -763,8 +769,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         except (TypeError, ValueError) as error:
             _raise_explained(X, error)
-        known = () if reset else (self.mean_, self.scale_)
-        check_entries(checked, self._column_names(), *known)
+        mean, scale = (None, None) if reset else (self.mean_, self.scale_)
+        check_entries(checked, self._column_names(), mean, scale, may_miss=True)
         return checked
 
     def _column_names(self):
@@ -812,6 +818,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = True
         return tags
 
     def __getstate__(self):

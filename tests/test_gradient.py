@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from skvae import _gradient
-from skvae._bounds import elbo
+from skvae._bounds import elbo, kl_divergence
 from skvae._gradient import ByAutograd, ByHand, gradient_of
 from skvae._likelihoods import Gaussian
 from skvae._network import ACTIVATIONS, MAX_LOG_VAR, MLP_RANGE, VAE, Architecture
@@ -65,6 +65,33 @@ def test_by_hand_is_autograd_of_the_elbo(activation, hidden, noise):
         assert_close(error, (by_hand.x - decoded).detach().square().mean(dim=0))
         loss = beta * kl - likelihood.expected_log_prob(error)
         assert_close(loss, -bound.mean().detach())
+
+
+@pytest.mark.parametrize("noise", BLOCKS)
+@pytest.mark.parametrize("way", [ByHand, ByAutograd])
+def test_with_holes_it_is_autograd_of_what_is_observed(way, noise):
+    vae, complete = network(), BLOCKS[noise]
+    gradient = fill(way(vae, N, have_holes=True))
+    generator = torch.Generator().manual_seed(3)
+    missing = torch.rand(N, D, generator=generator) < 0.3
+    gradient.target.copy_(gradient.x.masked_fill(missing, torch.nan))
+    share = 1 - missing.double().mean(dim=0)
+    likelihood = Gaussian(complete.variance, shared=complete.shared, share=share)
+    error, kl = (t.clone() for t in gradient(likelihood, 0.5))
+    found = gradient.flat.clone()
+    vae.zero_grad()
+    mean, log_var = vae.encode(gradient.x)
+    decoded = vae.decode(mean + (0.5 * log_var).exp() * gradient.noise)
+    variance, squares = complete.variance, (gradient.x - decoded).square()
+    fit = 0.5 * (squares / variance + (2 * np.pi * variance).log())[~missing].sum() / N
+    carried = kl_divergence(mean, log_var).sum(dim=1).mean()
+    (fit + 0.5 * carried).backward()
+    for name, grad in vae.architecture.views(found).items():
+        assert_close(grad, vae.parts[name].grad)
+    assert_close(kl, carried.detach())
+    observed = squares.detach().masked_fill(missing, 0).sum(dim=0) / N / share
+    assert_close(error, observed)
+    assert_close(-likelihood.expected_log_prob(error), fit.detach())
 
 
 def test_the_comparison_meets_the_bound_of_the_log_variance():
@@ -129,9 +156,7 @@ def test_a_step_needs_no_memory(activation):
 def test_one_place_chooses_by_device(device, chosen, monkeypatch):
     made = []
     for name in ("ByHand", "ByAutograd"):
-        monkeypatch.setattr(
-            _gradient, name, lambda vae, n_rows, name=name: made.append(name)
-        )
+        monkeypatch.setattr(_gradient, name, lambda *_, name=name: made.append(name))
 
     class Elsewhere:
         flat = type("Flat", (), {"device": torch.device(device)})

@@ -25,7 +25,8 @@ LAYERS = [
     ["_model", "_training"],
     ["_gradient"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_scaling"],
-    ["_dispersion", "_linalg", "_marginals", "_threads"],
+    ["_dispersion", "_linear", "_marginals", "_threads"],
+    ["_linalg"],
     ["_version"],
 ]
 DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
@@ -36,6 +37,7 @@ KNOWS_NOTHING_OF = {
     "_scaling": (["torch", "pandas"], "tables become numpy arrays, not tensors"),
     "_marginals": (["torch", "pandas", "sklearn"], "a column is an array"),
     "_anchor": (["torch"], "the closed form is numpy"),
+    "_linear": (["torch"], "the closed form is numpy"),
     "_linalg": (["sklearn", "pandas"], "linear algebra sees arrays only"),
     "_network": (["sklearn", "pandas"], "the network sees tensors only"),
     "_bounds": (["sklearn", "pandas"], "the bounds see tensors only"),

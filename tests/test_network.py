@@ -6,9 +6,9 @@ import torch
 from torch.nn.functional import linear as torch_linear
 
 from skvae import _network
-from skvae._anchor import LinearVAE
 from skvae._bounds import elbo
 from skvae._likelihoods import Gaussian
+from skvae._linear import LinearVAE
 from skvae._network import (
     ACTIVATIONS,
     MAX_LOG_VAR,

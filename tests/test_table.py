@@ -42,10 +42,29 @@ def test_an_entry_that_is_not_finite_is_named(row, column, value, dtype):
     what = "NaN" if np.isnan(value) else "infinity"
     message = (
         f"Input X contains {what} in {NAMES[column]} (row {row}); "
-        "every entry must be a finite number. Impute or drop it first"
+        "every entry must be a finite number. Replace it or drop the row."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         check_entries(bad, NAMES)
+
+
+def test_entries_may_be_missing_where_that_is_allowed():
+    holed = X.copy()
+    holed[2, 3] = holed[9, 1] = np.nan
+    check_entries(holed, NAMES, may_miss=True)
+    holed[5, 2] = -np.inf
+    with pytest.raises(
+        ValueError, match=r"infinity in .*'c' .*or NaN where it is miss"
+    ):
+        check_entries(holed, NAMES, may_miss=True)
+    holed[5, 2] = 1e101
+    with pytest.raises(ValueError, match=r"1e\+101 in column 'c'.*too large"):
+        check_entries(holed, NAMES, may_miss=True)
+    holed[:, 1] = np.nan
+    with pytest.raises(ValueError, match=r"nothing but missing values in column 'b'"):
+        check_entries(holed, NAMES, may_miss=True)
+    holed[5, 2] = 0
+    check_entries(holed, NAMES, np.zeros(4), np.ones(4), may_miss=True)
 
 
 def test_of_several_the_first_column_is_named():

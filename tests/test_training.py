@@ -82,9 +82,9 @@ def spy_on_steps(monkeypatch):
     steps = Steps()
 
     class Spy:
-        def __init__(self, vae, n_rows):
-            self.vae, self.gradient = vae, original(vae, n_rows)
-            for name in ("x", "noise", "flat", "uses_autograd"):
+        def __init__(self, vae, n_rows, have_holes):
+            self.vae, self.gradient = vae, original(vae, n_rows, have_holes)
+            for name in ("x", "target", "noise", "flat", "uses_autograd"):
                 setattr(self, name, getattr(self.gradient, name))
 
         def __call__(self, likelihood, beta):

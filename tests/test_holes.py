@@ -1,0 +1,337 @@
+"""Rows with missing entries: the exact linear model, and the estimator on top of it."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+
+from skvae import VAETransformer, _anchor, _scaling
+from skvae._anchor import CrossFit, fit_linear_vae
+from skvae._dispersion import fit_dispersion
+from skvae._model import widen
+
+NOISES = ["spherical", "diag"]
+LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}
+
+
+def factor_table(n=800, d=6, k=2, seed=0, draw=0):
+    """Draw from a factor model; `seed` is the model's."""
+    rng = np.random.default_rng(seed)
+    loadings, center = rng.normal(size=(k, d)), rng.normal(size=d)
+    noise = np.linspace(0.3, 1.0, d)
+    rng = np.random.default_rng([seed, draw])
+    x = rng.normal(size=(n, k)) @ loadings + noise * rng.normal(size=(n, d))
+    return x + center
+
+
+def bow(n=1200, seed=0):
+    """Rows on a curve in five columns."""
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=n)
+    x = np.c_[t, t**2, np.sin(2 * t), t - t**2, np.cos(t)]
+    return x + 0.1 * rng.normal(size=x.shape)
+
+
+def with_holes(x, share=0.3, seed=0):
+    holed = x.copy()
+    holed[np.random.default_rng(seed).random(x.shape) < share] = np.nan
+    return holed
+
+
+def covariance(linear):
+    return linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
+
+
+# ------------------------------------------------------------------ the linear model
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_what_is_observed_conditions_as_in_the_textbook(noise):
+    x = factor_table()
+    linear = fit_linear_vae(x, 2, noise, 1e-9)
+    holed = with_holes(x[:40], 0.5)
+    holed[0] = np.nan
+    filled, log_density = linear.fill(holed), linear.log_density(holed)
+    squares = linear.expected_squares(holed)
+    for i, row in enumerate(holed):
+        o = ~np.isnan(row)
+        center, cov = linear.decoder_bias, covariance(linear)
+        gain = cov[:, o] @ np.linalg.inv(cov[np.ix_(o, o)])
+        expected = center + gain @ (row[o] - center[o])
+        np.testing.assert_allclose(filled[i][~o], expected[~o], rtol=1e-9)
+        np.testing.assert_array_equal(filled[i][o], row[o])
+        if o.any():
+            oracle = multivariate_normal(center[o], cov[np.ix_(o, o)])
+            assert log_density[i] == pytest.approx(oracle.logpdf(row[o]))
+        assert np.isnan(squares[i][~o]).all()
+    assert log_density[0] == 0
+    np.testing.assert_allclose(linear.encode(holed)[0], 0, atol=1e-12)
+
+
+def test_rows_without_holes_are_the_same_beside_rows_with_some():
+    x = factor_table(100)
+    linear = fit_linear_vae(x, 2, "diag", 1e-9)
+    mixed = np.r_[x, with_holes(x)]
+    for method in (linear.encode, linear.log_density, linear.expected_squares):
+        np.testing.assert_allclose(method(mixed)[:100], method(x), rtol=1e-9)
+    np.testing.assert_array_equal(linear.informed(x), 1)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_no_small_change_makes_a_fit_to_holes_likelier(noise, share):
+    x = with_holes(factor_table(2000), share)
+    linear = fit_linear_vae(x, 2, noise, 1e-9)
+    best = linear.log_density(x).mean()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        changed = type(linear)(
+            encoder=linear.encoder,
+            encoder_bias=linear.encoder_bias,
+            log_var=linear.log_var,
+            decoder=linear.decoder + 0.03 * rng.normal(size=linear.decoder.shape),
+            decoder_bias=linear.decoder_bias + 0.03 * rng.normal(size=6),
+            noise_variance=linear.noise_variance * np.exp(0.05 * rng.normal()),
+        )
+        assert changed.log_density(x).mean() < best
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_fit_to_holes_is_nearly_that_of_the_complete_rows(noise):
+    x, fresh = factor_table(2000), factor_table(2000, draw=1)
+    complete = fit_linear_vae(x, 2, noise, 1e-9).log_density(fresh).mean()
+    holed = with_holes(x)
+    found = fit_linear_vae(holed, 2, noise, 1e-9).log_density(fresh).mean()
+    means = np.where(np.isnan(holed), np.nanmean(holed, axis=0), holed)
+    naive = fit_linear_vae(means, 2, noise, 1e-9).log_density(fresh).mean()
+    assert complete - found < 0.05
+    assert complete - naive > 0.1
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "share"), [(20, 100, 0.3), (40, 200, 0.3), (40, 200, 0.5)]
+)
+def test_fewer_rows_than_columns_may_have_holes(n, d, share):
+    rows = factor_table(n + 100, d=d)
+    rows, fresh = np.split(rows, [n])
+    x = with_holes(rows, share)
+    found = fit_linear_vae(x, 2, "spherical", 1e-6).log_density(fresh).mean()
+    means = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+    naive = fit_linear_vae(means, 2, "spherical", 1e-6).log_density(fresh).mean()
+    assert found > naive
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_columns_seen_once_or_constant_have_a_density(noise):
+    x = with_holes(factor_table(12, d=40), 0.6)
+    x[:, 0] = np.where(np.isnan(x[:, 0]), np.nan, 3.0)
+    x[:, 1] = np.nan
+    x[4, 1] = 1.0
+    linear = fit_linear_vae(x, 2, noise, 1e-4)
+    assert np.isfinite(linear.log_density(x)).all()
+
+
+def test_a_step_that_overruns_is_not_kept(monkeypatch):
+    x = with_holes(factor_table(12, d=30), 0.5)
+    scores = []
+    for steps in (1, 2, 100):
+        monkeypatch.setattr(_anchor, "MOST_STEPS", steps)
+        scores.append(fit_linear_vae(x, 2, "spherical", 1e-6).log_density(x).mean())
+    assert scores == sorted(scores)
+
+
+def test_the_honest_noise_is_of_what_is_observed():
+    x = factor_table(3000)
+    linear = fit_linear_vae(x, 2, "diag", 1e-9)
+    holed = with_holes(x)
+    errors = [CrossFit(rows, linear, "diag", 1e-9).error for rows in (x, holed)]
+    np.testing.assert_allclose(errors[1], errors[0], rtol=0.4)
+    assert errors[1].sum() > errors[0].sum()  # less tells of z
+
+
+def test_a_dispersion_of_errors_with_holes_is_that_of_the_others():
+    rng = np.random.default_rng(0)
+    z = torch.from_numpy(rng.normal(size=(1, 4000, 1)))
+    error = z.exp() * torch.from_numpy(rng.normal(size=(1, 4000, 2)) ** 2)
+    holed = error.clone()
+    holed[0, ::2, 1] = torch.nan
+    found = fit_dispersion(z, holed, 3.0).factor(z)
+    np.testing.assert_allclose(
+        found[..., 0], fit_dispersion(z, error, 3.0).factor(z)[..., 0]
+    )
+    half = fit_dispersion(z[:, 1::2], error[:, 1::2], 3.0).factor(z)
+    assert float((found[..., 1] / half[..., 1]).log().abs().mean()) < 0.1
+
+
+# ------------------------------------------------------------------- the estimator
+
+
+def test_scores_are_exact_marginals_with_the_linear_model():
+    X = factor_table()
+    vae = VAETransformer(**LINEAR, scaling=None, random_state=0).fit(X)
+    pca = PCA(2).fit(X)
+    holed = with_holes(X[:30])
+    holed[0] = np.nan
+    found = vae.score_samples(holed)
+    network = vae._model.likelihood.variance.numpy() * vae.scale_**2
+    for row, score in zip(holed, found, strict=True):
+        o = np.flatnonzero(~np.isnan(row))
+        if not len(o):
+            assert score == pytest.approx(0, abs=1e-9)
+            continue
+        signal = pca.get_covariance() - pca.noise_variance_ * np.eye(6)
+        parts = [
+            multivariate_normal(
+                pca.mean_[o], (signal + np.diag(noise))[np.ix_(o, o)]
+            ).logpdf(row[o])
+            for noise in (network, np.full(6, pca.noise_variance_))
+        ]
+        w = vae.network_weight_
+        assert score == pytest.approx(logsumexp(parts, b=[w, 1 - w]), abs=0.02)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+@pytest.mark.parametrize("at_fit", [True, False])
+def test_rows_with_holes_are_encoded_near_the_whole_rows(at_fit, scaling):
+    X, fresh = bow(), bow(300, seed=1)
+    vae = VAETransformer(1, scaling=scaling, random_state=0)
+    vae.fit(with_holes(X) if at_fit else X)
+    holed = with_holes(fresh, 0.2)
+    whole, found = vae.transform(fresh)[:, 0], vae.transform(holed)[:, 0]
+    assert np.corrcoef(whole, found)[0, 1] > 0.85
+    _, std = vae.posterior(holed)
+    missing = np.isnan(holed).sum(axis=1)
+    assert std[missing >= 2].mean() > 1.1 * std[missing == 0].mean()
+
+
+def test_a_row_without_any_entry_gives_the_prior():
+    X = bow()
+    nothing = np.full((2, 5), np.nan)
+    for rows in (X, with_holes(X)):
+        vae = VAETransformer(2, random_state=0).fit(rows)
+        mean, std = vae.posterior(nothing)
+        np.testing.assert_array_equal(mean, 0)
+        np.testing.assert_array_equal(std, 1)
+        score = vae.score_samples(nothing)  # a bound on the logarithm of 1
+        assert score == pytest.approx([0, 0], abs=0.1)
+
+
+def test_a_fit_to_holes_improves_on_the_linear_model():
+    X, fresh = with_holes(bow()), bow(500, seed=1)
+    vae = VAETransformer(1, random_state=0).fit(X)
+    linear = VAETransformer(1, hidden_layer_sizes=(), random_state=0).fit(X)
+    assert vae.best_iter_ > 0
+    assert vae.score(fresh) > linear.score(fresh) + 1
+    errors = [
+        np.square(m.inverse_transform(m.transform(fresh)) - fresh).mean()
+        for m in (vae, linear)
+    ]
+    assert errors[0] < 0.6 * errors[1]
+
+
+@pytest.mark.filterwarnings("ignore:max_iter")
+@pytest.mark.parametrize("noise", ["auto", *NOISES])
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("scaling", ["standard", "quantile", None])
+def test_every_way_to_fit_takes_holes(noise, early_stopping, scaling):
+    X = with_holes(bow(200))
+    vae = VAETransformer(
+        2,
+        noise=noise,
+        early_stopping=early_stopping,
+        scaling=scaling,
+        hidden_layer_sizes=(16,),
+        max_iter=4,
+        random_state=0,
+    )
+    vae.fit(X)
+    for values in (vae.transform(X), *vae.posterior(X), vae.score_samples(X)):
+        assert np.isfinite(values).all()
+    assert np.isfinite(vae.sample(50, random_state=0)).all()
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_what_training_rows_told_goes_with_the_components(early_stopping):
+    X = bow(300)
+    X[::2, 1] = X[::3, 4] = np.nan
+    vae = VAETransformer(
+        3, early_stopping=early_stopping, max_iter=30, tol=0, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        vae.fit(X)
+    scaled = (X - vae.mean_) / vae.scale_
+    expected = vae._model.linear.informed(scaled).mean(axis=0)
+    np.testing.assert_allclose(vae._model.informed, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_column_may_have_all_its_entries_among_the_held_out(seed, early_stopping):
+    X = bow(60)
+    X[1:, 2] = np.nan  # for some seeds its only entry is held out
+    options = {"hidden_layer_sizes": (8,), "max_iter": 40, "random_state": seed}
+    vae = VAETransformer(2, early_stopping=early_stopping, **options)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "max_iter")
+        vae.fit(X)
+    assert np.isfinite(vae.score_samples(X)).all()
+    assert np.isfinite(vae.noise_variance_).all()
+
+
+@pytest.mark.filterwarnings("ignore:No component carries more")
+@pytest.mark.parametrize("n", [2, 3, 4, 6])
+@pytest.mark.parametrize("noise", ["auto", *NOISES])
+def test_a_few_rows_may_have_holes(n, noise):
+    X = bow(n)
+    X[0, :2] = X[1, 2:] = np.nan
+    vae = VAETransformer(2, noise=noise, random_state=0).fit(X)
+    assert np.isfinite(vae.score_samples(X)).all()
+
+
+def test_a_column_may_begin_after_many_rows(monkeypatch):
+    monkeypatch.setattr(_scaling, "SCALER_ROWS", 50)
+    monkeypatch.setattr(_scaling, "MARGINAL_ROWS", 20)
+    X = bow(400)
+    X[:390, 2] = np.nan
+    for scaling in ("standard", "quantile"):
+        mean, scale, _ = _scaling.fit_scaling(X, scaling)
+        np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
+        np.testing.assert_allclose(scale, np.nanstd(X, axis=0))
+
+
+def test_posteriors_narrow_only_where_a_row_tells_something():
+    log_var = torch.tensor([[-1.0, 0.5, 2.0]]).double()
+    found = widen(log_var, torch.full((1, 3), 0.3).double())
+    assert float(found[0, 0]) < -1
+    np.testing.assert_array_equal(found[0, 1:], log_var[0, 1:])
+    np.testing.assert_array_equal(widen(log_var, 1.0), log_var)
+
+
+def test_frames_say_it_their_way():
+    X = pd.DataFrame(with_holes(bow(200)), columns=list("abcde"))
+    vae = VAETransformer(**LINEAR).fit(X)
+    found = vae.transform(X.astype("Float64"))
+    np.testing.assert_array_equal(found, vae.transform(X))
+
+
+@pytest.mark.parametrize("n_components", [2, 0.9])
+def test_a_column_without_any_entry_is_named(n_components):
+    X = pd.DataFrame(bow(50), columns=list("abcde"))
+    X["c"] = np.nan
+    with pytest.raises(
+        ValueError, match=r"nothing but missing values in column 'c'.*Drop"
+    ):
+        VAETransformer(n_components).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_a_share_of_the_variance_is_found_beside_holes():
+    vae = VAETransformer(0.8, max_iter=5, random_state=0).fit(with_holes(bow(400), 0.1))
+    assert 1 <= vae.n_components_ <= 4
