@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from skvae._linalg import eigh, product, solve
-from skvae._linear import with_encoder
+from skvae._linear import have_holes, with_encoder
 
 CHUNK_ROWS = 4096
 MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
@@ -39,7 +39,7 @@ def fit_linear_vae(x, n_components, noise, floor):
     LinearVAE
     """
     least = least_noise(x, noise, floor)
-    if np.isnan(x).any():
+    if have_holes(x):
         return _fit_incomplete(x, n_components, noise, least)
     center = x.mean(axis=0, dtype=np.float64)
     scatter = _scatter(x, center, _divisor(noise, len(x)))
@@ -128,8 +128,12 @@ def _expected(linear, x):
 
 def observed_mean(x):  # (n, d) -> (d,)
     """Mean of each column's entries that are not missing; 0 without any."""
-    n_observed = np.maximum((~np.isnan(x)).sum(axis=0), 1)
-    return np.nansum(x, axis=0, dtype=np.float64) / n_observed
+    return np.nansum(x, axis=0, dtype=np.float64) / _n_observed(x)
+
+
+def _n_observed(x):  # (n, d) -> (d,)
+    """Count each column's entries that are not missing, at least 1."""
+    return np.maximum(len(x) - np.isnan(x).sum(axis=0), 1)
 
 
 def principal_axes(x):
@@ -227,7 +231,7 @@ def _scatter(x, center, divisor):
 
 
 def _variance(x):
-    if np.isnan(x).any():
+    if have_holes(x):
         return observed_mean((x - observed_mean(x)) ** 2)
     squares = np.zeros(x.shape[1])
     for rows in _centred_chunks(x, x.mean(axis=0, dtype=np.float64)):
@@ -291,7 +295,7 @@ class CrossFit:
             other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
             self.folds.append((x[fold == i].astype(np.float64), other))
         self.error, factor = np.zeros((2, x.shape[1]))
-        n_observed = np.maximum(len(x) - np.isnan(x).sum(axis=0), 1)
+        n_observed = _n_observed(x)
         for rows, other in self.folds:
             squares = np.nansum(other.expected_squares(rows), axis=0)
             self.error += squares / n_observed

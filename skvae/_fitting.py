@@ -15,6 +15,7 @@ from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._bounds import kl_divergence
 from skvae._held_out import HeldOut, by_chunks, draw_posteriors, encode_some
 from skvae._likelihoods import Gaussian, interval_variance
+from skvae._linear import have_holes
 from skvae._model import (
     FittedVAE,
     Parameters,
@@ -49,19 +50,33 @@ class Solution:
     stopped: str = "closed form"
 
 
-def fit_vae(
-    x,
-    architecture,
-    settings,
-    *,
-    noise,
-    n_held_out,
-    seed,
-    device,
-    start=None,
-    intervals=None,
-):
+def fit_vae(*args, **options):
     """Fit a VAE to standardised rows.
+
+    Parameters
+    ----------
+    *args, **options
+        As of `_Fitter`.
+
+    Returns
+    -------
+    Solution
+    """
+    # Whatever the caller switched off.
+    with one_thread(), torch.inference_mode(False), torch.enable_grad():
+        fitter = _Fitter(*args, **options)
+        if fitter.closed_form_is_best():
+            solution = fitter.closed_form()
+        elif fitter.settings.patience:
+            solution = fitter.early_stopped()
+        else:
+            solution = fitter.all_rows()
+        _put_in_order(fitter.x, solution, fitter.held_out)
+        return solution
+
+
+class _Fitter:
+    """What the ways to fit share.
 
     Parameters
     ----------
@@ -82,36 +97,7 @@ def fit_vae(
         kept the closed form, this one starts from it too.
     intervals : ndarray of shape (at least n_held_out, 2, d), optional
         Least and largest value that each entry of the first rows stands for.
-
-    Returns
-    -------
-    Solution
     """
-    # Whatever the caller switched off.
-    with one_thread(), torch.inference_mode(False), torch.enable_grad():
-        fitter = _Fitter(
-            x,
-            architecture,
-            settings,
-            noise=noise,
-            n_held_out=n_held_out,
-            seed=seed,
-            device=device,
-            start=start,
-            intervals=intervals,
-        )
-        if fitter.closed_form_is_best():
-            solution = fitter.closed_form()
-        elif settings.patience:
-            solution = fitter.early_stopped()
-        else:
-            solution = fitter.all_rows()
-        _put_in_order(x, solution, fitter.held_out)
-        return solution
-
-
-class _Fitter:
-    """What the ways to fit share."""
 
     def __init__(
         self,
@@ -123,8 +109,8 @@ class _Fitter:
         n_held_out,
         seed,
         device,
-        start,
-        intervals,
+        start=None,
+        intervals=None,
     ):
         self.x, self.architecture, self.settings = x, architecture, settings
         self.noise = "diag" if noise == "diag" else "spherical"  # while training
@@ -233,8 +219,9 @@ class _Fitter:
 
     def _observed_share(self):
         """Share of each column's entries that are observed; None if all are."""
-        missing = self.tensor.isnan()
-        return 1 - missing.float().mean(dim=0) if missing.any() else None
+        if not have_holes(self.x):
+            return None
+        return 1 - self.tensor.isnan().float().mean(dim=0)
 
     def _fit_linear(self, x):
         k = self.architecture.n_components
@@ -263,7 +250,7 @@ class _Fitter:
         vae = VAE(self.architecture, record.flat, start.linear)
         noise_variance = self.held_out.noise(vae, start.likelihood.variance)
         parameters = self._parameters(start, record.flat, noise_variance)
-        if np.isnan(self.x).any():
+        if have_holes(self.x):
             parameters.informed = _informed(parameters, self.x)
         if self.gains_columns:
             parameters.dispersion = self.held_out.dispersion(parameters)

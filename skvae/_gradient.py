@@ -84,7 +84,7 @@ class ByAutograd:
 
     def __call__(self, likelihood, beta):
         self.flat.zero_()
-        mean, log_var = self.vae.encode(self.x)
+        mean, log_var = self.vae.encode_filled(self.x)
         decoded = self.vae.decode(mean + (0.5 * log_var).exp() * self.noise)
         log_prob = likelihood.log_prob(self.target, decoded).sum(dim=1).mean()
         kl = kl_divergence(mean, log_var).sum(dim=1).mean()

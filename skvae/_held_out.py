@@ -5,6 +5,7 @@ noise and how it varies, the prior of z, the posteriors' width and the network's
 in the density.
 """
 
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -57,12 +58,7 @@ class HeldOut:
         # network, so one far row does not speak of it. A few rows have no range.
         self.inside = self.rows
         if len(self.rest) >= LEAST_RANGE_ROWS:
-            missing = self.rest.isnan()
-            low = self.rest.masked_fill(missing, inf).amin(dim=0)
-            high = self.rest.masked_fill(missing, -inf).amax(dim=0)
-            unknown = missing.all(dim=0)
-            low[unknown], high[unknown] = -inf, inf
-            self.inside = self.rows.clamp(low, high)
+            self.inside = self.rows.clamp(*_range(self.rest))
         self.by_column, self.floor = by_column, floor
         self.beta, self.seed = beta, seed
         self.intervals = intervals
@@ -138,8 +134,9 @@ class HeldOut:
         """Return mean squared errors as the noise variance that they make."""
         if not self.by_column:
             error = np.full_like(error, error.mean())
-        return np.maximum(error, self._least_noise())
+        return np.maximum(error, self._least_noise)
 
+    @cached_property
     def _least_noise(self):
         shape = "diag" if self.by_column else "spherical"
         return least_noise(self.x.cpu().numpy(), shape, self.floor)
@@ -157,7 +154,7 @@ class HeldOut:
         decoded = vae.decode(mean + (0.5 * log_var).exp() * self._draw(x, vae))
         decoded, x = decoded.cpu().double(), x.cpu().double()
         error = _mean((x - decoded).square())
-        least = torch.from_numpy(self._least_noise())
+        least = torch.from_numpy(self._least_noise)
         factors = torch.logspace(*INTERVAL_FACTORS, dtype=torch.float64, device="cpu")
         fits = []
         for factor in factors:
@@ -202,7 +199,7 @@ class HeldOut:
     def _errors_at(self, parameters, rows):
         """Draw z; return them and the squared errors there, none below the floor."""
         z, decoded, x = self._decoded(parameters, rows)
-        least = torch.from_numpy(self._least_noise())
+        least = torch.from_numpy(self._least_noise)
         return z, (x - decoded).square_().maximum(least)
 
     def _decoded(self, parameters, rows):
@@ -288,6 +285,18 @@ def by_chunks(function, x):
     """Apply a function to some rows at a time; join each of the tensors it returns."""
     parts = zip(*map(function, x.split(CHUNK_ROWS)), strict=True)
     return [torch.cat(part) for part in parts]
+
+
+def _range(x):
+    """Least and largest entry of each column, without bounds where it has none."""
+    low, high = x.amin(dim=0), x.amax(dim=0)  # NaN where a column has a hole
+    if low.isnan().any():
+        missing = x.isnan()
+        low = x.masked_fill(missing, inf).amin(dim=0)
+        high = x.masked_fill(missing, -inf).amax(dim=0)
+        unknown = missing.all(dim=0)
+        low[unknown], high[unknown] = -inf, inf
+    return low, high
 
 
 def _squares(x):

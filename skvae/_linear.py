@@ -116,6 +116,11 @@ class LinearVAE:
         )
 
 
+def have_holes(x):
+    """Whether an entry of an array is missing, without a mask as large as it."""
+    return bool(np.isnan(x.min(initial=np.inf)))
+
+
 class Conditional:
     """The exact posterior of z given what is observed of some rows.
 

@@ -92,7 +92,7 @@ class FittedVAE:
         """Return the mean and the log-variance of q(z|x)."""
         filled = self.network.fill(x)
         inside = filled.clamp(*self.x_range)
-        mean, log_var = self.network.encode(inside)
+        mean, log_var = self.network.encode_filled(inside)
         mean = mean + (filled - inside) @ self.linear_encoder
         if filled is x and self.informed is None:
             return mean, widen(log_var, self.widening)

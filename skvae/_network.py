@@ -135,13 +135,16 @@ class VAE(nn.Module):
 
     def fill(self, x):  # (n, d) -> (n, d)
         """Return rows as the encoder reads them: holes at their conditional means."""
-        if not x.isnan().any():
+        if not x.numel() or not x.amin().isnan():  # needs no mask as large as x
             return x
         return torch.from_numpy(self.linear.fill(x.cpu().double().numpy())).to(x)
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
-        x = self.fill(x)
+        return self.encode_filled(self.fill(x))
+
+    def encode_filled(self, x):
+        """As `encode`, of rows without a hole."""
         bias = self.parts["encoder_linear_bias"]
         mean, log_var = self._mlp("encoder", x, bias).chunk(2, dim=1)
         mean = mean + x @ self.parts["encoder_linear_weight"]

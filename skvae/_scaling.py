@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from skvae._linear import have_holes
 from skvae._marginals import Marginal, fit_marginal
 
 SCALINGS = "standard", "quantile", None
@@ -90,8 +91,8 @@ def fit_scaling(X, scaling):
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
-    have_holes = np.isnan(X).any()
-    if have_holes:
+    has_holes = have_holes(X)
+    if has_holes:
         columns = [column[~np.isnan(column)] for column in X.T]
         scalers = [_fit_scaler(column[:, None]) for column in columns]
         parts = [(s.mean_, s.scale_, s.var_) for s in scalers]
@@ -104,7 +105,7 @@ def fit_scaling(X, scaling):
         scale = np.full(X.shape[1], np.sqrt(np.mean(variance)) or 1.0)
     if scaling != "quantile":
         return mean, scale, None
-    if have_holes:
+    if has_holes:
         return mean, scale, [fit_marginal(_some(column)) for column in columns]
     return mean, scale, [fit_marginal(column) for column in _some(X).T]
 
