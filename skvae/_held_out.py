@@ -192,7 +192,7 @@ class HeldOut:
     def refit_dispersion(self, parameters):
         """Return it fitted to all rows, which may be flattered: its shape counts."""
         _, ridge = parameters.dispersion
-        rows = torch.cat([self.inside, self.rest])
+        rows = torch.cat([part[:PRIOR_DRAWS] for part in (self.inside, self.rest)])
         z, error = self._errors_at(parameters, rows)
         return fit_dispersion(z, error, ridge).arguments()
 
