@@ -150,7 +150,7 @@ def least_noise(x, noise, floor):
     """
     variance = _variance(x)
     if noise == "spherical":
-        variance[:] = variance.mean()
+        variance[:] = variance.mean() if variance.size else 1.0
     least = floor * np.where(variance > 0, variance, 1.0)
     return np.maximum(least, np.finfo(np.float32).tiny)
 

@@ -85,7 +85,7 @@ def importance_weighted_bound(
     for more in noise.split(n_first or len(noise)):
         q = mean[rows], log_var[rows]
         given = observed[rows], *q, more
-        new = _log_importance_weights(vae, likelihood, log_prior, *given)
+        _, _, new = importance_weights(vae, likelihood, log_prior, *given)
         log_weights = torch.cat([log_weights, new])
         total = torch.logsumexp(log_weights, dim=0)
         bound[rows] = total - log(len(log_weights))
@@ -97,15 +97,24 @@ def importance_weighted_bound(
     return bound
 
 
-def _log_importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
-    """Return log p(x, z) - log q(z|x) of each draw and row, (n_draws, n)."""
+def importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
+    """Draw z of each row from N(mean, exp(log_var)).
+
+    Returns
+    -------
+    z : Tensor of shape (n_draws, n, k)
+    decoded : Tensor of shape (n_draws, n, d)
+    log_weights : Tensor of shape (n_draws, n)
+        log p(x, z) - log q(z|x).
+    """
     n, (n_draws, k) = len(x), noise.shape
     z = mean + (0.5 * log_var).exp() * noise[:, None, :]
     rows = z.reshape(-1, k)  # draw by draw
     decoded = vae.decode(rows).reshape(n_draws, n, -1)
     log_likelihood = likelihood.given(z).log_prob(x, decoded).sum(dim=2)
     log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
-    return log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
+    log_weights = log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
+    return z, decoded, log_weights
 
 
 def spread_normal(n_draws, n_components):

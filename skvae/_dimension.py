@@ -91,7 +91,7 @@ def _truncated_r2(model, rest, held_out):
     def r2(k):
         def decode(z):
             z = torch.cat([z[:, :k], center[k:].expand(len(z), -1)], dim=1)
-            (decoded,) = by_chunks(lambda z: (model.decode(z),), z)
+            (decoded,) = by_chunks(lambda z: (model.mean(z),), z)
             return decoded
 
         with torch.inference_mode():

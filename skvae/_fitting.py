@@ -14,8 +14,9 @@ import torch
 from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 from skvae._bounds import kl_divergence
 from skvae._held_out import HeldOut, by_chunks, draw_posteriors, encode_some
-from skvae._likelihoods import Gaussian, interval_variance
+from skvae._likelihoods import Gaussian, interval_variance, make_likelihood
 from skvae._linear import have_holes
+from skvae._link import with_link
 from skvae._model import (
     FittedVAE,
     Parameters,
@@ -97,6 +98,8 @@ class _Fitter:
         kept the closed form, this one starts from it too.
     intervals : ndarray of shape (at least n_held_out, 2, d), optional
         Least and largest value that each entry of the first rows stands for.
+    blocks : Blocks, optional
+        Of the columns; without it all are numbers.
     """
 
     def __init__(
@@ -111,7 +114,10 @@ class _Fitter:
         device,
         start=None,
         intervals=None,
+        blocks=None,
     ):
+        self.blocks = blocks
+        self.n_numbers = x.shape[1] if blocks is None else blocks.n_numbers
         self.x, self.architecture, self.settings = x, architecture, settings
         self.noise = "diag" if noise == "diag" else "spherical"  # while training
         self.floor = NOISE_FLOOR[self.noise]
@@ -120,7 +126,7 @@ class _Fitter:
         self.seed, self.device = seed, torch.device(device)
         self.tensor = torch.from_numpy(x).to(self.device)
         self.intervals = None if intervals is None else torch.from_numpy(intervals)
-        is_pca = architecture.n_layers == 0 and intervals is None
+        is_pca = architecture.n_layers == 0 and intervals is None and blocks is None
         self.held_out = HeldOut(
             self.tensor,
             n_held_out,
@@ -129,12 +135,14 @@ class _Fitter:
             beta=settings.beta,
             seed=seed,
             intervals=self.intervals,
+            blocks=blocks,
         )
         self.gains_columns = self.held_out.by_column and self.noise == "spherical"
 
     def closed_form_is_best(self):
         """Whether training could only find its way back to the closed form."""
-        return not self.architecture.hidden_layer_sizes and self.settings.beta == 1
+        is_linear = not self.architecture.hidden_layer_sizes
+        return is_linear and self.settings.beta == 1 and self.blocks is None
 
     def closed_form(self):
         """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
@@ -163,10 +171,7 @@ class _Fitter:
         may_fall_back = self.start is None and self.settings.beta == 1
         if may_fall_back and not self._improves(start, record):
             record.best_epoch, record.best_score = 0, record.start_score
-            solution = self.closed_form()
-            if self.gains_columns:
-                self._refine(solution.parameters, start)
-            return _with_history(solution, record)
+            return _with_history(self._fallen_back(start, record), record)
         solution = self._solution(start, record)
         solution.parameters.fallback = self._fit_linear(self.x)
         n_epochs = round(LAST_ROUND * record.best_epoch)
@@ -178,6 +183,19 @@ class _Fitter:
             if last.stopped == "diverged":
                 record.stopped = "diverged"
         return _with_history(solution, record)
+
+    def _fallen_back(self, start, record):
+        """Return the closed form, or with indicators what training starts from."""
+        if self.blocks is not None:
+            solution = self._solution(start, replace(record, flat=start.flat))
+            every = self._start(self.tensor)
+            solution.parameters.flat = every.flat.cpu().numpy()
+            solution.parameters.linear = solution.parameters.fallback = every.linear
+            return solution
+        solution = self.closed_form()
+        if self.gains_columns:
+            self._refine(solution.parameters, start)
+        return solution
 
     def all_rows(self):
         """Train all rows; the noise is that of a rehearsal without the held-out."""
@@ -204,17 +222,25 @@ class _Fitter:
             if self.noise == "spherical":
                 variance = np.full_like(variance, variance.mean())
             flat = torch.from_numpy(self.start.flat.copy())
+        numbers = self.x[:, : self.n_numbers]
         variance, least = (
             torch.from_numpy(values).float().to(self.device)
-            for values in (variance, least_noise(self.x, self.noise, self.floor))
+            for values in (
+                variance[: self.n_numbers],
+                least_noise(numbers, self.noise, self.floor),
+            )
         )
         shared, within = self.noise == "spherical", None
         if self.intervals is not None:
-            within = interval_variance(self.intervals).mean(dim=0)
+            intervals = self.intervals[..., : self.n_numbers]
+            within = interval_variance(intervals).mean(dim=0)
             within = INTERVAL_SHARE * within.float().to(self.device)
             variance = variance + (within.mean() if shared else within)
         options = {"floor": least, "shared": shared, "within": within}
-        likelihood = Gaussian(variance, **options, share=self._observed_share())
+        share = self._observed_share()
+        options["share"] = None if share is None else share[: self.n_numbers]
+        numbers = Gaussian(variance, **options)
+        likelihood = make_likelihood(numbers, self.blocks, share)
         return _Start(flat.to(self.device), likelihood, linear)
 
     def _observed_share(self):
@@ -225,7 +251,8 @@ class _Fitter:
 
     def _fit_linear(self, x):
         k = self.architecture.n_components
-        return fit_linear_vae(x, k, self.noise, self.floor)
+        linear = fit_linear_vae(x, k, self.noise, self.floor)
+        return linear if self.blocks is None else with_link(linear, x, self.blocks)
 
     def _train(self, start, x, held_out=None, **changes):
         vae = VAE(self.architecture, start.flat.clone(), start.linear)
@@ -248,7 +275,7 @@ class _Fitter:
     def _solution(self, start, record):
         """Attach to the weights what held-out rows tell of them."""
         vae = VAE(self.architecture, record.flat, start.linear)
-        noise_variance = self.held_out.noise(vae, start.likelihood.variance)
+        noise_variance = self.held_out.noise(vae, start.likelihood)
         parameters = self._parameters(start, record.flat, noise_variance)
         if have_holes(self.x):
             parameters.informed = _informed(parameters, self.x)
@@ -281,6 +308,7 @@ class _Fitter:
             noise_variance=noise_variance,
             linear=start.linear,
             fallback=start.linear,
+            blocks=self.blocks,
         )
         _set_ranges(parameters, self.x, *encode_some(parameters, self.x)[1:])
         return parameters
@@ -335,9 +363,9 @@ def _put_in_order(x, solution, held_out):
     solution.component_kl = component_kl[order]
     mean, log_var = mean[:, order].double() * torch.from_numpy(signs), log_var[:, order]
     _set_ranges(parameters, x, mean, log_var)
-    decode = FittedVAE(parameters).decode
-    (decoded,) = by_chunks(lambda z: (decode(z),), mean)
-    residual = (rows - decoded).nan_to_num(0.0)
+    model = FittedVAE(parameters)
+    (expected,) = by_chunks(lambda z: (model.mean(z),), mean)
+    residual = (rows - expected).nan_to_num(0.0)
     parameters.readout = fit_readout(mean.numpy(), residual.numpy())
     if parameters.prior is not None:
         generator = torch.Generator().manual_seed(held_out.seed)

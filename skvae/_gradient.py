@@ -89,7 +89,8 @@ class ByAutograd:
         log_prob = likelihood.log_prob(self.target, decoded).sum(dim=1).mean()
         kl = kl_divergence(mean, log_var).sum(dim=1).mean()
         (beta * kl - log_prob).backward()
-        return (self.target - decoded.detach()).square().nanmean(dim=0), kl.detach()
+        errors = likelihood.errors(self.target, decoded.detach())
+        return errors.nanmean(dim=0), kl.detach()
 
 
 class ByHand:
@@ -137,14 +138,14 @@ class ByHand:
 
         Parameters
         ----------
-        likelihood : Gaussian
+        likelihood : Gaussian or Mixed
         beta : float
             Weight of the KL divergence.
 
         Returns
         -------
         error : Tensor of shape (d,)
-            Mean squared error of each column.
+            Mean error of each column, squared where it is a number.
         kl : Tensor of shape ()
             Mean KL divergence of a row. The next call overwrites both.
         """

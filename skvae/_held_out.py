@@ -18,7 +18,7 @@ from skvae._likelihoods import Gaussian, IntervalGaussian, VaryingGaussian
 from skvae._model import FittedVAE, stacking_weight
 from skvae._network import VAE
 from skvae._prior import likeliest_mixture
-from skvae._training import evaluate, mean_squared_error
+from skvae._training import evaluate, mean_error
 
 CHUNK_ROWS = 2048
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
@@ -50,9 +50,14 @@ class HeldOut:
     seed : int
     intervals : Tensor of shape (at least n_held_out, 2, d) or None
         Least and largest value that each entry of the first rows stands for.
+    blocks : Blocks or None
+        Of the columns; None: all are numbers.
     """
 
-    def __init__(self, x, n_held_out, *, by_column, floor, beta, seed, intervals):
+    def __init__(
+        self, x, n_held_out, *, by_column, floor, beta, seed, intervals, blocks=None
+    ):
+        self.n_numbers = x.shape[1] if blocks is None else blocks.n_numbers
         self.x, self.rows, self.rest = x, x[:n_held_out], x[n_held_out:]
         # Beyond the range of training rows the fitted model is linear whatever the
         # network, so one far row does not speak of it. A few rows have no range.
@@ -62,6 +67,13 @@ class HeldOut:
         self.by_column, self.floor = by_column, floor
         self.beta, self.seed = beta, seed
         self.intervals = intervals
+        self.intervals_of_numbers = None
+        if intervals is not None:
+            self.intervals_of_numbers = self._numbers(intervals)
+
+    def _numbers(self, x):
+        """Return the columns of numbers."""
+        return x[..., : self.n_numbers]
 
     # ------------------------------------------------------------------ better or not
 
@@ -81,7 +93,7 @@ class HeldOut:
         gain -= self._bounds(before, telling, noise)
         if not _exceeds_chance(gain) or not in_r2:
             return _exceeds_chance(gain)
-        gain = self._errors(before[0], telling) - self._errors(after[0], telling)
+        gain = self._errors(before, telling) - self._errors(after, telling)
         slack = R2_TOLERANCE * _squares(telling).sum(dim=1).mean()
         return _exceeds_chance(gain + slack)
 
@@ -92,12 +104,14 @@ class HeldOut:
             return elbo(vae, fitted, x, noise, self.beta)[0]
 
     @torch.no_grad()
-    def _errors(self, vae, x):
+    def _errors(self, model, x):
         """Squared error of rows decoded from their posterior means."""
+        vae, likelihood = model
 
         def decode(x):
             mean, _ = vae.encode(x)
-            return mean.double(), (x - vae.decode(mean)).nan_to_num(0.0).double()
+            residual = x - likelihood.mean(vae.decode(mean))
+            return mean.double(), residual.nan_to_num(0.0).double()
 
         few = by_chunks(decode, self.rest[:SUMMARY_ROWS])
         readout = fit_readout(*(values.cpu().numpy() for values in few))
@@ -108,38 +122,39 @@ class HeldOut:
     # ---------------------------------------------------------------------- the noise
 
     @torch.no_grad()
-    def noise(self, vae, start):
+    def noise(self, vae, likelihood):
         """Return a noise that holds on unseen rows.
 
         Held-out rows are few; training rows are many, and flatter the model. So all
         rows give the noise, training rows with their errors raised to the held-out
         rows' level. What held-out rows hardly vary in they cannot vouch for: there
-        the noise goes back to `start`, as if one more row had shown that.
+        the noise goes back to that of `likelihood`, as if one more row had shown it.
         """
         share = len(self.rows) / len(self.x)
         held_out, rest = self.inside[:SUMMARY_ROWS], self.rest[:SUMMARY_ROWS]
         unseen, seen = (
-            mean_squared_error(vae, part, self._draw(part, vae))
+            self._numbers(mean_error(vae, likelihood, part, self._draw(part, vae)))
             for part in (held_out, rest)
         )
+        held_out, rest = self._numbers(held_out), self._numbers(rest)
         inflation = max(1.0, float(unseen.sum() / seen.sum().clamp(min=1e-12)))
         error = share * unseen + (1 - share) * inflation * seen
         evidence = _squares(held_out).sum(dim=0)
         evidence /= _mean(rest.double().square()).clamp(min=1e-12)
         evidence.nan_to_num_(0.0)  # where the rest has no entry
-        error = (evidence * error + start) / (evidence + 1)
+        error = (evidence * error + likelihood.variance) / (evidence + 1)
         return self.as_noise(error.cpu().numpy()) * self.interval_factor(vae)
 
     def as_noise(self, error):
         """Return mean squared errors as the noise variance that they make."""
-        if not self.by_column:
+        if not self.by_column and error.size:
             error = np.full_like(error, error.mean())
         return np.maximum(error, self._least_noise)
 
     @cached_property
     def _least_noise(self):
         shape = "diag" if self.by_column else "spherical"
-        return least_noise(self.x.cpu().numpy(), shape, self.floor)
+        return least_noise(self._numbers(self.x).cpu().numpy(), shape, self.floor)
 
     @torch.no_grad()
     def interval_factor(self, vae):
@@ -147,20 +162,21 @@ class HeldOut:
 
         Errors are those of one value in each interval; the noise speaks of all of it.
         """
-        if self.intervals is None or not self.by_column:
+        intervals = self.intervals_of_numbers
+        if intervals is None or not self.by_column:
             return 1.0
-        x = self.x[: len(self.intervals)].to(vae.flat)
+        x = self.x[: len(intervals)].to(vae.flat)
         mean, log_var = vae.encode(x)
         decoded = vae.decode(mean + (0.5 * log_var).exp() * self._draw(x, vae))
-        decoded, x = decoded.cpu().double(), x.cpu().double()
+        decoded, x = (self._numbers(a).cpu().double() for a in (decoded, x))
         error = _mean((x - decoded).square())
         least = torch.from_numpy(self._least_noise)
         factors = torch.logspace(*INTERVAL_FACTORS, dtype=torch.float64, device="cpu")
         fits = []
         for factor in factors:
             likelihood = IntervalGaussian((factor * error).maximum(least))
-            fits.append(likelihood.log_prob(self.intervals, decoded).sum(dim=0))
-        low, high = self.intervals.unbind(dim=1)
+            fits.append(likelihood.log_prob(intervals, decoded).sum(dim=0))
+        low, high = intervals.unbind(dim=1)
         found = factors[torch.stack(fits).argmax(dim=0)]
         return torch.where((high > low).any(dim=0), found, 1.0).numpy()
 
@@ -169,7 +185,7 @@ class HeldOut:
         """Return how these rows would have the noise vary with z; None: not at all."""
         z, decoded, x = self._decoded(parameters, self.inside[:TELLING_ROWS])
         variance = torch.from_numpy(parameters.noise_variance)
-        intervals = self.intervals
+        intervals = self.intervals_of_numbers
 
         def score(likelihood):
             observed = x
@@ -203,14 +219,15 @@ class HeldOut:
         return z, (x - decoded).square_().maximum(least)
 
     def _decoded(self, parameters, rows):
-        """Draw z of some rows; return them, what they decode to, and the rows."""
+        """Draw z of some rows; return them, the numbers they decode to, the rows'."""
         x = rows.cpu().numpy()
         n_draws = min(max(MOST_DECODED // x.shape[1], 1), PRIOR_DRAWS)
         generator = torch.Generator().manual_seed(self.seed)
         z = draw_posteriors(parameters, x, generator, n_draws)
         decode = FittedVAE(parameters).decode
-        (decoded,) = by_chunks(lambda z: (decode(z),), z.flatten(0, 1))
-        return z, decoded.unflatten(0, z.shape[:2]), torch.from_numpy(x[: z.shape[1]])
+        (decoded,) = by_chunks(lambda z: (self._numbers(decode(z)),), z.flatten(0, 1))
+        x = self._numbers(torch.from_numpy(x[: z.shape[1]]))
+        return z, decoded.unflatten(0, z.shape[:2]), x
 
     # -------------------------------------------------------------------- the density
 

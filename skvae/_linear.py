@@ -22,6 +22,16 @@ class LinearVAE:
     decoder: np.ndarray  # (k, d)
     decoder_bias: np.ndarray  # (d,)
     noise_variance: np.ndarray  # (d,)
+    # (k + 1, d): bias and weights to what p(x|z) is parametrised by, where that is not
+    # the mean: the logits of indicators.
+    link: np.ndarray | None = None
+
+    @property
+    def decoder_start(self):
+        """Bias and weights that the network's decoder starts from."""
+        if self.link is None:
+            return self.decoder_bias, self.decoder
+        return self.link[0], self.link[1:]
 
     def encode(self, x):  # (n, d) -> (n, k)
         """Return the mean of the exact posterior."""
@@ -97,6 +107,9 @@ class LinearVAE:
 
     def permuted(self, order, signs):
         """Return the same model, component ``i`` being ``order[i]`` times its sign."""
+        link = self.link
+        if link is not None:
+            link = np.vstack([link[:1], link[1:][order] * signs[:, None]])
         return LinearVAE(
             encoder=self.encoder[:, order] * signs,
             encoder_bias=self.encoder_bias[order] * signs,
@@ -104,6 +117,7 @@ class LinearVAE:
             decoder=self.decoder[order] * signs[:, None],
             decoder_bias=self.decoder_bias,
             noise_variance=self.noise_variance,
+            link=link,
         )
 
     def with_noise(self, noise_variance):

@@ -20,9 +20,14 @@ from math import log
 import numpy as np
 import torch
 
-from skvae._bounds import importance_weighted_bound, standard_normal
+from skvae._blocks import Blocks
+from skvae._bounds import (
+    importance_weighted_bound,
+    importance_weights,
+    standard_normal,
+)
 from skvae._dispersion import Dispersion
-from skvae._likelihoods import Gaussian, VaryingGaussian
+from skvae._likelihoods import Gaussian, VaryingGaussian, make_likelihood
 from skvae._linear import LinearVAE
 from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
@@ -36,7 +41,7 @@ class Parameters:
 
     architecture: Architecture
     flat: np.ndarray  # (n_parameters,), float32
-    noise_variance: np.ndarray  # (d,), about the average over rows
+    noise_variance: np.ndarray  # (n_numbers,), about the average over rows
     linear: LinearVAE  # that the network started from
     fallback: LinearVAE  # of all rows
     network_weight: float = 1.0  # in the density; the rest is the fallback's
@@ -47,6 +52,7 @@ class Parameters:
     dispersion: tuple | None = None  # a Dispersion's arguments; None is no change
     informed: np.ndarray | None = None  # (k,): share that training rows told of z
     widening: float = 1.0  # by which a row says less of z than the encoder has it
+    blocks: Blocks | None = None  # None: all columns are numbers
 
     def to_dict(self):
         """Return a dictionary of plain values, down to the bottom."""
@@ -58,6 +64,8 @@ class Parameters:
         architecture = Architecture(**state["architecture"])
         linear, fallback = (LinearVAE(**state[key]) for key in ("linear", "fallback"))
         parts = {"architecture": architecture, "linear": linear, "fallback": fallback}
+        if state.get("blocks") is not None:
+            parts["blocks"] = Blocks(**state["blocks"])
         return cls(**{**state, **parts})
 
 
@@ -71,7 +79,10 @@ class FittedVAE:
 
     def __init__(self, parameters):
         self.fallback = parameters.fallback
-        self.fallback_likelihood = Gaussian(_tensor(self.fallback.noise_variance))
+        blocks = self.blocks = parameters.blocks
+        noise_variance = self.fallback.noise_variance[: len(parameters.noise_variance)]
+        noise = Gaussian(_tensor(noise_variance))
+        self.fallback_likelihood = make_likelihood(noise, blocks)
         architecture, flat = parameters.architecture, _tensor(parameters.flat)
         self.network = VAE(architecture, flat, parameters.linear)
         self.likelihood = _likelihood(parameters)
@@ -86,7 +97,7 @@ class FittedVAE:
         self.linear = parameters.linear
         self.informed = parameters.informed
         self.linear_encoder = _tensor(parameters.linear.encoder)
-        self.linear_decoder = _tensor(parameters.linear.decoder)
+        self.linear_decoder = _tensor(parameters.linear.decoder_start[1])
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
@@ -104,15 +115,18 @@ class FittedVAE:
         return mean, widen(log_var, self.widening / informed)
 
     def decode(self, z):  # (n, k) -> (n, d)
-        """Return the parameters of p(x|z), for Gaussian columns their mean."""
+        """Return the parameters of p(x|z): means of numbers, logits of indicators."""
         inside = z.clamp(*self.z_range)
         return self.network.decode(inside) + (z - inside) @ self.linear_decoder
+
+    def mean(self, z):  # (n, k) -> (n, d)
+        """Return the mean of p(x|z)."""
+        return self.likelihood.mean(self.decode(z))
 
     def reconstruct(self, mean):  # (n, k) -> (n, d)
         """Return the rows whose posterior means these are."""
         readout = _tensor(self.readout)
-        decoded = self.likelihood.mean(self.decode(mean))
-        return decoded + readout[0] + mean @ readout[1:]
+        return self.mean(mean) + readout[0] + mean @ readout[1:]
 
     def log_density(self, x, noise, intervals=None):
         """Bound log p(x) from below, in nats.
@@ -142,8 +156,11 @@ class FittedVAE:
         return self._bound(self, self.likelihood, x, noise, log_prior, intervals)
 
     def fallback_log_density(self, x, noise, intervals=None):
-        """As `log_density`, of the linear VAE's part: exact where no entry is wide."""
-        if intervals is None:
+        """As `log_density`, of the linear VAE's part: exact where all are numbers.
+
+        And none of them an interval.
+        """
+        if intervals is None and self.blocks is None:
             return torch.from_numpy(self.fallback.log_density(x.numpy()))
         arguments = self._fallback_network, self.fallback_likelihood, x, noise
         return self._bound(*arguments, standard_normal, intervals)
@@ -160,6 +177,49 @@ class FittedVAE:
             *arguments, n_first=FIRST_DRAWS, observed=intervals
         )
 
+    def expected(self, x, noise, intervals=None):  # (n, d) -> (n, d)
+        """Return the mean of each entry given those that are observed.
+
+        By draws from the posteriors, weighted by importance (Mattei & Frellsen 2019).
+        The arguments are as of `log_density`.
+        """
+        parts = self._given(x, noise, intervals)
+        share = torch.cat([log_weights for *_, log_weights in parts]).softmax(dim=0)
+        means = [likelihood.mean(decoded) for likelihood, decoded, _ in parts]
+        return (share[:, :, None] * torch.cat(means)).sum(dim=0)
+
+    def draw_given(self, x, noise, generator, intervals=None):  # (n, d) -> (n, d)
+        """Draw each row anew given its observed entries, by resampling of draws."""
+        parts = self._given(x, noise, intervals)
+        share = torch.cat([log_weights for *_, log_weights in parts]).softmax(dim=0)
+        chance = torch.rand(len(x), generator=generator, dtype=x.dtype, device="cpu")
+        chosen = (share.cumsum(dim=0) < chance).sum(dim=0).clamp(max=len(share) - 1)
+        drawn = torch.cat([p.sample(decoded, generator) for p, decoded, _ in parts])
+        return drawn[chosen, torch.arange(len(x))]
+
+    def _given(self, x, noise, intervals):
+        """Draw z from posteriors under the network, and under the fallback.
+
+        Returns
+        -------
+        list of (likelihood at z, decoded z, log importance weights)
+        """
+        log_prior = self.prior.log_prob if self.prior else standard_normal
+        sources = [(self, self.likelihood, log_prior, self.network_weight)]
+        if self.network_weight < 1:
+            fallback = self._fallback_network, self.fallback_likelihood
+            sources.append((*fallback, standard_normal, 1 - self.network_weight))
+        parts = []
+        for vae, likelihood, log_prior, weight in sources:
+            told = likelihood if intervals is None else likelihood.of_intervals()
+            observed = x if intervals is None else intervals
+            mean, log_var = vae.encode(x)
+            z, decoded, log_weights = importance_weights(
+                vae, told, log_prior, observed, mean, log_var, noise
+            )
+            parts.append((likelihood.given(z), decoded, log_weights + log(weight)))
+        return parts
+
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
         like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
@@ -174,9 +234,14 @@ class FittedVAE:
         likelihood = self.likelihood.given(z)
         x[from_network] = likelihood.sample(self.decode(z), generator)
         z = torch.randn(n - n_network, k, **like)
-        of_fallback = _tensor(self.fallback.decode(z.numpy()))
+        of_fallback = self._decode_fallback(z)
         x[~from_network] = self.fallback_likelihood.sample(of_fallback, generator)
         return x
+
+    def _decode_fallback(self, z):
+        if self.blocks is None:
+            return _tensor(self.fallback.decode(z.numpy()))
+        return self._fallback_network.decode(z)
 
 
 def widen(log_var, factor):
@@ -232,10 +297,11 @@ def stacking_weight(log_density, other, n_steps=200):
 
 def _likelihood(parameters):
     variance = _tensor(parameters.noise_variance)
-    if parameters.dispersion is None:
-        return Gaussian(variance)
-    coefficients, ridge = parameters.dispersion
-    return VaryingGaussian(variance, Dispersion(_tensor(coefficients), ridge))
+    numbers: Gaussian | VaryingGaussian = Gaussian(variance)
+    if parameters.dispersion is not None:
+        coefficients, ridge = parameters.dispersion
+        numbers = VaryingGaussian(variance, Dispersion(_tensor(coefficients), ridge))
+    return make_likelihood(numbers, parameters.blocks)
 
 
 def _tensor(array):

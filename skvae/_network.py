@@ -151,7 +151,7 @@ class VAE(nn.Module):
         return mean, log_var.clamp(max=MAX_LOG_VAR)
 
     def decode(self, z):  # (n, k) -> (n, d)
-        """Return the parameters of p(x|z), for Gaussian columns their mean."""
+        """Return the parameters of p(x|z): means of numbers, logits of indicators."""
         bias = self.parts["decoder_linear_bias"]
         return self._mlp("decoder", z, bias) + z @ self.parts["decoder_linear_weight"]
 
@@ -196,8 +196,9 @@ def set_linear_part(architecture, flat, linear):
     views["encoder_linear_weight"].copy_(torch.from_numpy(linear.encoder))
     posterior_bias = np.concatenate([linear.encoder_bias, linear.log_var])
     views["encoder_linear_bias"].copy_(torch.from_numpy(posterior_bias))
-    views["decoder_linear_weight"].copy_(torch.from_numpy(linear.decoder))
-    views["decoder_linear_bias"].copy_(torch.from_numpy(linear.decoder_bias))
+    bias, weight = linear.decoder_start
+    views["decoder_linear_weight"].copy_(torch.from_numpy(weight))
+    views["decoder_linear_bias"].copy_(torch.from_numpy(bias))
 
 
 def permute_components(architecture, flat, order, signs):

@@ -1,6 +1,6 @@
 """Checks of the estimator's parameters, each error with value, rule and remedy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from numbers import Integral, Real
 
@@ -76,6 +76,15 @@ def _is_widths(value):
     return (is_vector or is_sequence) and all(map(_is_positive_integer, value))
 
 
+def _is_choice(value):
+    """Whether a value may choose columns; whether they exist only a table tells."""
+    if isinstance(value, str):
+        return value == "from_dtype"
+    if isinstance(value, set | dict):  # without an order, or with more than it
+        return False
+    return isinstance(value, Iterable) and np.array(value, dtype=object).ndim == 1
+
+
 def _is_flag(value):
     return isinstance(value, bool | np.bool_)
 
@@ -113,6 +122,10 @@ _RULES = {
     "activation": _one_of(ACTIVATIONS),
     "noise": _one_of(NOISES),
     "scaling": _one_of(SCALINGS),
+    "categorical_features": (
+        lambda v: v is None or _is_choice(v),
+        "'from_dtype', None, or a list of names, of indices or of a bool a column",
+    ),
     "beta": _NOT_NEGATIVE,
     "alpha": _NOT_NEGATIVE,
     "batch_size": _POSITIVE_INTEGER_OR_AUTO,

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from skvae._blocks import fit_blocks
 from skvae._linear import have_holes
 from skvae._marginals import Marginal, fit_marginal
 
@@ -21,7 +22,7 @@ class Affine:
     """
 
     def __init__(self, mean, scale):
-        self.mean, self.scale = mean, scale
+        self.mean, self.scale, self.n_columns = mean, scale, len(mean)
 
     def forward(self, X):  # (n, d) -> (n, d)
         return (X - self.mean) / self.scale
@@ -51,6 +52,7 @@ class Quantile:
 
     def __init__(self, marginals):
         self.marginals = [Marginal(**arguments) for arguments in marginals]
+        self.n_columns = len(marginals)
 
     def forward(self, X):  # (n, d) -> (n, d)
         return self._by_column(Marginal.forward, X)
@@ -70,8 +72,76 @@ class Quantile:
         return self._by_column(Marginal.interval, X).transpose(1, 0, 2)
 
     def _by_column(self, method, X):
+        if not self.marginals:
+            return X
         columns = zip(self.marginals, X.T, strict=True)
         return np.stack([method(m, column) for m, column in columns], axis=-1)
+
+
+class Mixed:
+    """Numbers scaled, levels as scaled indicators; see `_blocks.py`.
+
+    Parameters
+    ----------
+    numbers : Affine or Quantile
+    blocks : Blocks
+    """
+
+    def __init__(self, numbers, blocks):
+        self._numbers, self.blocks = numbers, blocks
+        self.n_columns = sum(blocks.widths)
+        self._of_numbers, self._of_levels = np.split(blocks.order, [blocks.n_numbers])
+
+    def forward(self, X):  # (n, d) -> (n, n_columns)
+        numbers = self._numbers.forward(X[:, self._of_numbers])
+        return np.hstack([numbers, self.blocks.scaled(X[:, self._of_levels])])
+
+    def backward(self, x):  # (n, n_columns) -> (n, d)
+        """Of indicators the largest counts."""
+        numbers, indicators = np.split(x, [self.blocks.n_numbers], axis=1)
+        X = np.empty((len(x), len(self._of_numbers) + len(self._of_levels)))
+        X[:, self._of_numbers] = self._numbers.backward(numbers)
+        X[:, self._of_levels] = self.blocks.codes(indicators)
+        return X
+
+    def log_slope(self, X):  # (n, d) -> (n,)
+        """Return what a log-density gains on its way to the units of X."""
+        return self._numbers.log_slope(X[:, self._of_numbers])
+
+    def intervals(self, X):  # (n, d) -> (n, 2, n_columns)
+        """Least and largest score of each entry, None if there is no point mass."""
+        intervals = self._numbers.intervals(X[:, self._of_numbers])
+        if intervals is None:
+            return None
+        indicators = self.blocks.scaled(X[:, self._of_levels])
+        return np.concatenate([intervals, np.stack(2 * [indicators], axis=1)], axis=2)
+
+
+def fit_mixed(X, scaling, n_levels):
+    """As `fit_scaling`, of a table with columns of levels, and their layout.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Numbers, and levels 0, 1, ...; NaN where an entry is missing.
+    scaling : {"standard", "quantile", None}
+    n_levels : ndarray of shape (n_features,)
+        0 for a number.
+
+    Returns
+    -------
+    mean, scale : ndarray of shape (n_features,)
+        NaN for columns of levels.
+    marginals : list of dict or None
+    blocks : Blocks
+    """
+    is_number = n_levels == 0
+    mean, scale = np.full((2, X.shape[1]), np.nan)
+    marginals: list[dict] | None = [] if scaling == "quantile" else None
+    if is_number.any():
+        found = fit_scaling(X[:, is_number], scaling)
+        mean[is_number], scale[is_number], marginals = found
+    return mean, scale, marginals, fit_blocks(X, n_levels)
 
 
 def fit_scaling(X, scaling):
@@ -125,8 +195,12 @@ def _some(X):
     return X[few]
 
 
-def make_scaling(mean, scale, marginals):
-    """Return the map that `fit_scaling` found."""
+def make_scaling(mean, scale, marginals, blocks=None):
+    """Return the map that `fit_scaling` or, with `blocks`, `fit_mixed` found."""
+    if blocks is not None:
+        is_number = blocks.n_levels == 0
+        numbers = make_scaling(mean[is_number], scale[is_number], marginals)
+        return Mixed(numbers, blocks)
     return Affine(mean, scale) if marginals is None else Quantile(marginals)
 
 
@@ -135,7 +209,7 @@ def scale_rows(X, scaling, dtype, order=None):
 
     In the order of the indices `order`, if given.
     """
-    x = np.empty(X.shape, dtype=dtype)
+    x = np.empty((len(X), scaling.n_columns), dtype=dtype)
     for start in range(0, len(X), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)
         x[part] = scaling.forward(X[part] if order is None else X[order[part]])

@@ -1,9 +1,6 @@
 """The entries of a table: checks of them, and errors that name them."""
 
-from numbers import Number
-
 import numpy as np
-import pandas as pd
 
 # Squares and sums of squares of larger entries overflow.
 LARGEST_VALUE = 1e100
@@ -61,57 +58,3 @@ def check_entries(X, names, mean=None, scale=None, may_miss=False):
         f"large: entries there must be within {limit[column]:.3g}. Rescale the "
         "column or take its logarithm."
     )
-
-
-def column_names(feature_names, n_features):
-    """Return how errors call the columns: by name, or by position."""
-    if feature_names is not None:
-        return [f"column {name!r}" for name in feature_names]
-    return [f"column {i}" for i in range(n_features)]
-
-
-def explain_text(X, kind=ValueError):
-    """Return an error that names X's first entry that is no number, or None.
-
-    Parameters
-    ----------
-    X : array-like
-        What the user passed, and did not convert to floats.
-    kind : type
-        The class of the error.
-    """
-    found = _first_without_number(X)
-    if found is None:
-        return None
-    where, value = found
-    if value is None or value is pd.NA or value is pd.NaT:
-        rule = "every entry must be a finite number. Impute or drop it first, for "
-        remedy = "example with sklearn.impute.SimpleImputer."
-    else:
-        rule = (
-            "the X argument must be of numeric columns only for now, without strings "
-            "or other objects that are no number. Encode it, for example "
-        )
-        remedy = "with sklearn.preprocessing.OneHotEncoder, or drop it."
-    return kind(f"Input X contains {value!r} in {where}: {rule}{remedy}")
-
-
-def _first_without_number(X):
-    """Return where the first entry stands that no float can hold, and the entry."""
-    entries = np.asarray(X, dtype=object)
-    if entries.ndim != 2:
-        return None
-    names = column_names(getattr(X, "columns", None), entries.shape[1])
-    for name, column in zip(names, entries.T, strict=True):
-        for value in column:
-            if not isinstance(value, Number) and not _is_numeral(value):
-                return name, value
-    return None
-
-
-def _is_numeral(value):
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -64,7 +64,7 @@ def train(vae, likelihood, x, held_out, settings, generator):
     ----------
     vae : VAE
         Starts where it stands and is left at the last step.
-    likelihood : Gaussian
+    likelihood : Gaussian or Mixed
         Starts with its noise, and is left at the last step's running estimate.
     x : Tensor of shape (n, d)
         NaN where an entry is missing.
@@ -91,23 +91,23 @@ def evaluate(vae, likelihood, x, noise, beta=1.0):
     -------
     score : float
         In nats a row.
-    likelihood : Gaussian
+    likelihood : Gaussian or Mixed
         With the noise that these rows measure.
     """
-    error, kl = _error_and_kl(vae, x, noise)
+    error, kl = _error_and_kl(vae, likelihood, x, noise)
     fitted = likelihood.refit(error.to(x.dtype))
     return float(fitted.expected_log_prob(error) - beta * kl), fitted
 
 
-def mean_squared_error(vae, x, noise):
-    """Mean squared error of each column, (d,), float64, after one draw of z a row.
+def mean_error(vae, likelihood, x, noise):
+    """Mean error of each column, (d,), float64, after one draw of z a row.
 
     Of its observed entries; 0 where there are none.
     """
-    return _error_and_kl(vae, x, noise)[0]
+    return _error_and_kl(vae, likelihood, x, noise)[0]
 
 
-def _error_and_kl(vae, x, noise):
+def _error_and_kl(vae, likelihood, x, noise):
     error = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
     kl = torch.zeros((), dtype=torch.float64, device=x.device)
     have_holes = bool(x.isnan().any())
@@ -116,8 +116,8 @@ def _error_and_kl(vae, x, noise):
         for rows, eps in parts:
             mean, log_var = vae.encode(rows)
             decoded = vae.decode(mean + (0.5 * log_var).exp() * eps)
-            squares = (rows - decoded).square()
-            error += squares.nansum(dim=0) if have_holes else squares.sum(dim=0)
+            errors = likelihood.errors(rows, decoded)
+            error += errors.nansum(dim=0) if have_holes else errors.sum(dim=0)
             kl += kl_divergence(mean, log_var).sum()
     if not have_holes:
         return error / len(x), kl / len(x)

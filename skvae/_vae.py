@@ -1,9 +1,10 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
+import joblib
 import numpy as np
 import torch
 from sklearn.base import (
@@ -15,15 +16,25 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skvae._blocks import Blocks
 from skvae._bounds import spread_normal
+from skvae._containers import Schema, fit_schema, is_table
 from skvae._dimension import fewest_components
 from skvae._fitting import fit_vae
 from skvae._held_out import TELLING_ROWS
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
-from skvae._scaling import fit_scaling, make_scaling, scale_rows
-from skvae._table import check_entries, column_names, explain_text
+from skvae._scaling import (
+    Affine,
+    Mixed,
+    Quantile,
+    fit_mixed,
+    fit_scaling,
+    make_scaling,
+    scale_rows,
+)
+from skvae._table import check_entries
 from skvae._threads import one_thread
 from skvae._training import Settings
 from skvae._version import __version__
@@ -86,6 +97,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         columns are distributed as those of `X`, and values that many rows share come
         back as such. The price is reconstruction, which then aims at ranks. Results are
         in the units of `X` either way.
+
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns whose values are levels without an order or a distance, whatever their
+        dtype: their names, indices, or a bool for each column. Text, categories and
+        truth values are levels in any case, so that None and "from_dtype" add none.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
@@ -244,6 +260,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     (3, 4)
     """
 
+    _schema: Schema  # what the columns are
+    _scaling: Affine | Quantile | Mixed  # their way to the network and back
+
     def __init__(
         self,
         n_components=2,
@@ -252,6 +271,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         activation="silu",
         noise="auto",
         scaling="standard",
+        categorical_features="from_dtype",
         beta=1.0,
         alpha=0.01,
         batch_size="auto",
@@ -271,6 +291,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.activation = activation
         self.noise = noise
         self.scaling = scaling
+        self.categorical_features = categorical_features
         self.beta = beta
         self.alpha = alpha
         self.batch_size = batch_size
@@ -451,7 +472,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
             return self._to_units(self._model.reconstruct(z))
 
-        return _map_rows(reconstruct, Z, self._integer_dtype or Z.dtype)
+        codes = _map_rows(reconstruct, Z, np.float64)
+        return self._schema.decode(codes, _index(X), Z.dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -493,14 +515,87 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         (5, 4)
         """
         check_is_fitted(self)
-        n_samples = _check_n_samples(n_samples)
+        n_samples = _check_count("n_samples", n_samples)
         seed = int(_random_state(random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
 
         def draw(rows):
             return self._to_units(self._model.sample(len(rows), generator))
 
-        return _map_rows(draw, range(n_samples), self._integer_dtype or np.float64)
+        codes = _map_rows(draw, range(n_samples), np.float64)
+        return self._schema.decode(codes)
+
+    def impute(self, X, n_draws=None, random_state=None):
+        """Fill in missing entries.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw. Missing entries are NaN, None, NA or
+            NaT.
+
+        n_draws : int, default=None
+            If given, so many tables are completed, each with a draw from what its
+            rows may be given their observed entries, for multiple imputation [1]_.
+
+        random_state : int, RandomState instance or None, default=None
+            Of the draws; without `n_draws` there are none.
+
+        Returns
+        -------
+        X_full : table like X, or list of `n_draws` of them
+            Each missing entry has its expected value given the observed entries of
+            its row, or its most probable level; integers are rounded. By draws from
+            the posterior, weighted by importance [2]_. Observed entries are as they
+            were, to the bit.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        TypeError, ValueError
+            If `n_draws` is not an integer of at least 1; if X has other columns than
+            `fit` saw, or an entry that is infinite or too large.
+
+        References
+        ----------
+        .. [1] Rubin (1987). Multiple Imputation for Nonresponse in Surveys. Wiley.
+        .. [2] Mattei & Frellsen (2019). MIWAE: Deep Generative Modelling and
+           Imputation of Incomplete Data Sets. ICML. arXiv:1812.02633.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris().data
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> vae.impute([[5.1, np.nan, 1.4, 0.2]]).round(1)
+        array([[5.1, 3.3, 1.4, 0.2]])
+        """
+        check_is_fitted(self)
+        if n_draws is not None:
+            n_draws = _check_count("n_draws", n_draws)
+        coded = self._validate(X)
+        holed = np.flatnonzero(np.isnan(coded).any(axis=1))
+        noise = spread_normal(SCORE_DRAWS, self.n_components_)
+
+        def completed(verb, *more):
+            def complete(X):
+                x, intervals = self._scale(X), self._intervals(X)
+                return self._to_units(verb(x, noise, *more, intervals=intervals))
+
+            full = coded.astype(np.float64)
+            if len(holed):
+                full[holed] = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
+            return self._schema.fill(X, full)
+
+        if n_draws is None:
+            return completed(self._model.expected)
+        seed = int(_random_state(random_state).randint(2**31 - 1))
+        generator = torch.Generator().manual_seed(seed)
+        return [completed(self._model.draw_given, generator) for _ in range(n_draws)]
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -552,10 +647,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         noise = spread_normal(SCORE_DRAWS, self.n_components_)
 
         def log_density(X):
-            intervals = self._scaling.intervals(X)
-            if intervals is not None:
-                intervals = torch.from_numpy(intervals)
-            of_scaled = self._model.log_density(self._scale(X), noise, intervals)
+            given = self._scale(X), noise, self._intervals(X)
+            of_scaled = self._model.log_density(*given)
             return of_scaled.numpy() + self._scaling.log_slope(X)
 
         return _map_rows(log_density, X, np.float64, SCORE_ROWS)
@@ -603,17 +696,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _fit(self, X):
         check_parameters(self.get_params(deep=False))
-        integer_dtype = _integer_dtype(X) if self.scaling == "quantile" else None
         X = self._validate(X, reset=True)
         shape = self._shape()
         warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         if warm:
-            check_entries(
-                X, self._column_names(), self.mean_, self.scale_, may_miss=True
-            )
+            self._check_entries(X)
         else:
             self._fit_scaling(X)
-        self._integer_dtype = integer_dtype
         self._log_slope = self._mean_log_slope(X)
         random_state = _random_state(self.random_state)
         seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
@@ -631,8 +720,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._warn_of(solution)
 
     def _fit_scaling(self, X):
-        self.mean_, self.scale_, self._marginals = fit_scaling(X, self.scaling)
-        self._scaling = make_scaling(self.mean_, self.scale_, self._marginals)
+        n_levels, self._blocks = self._schema.n_levels, None
+        if n_levels.any():
+            found = fit_mixed(X, self.scaling, n_levels)
+            self.mean_, self.scale_, self._marginals, self._blocks = found
+        else:
+            self.mean_, self.scale_, self._marginals = fit_scaling(X, self.scaling)
+        self._scaling = self._make_scaling()
+
+    def _make_scaling(self):
+        return make_scaling(self.mean_, self.scale_, self._marginals, self._blocks)
 
     def _mean_log_slope(self, X):
         """Return what a log-density gains on its way to the units of X, on average."""
@@ -656,6 +753,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             device=self.device,
             start=start,
             intervals=intervals,
+            blocks=self._blocks,
         )
 
     def _fewest_components(self, x, seed, share):
@@ -675,9 +773,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             "n_components": self.n_components,
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
             "activation": self.activation,
-            "columns": [str(name) for name in self._column_names()],
+            "columns": self._schema.names,
             "scaling": self.scaling,
+            "levels": self._levels_hash(),
         }
+
+    def _levels_hash(self):
+        """Return what tells one table's levels from another's, None without any."""
+        has_levels = self._schema.n_levels.any()
+        return joblib.hash(self._schema.arguments()) if has_levels else None
 
     def _settings(self, n_samples):
         """Resolve the parameters of training."""
@@ -704,9 +808,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._parameters = parameters.to_dict()
         self._model = FittedVAE(parameters)
         self.n_components_ = self._n_features_out = len(solution.component_kl)
-        self.noise_variance_ = parameters.noise_variance
+        is_number = self._schema.n_levels == 0
+        self.noise_variance_ = np.full(len(is_number), np.nan)
+        self.noise_variance_[is_number] = parameters.noise_variance
         if self._marginals is None:
-            self.noise_variance_ = parameters.noise_variance * self.scale_**2
+            self.noise_variance_ = self.noise_variance_ * self.scale_**2
         self.network_weight_ = parameters.network_weight
         self.component_kl_ = solution.component_kl
         self.n_active_components_ = int((solution.component_kl > ACTIVE_NATS).sum())
@@ -758,36 +864,67 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Check X and return it as an array of floats."""
         if not reset:
             check_is_fitted(self)
-        try:
+        least = 2 if reset else 1
+        has_levels = reset and self._names_levels()
+        has_levels = has_levels or (not reset and self._schema.n_levels.any())
+        if is_table(X) or has_levels:
+            checked = self._encode_table(X, reset, least)
+        else:
             checked = validate_data(
                 self,
                 X,
                 reset=reset,
                 dtype=[np.float64, np.float32],
                 ensure_all_finite=False,
-                ensure_min_samples=2 if reset else 1,
+                ensure_min_samples=least,
             )
-        except (TypeError, ValueError) as error:
-            _raise_explained(X, error)
-        mean, scale = (None, None) if reset else (self.mean_, self.scale_)
-        check_entries(checked, self._column_names(), mean, scale, may_miss=True)
+            if reset:
+                self._schema = fit_schema(X if isinstance(X, np.ndarray) else checked)
+        self._check_entries(checked, reset)
         return checked
 
-    def _column_names(self):
-        names = getattr(self, "feature_names_in_", None)
-        return column_names(names, self.n_features_in_)
+    def _encode_table(self, X, reset, least):
+        """Check a table of any columns and return it as an array of floats."""
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        else:
+            options = {"reset": reset, "dtype": object, "ensure_all_finite": False}
+            checked = validate_data(self, X, **options)
+            X = X if isinstance(X, np.ndarray) else checked
+        for size, what, minimum in zip(
+            X.shape, ("sample", "feature"), (least, 1), strict=True
+        ):
+            if size < minimum:
+                raise ValueError(
+                    f"Found array with {size} {what}(s) (shape={X.shape}) while a "
+                    f"minimum of {minimum} is required by VAETransformer."
+                )
+        if reset:
+            self._schema = fit_schema(X, self.categorical_features)
+        return self._schema.encode(X)
+
+    def _names_levels(self):
+        features = self.categorical_features
+        return not (features is None or isinstance(features, str))
+
+    def _check_entries(self, X, reset=False):
+        """Raise an error that names the entry of X that cannot be used."""
+        is_number, names = self._schema.n_levels == 0, self._schema.names
+        known = {} if reset else {"mean": self.mean_, "scale": self.scale_}
+        if not is_number.all():
+            X = X[:, is_number]
+            names = [name for name, keep in zip(names, is_number, strict=True) if keep]
+            known = {key: of_each[is_number] for key, of_each in known.items()}
+        check_entries(X, names, **known, may_miss=True)
 
     def _validate_latent(self, X):
-        try:
-            Z = check_array(
-                X,
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                estimator=self,
-                input_name="X",
-            )
-        except (TypeError, ValueError) as error:
-            _raise_explained(X, error)
+        Z = check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            estimator=self,
+            input_name="X",
+        )
         if Z.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but inverse_transform of this "
@@ -803,15 +940,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _scale(self, X):
         return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
 
+    def _intervals(self, X):
+        intervals = self._scaling.intervals(X)
+        return None if intervals is None else torch.from_numpy(intervals)
+
     def _to_units(self, x):
-        X = self._scaling.backward(x.numpy())
-        if self._integer_dtype:
-            domain = np.iinfo(self._integer_dtype)
-            largest = float(domain.max)
-            if largest > domain.max:  # 2**63 is a float, and no int64
-                largest = np.nextafter(largest, 0)
-            X = X.clip(domain.min, largest)
-        return X
+        return self._scaling.backward(x.numpy())
 
     # --------------------------------------------------------------- scikit-learn
 
@@ -825,6 +959,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         state = {**super().__getstate__(), "_skvae_version": __version__}
         for made_of_plain_arrays in ("_model", "_scaling"):
             state.pop(made_of_plain_arrays, None)
+        if "_parameters" in state:
+            state["_schema"] = self._schema.arguments()
+            state["_blocks"] = None if self._blocks is None else asdict(self._blocks)
         return state
 
     def __setstate__(self, state):
@@ -841,8 +978,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         super().__setstate__(state)
         if "_parameters" in state:
+            self._schema = Schema(*state["_schema"])
+            if self._blocks is not None:
+                self._blocks = Blocks(**self._blocks)
             self._model = FittedVAE(Parameters.from_dict(self._parameters))
-            self._scaling = make_scaling(self.mean_, self.scale_, self._marginals)
+            self._scaling = self._make_scaling()
 
 
 def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
@@ -858,15 +998,6 @@ def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
     return out
 
 
-def _raise_explained(X, error):
-    """Raise the error that names the entry that is no number; else the one there is."""
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    explained = explain_text(X, kind)
-    if explained is None:
-        raise error
-    raise explained from error
-
-
 def _random_state(random_state):
     """As `check_random_state`, but None leaves numpy's global generator alone."""
     if random_state is None:
@@ -874,17 +1005,16 @@ def _random_state(random_state):
     return check_random_state(random_state)
 
 
-def _integer_dtype(X):
-    """Return the name of the dtype of an array of integers, else None."""
-    dtype = getattr(X, "dtype", None)
-    return dtype.name if isinstance(dtype, np.dtype) and dtype.kind in "iu" else None
+def _index(X):
+    """Return the index of a data frame of pandas, else None."""
+    return X.index if hasattr(X, "iloc") else None
 
 
-def _check_n_samples(n_samples):
-    if is_integer(n_samples) and n_samples >= 1:
-        return int(n_samples)
-    kind = ValueError if is_integer(n_samples) else TypeError
-    raise kind(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
+def _check_count(name, value):
+    if is_integer(value) and value >= 1:
+        return int(value)
+    kind = ValueError if is_integer(value) else TypeError
+    raise kind(f"{name} must be an integer of at least 1. Got {value!r}.")
 
 
 def _print_epoch(log_slope, epoch, loss, score):

@@ -110,7 +110,9 @@ def assert_same_bits(predictions):
     def assert_same_bits(found, expected, X):
         expected = predictions(expected, X)
         for name, values in predictions(found, X).items():
-            np.testing.assert_array_equal(values, expected[name], err_msg=name)
-            assert values.dtype == expected[name].dtype, name
+            assert type(values) is type(expected[name]), name
+            values, oracle = np.asarray(values), np.asarray(expected[name])
+            np.testing.assert_array_equal(values, oracle, err_msg=name)
+            assert values.dtype == oracle.dtype, name
 
     return assert_same_bits

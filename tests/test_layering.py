@@ -20,20 +20,25 @@ LAYERS = [
     ["_plotting", "_reading", "_writing"],
     ["_terminal"],
     ["_vae"],
-    ["_dimension", "_fitting", "_parameters", "_table"],
+    ["_containers", "_dimension", "_fitting", "_parameters", "_table"],
     ["_held_out"],
     ["_model", "_training"],
     ["_gradient"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_scaling"],
+    ["_link"],
     ["_dispersion", "_linear", "_marginals", "_threads"],
-    ["_linalg"],
+    ["_blocks", "_columns", "_linalg"],
     ["_version"],
 ]
 DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
 
 # module -> (libraries it may not import, why)
 KNOWS_NOTHING_OF = {
-    "_table": (["torch"], "a table's entries are numpy's or pandas'"),
+    "_table": (["torch"], "a table's entries are numbers of numpy's"),
+    "_containers": (["torch", "sklearn"], "tables are pandas' or polars'"),
+    "_columns": (["torch", "sklearn", "polars"], "a column is a Series of pandas'"),
+    "_blocks": (["torch", "sklearn", "pandas"], "the layout is numpy"),
+    "_link": (["torch"], "the closed form is numpy"),
     "_scaling": (["torch", "pandas"], "tables become numpy arrays, not tensors"),
     "_marginals": (["torch", "pandas", "sklearn"], "a column is an array"),
     "_anchor": (["torch"], "the closed form is numpy"),

@@ -44,6 +44,10 @@ RULES = {
         "one of 'standard', 'quantile', None",
         ["quantiles", False, 0, np.nan, "None"],
     ),
+    "categorical_features": (
+        "'from_dtype', None, or a list of names",
+        ["all", "auto", 1, True, {"a"}, {"a": True}, [["a"]], np.eye(2)],
+    ),
     "beta": ("a finite number of at least 0", [-1e-9, -1, *NOT_NUMBERS]),
     "alpha": ("a finite number of at least 0", [-1e-9, -1, *NOT_NUMBERS]),
     "batch_size": (INTEGER_OR_AUTO, ["all", *NOT_INTEGERS]),
@@ -111,6 +115,10 @@ LEGAL = {
     "activation": [*ACTIVATIONS, np.str_("relu")],
     "noise": ["auto", "spherical", "diag", np.str_("diag")],
     "scaling": ["standard", "quantile", None, np.str_("standard")],
+    "categorical_features": [
+        *["from_dtype", np.str_("from_dtype"), None, [], (1,), np.array([0, 2])],
+        *[[True, False, False], np.array([False, False, True]), range(2)],
+    ],
     "beta": [0, 0.0, 1, 2.5, np.float32(0.5), np.int64(2)],
     "alpha": [0, 0.5, np.float32(0.5), np.int64(1)],
     "batch_size": ["auto", 1, 7, 10**9, np.int64(8), np.uint8(8), np.str_("auto")],

@@ -3,19 +3,14 @@
 import re
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
 from skvae._table import (
     LARGEST_STANDARDISED,
     LARGEST_VALUE,
     check_entries,
-    column_names,
-    explain_text,
 )
 
 # Long columns of unlike centres and spreads, the last constant.
@@ -100,58 +95,3 @@ def test_the_offending_value_is_the_one_told():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_good_entries_pass(shape, dtype):
     check_entries(np.ones(shape, dtype), NAMES)
-
-
-def test_column_names_are_names_or_positions():
-    assert column_names(None, 2) == ["column 0", "column 1"]
-    assert column_names(np.array(["a", "b c"], object), 2) == [
-        "column 'a'",
-        "column 'b c'",
-    ]
-
-
-# ------------------------------------------------------------------------------- text
-
-
-MIXED = {"a": [1.0, 2.0], "b": ["1", "x"]}
-TEXT = {
-    "pandas": (pd.DataFrame(MIXED), "'x' in column 'b'"),
-    "polars": (pl.DataFrame(MIXED), "'x' in column 'b'"),
-    "objects": (np.array([[1, "x"], [2, "y"]], object), "'x' in column 1"),
-    "lists": ([["1", "x"], ["2", "y"]], "'x' in column 1"),
-    "no numbers from the start": ([["", "x"]], "'' in column 0"),
-    "a dict": (np.array([[1, {}]], object), "{} in column 1"),
-    "columns that are numbers": (pd.DataFrame([[1, "x"]]), "'x' in column 1"),
-}
-
-
-@pytest.mark.parametrize(("X", "where"), TEXT.values(), ids=TEXT)
-def test_text_is_named_with_its_column(X, where):
-    error = explain_text(X)
-    assert type(error) is ValueError
-    assert f"Input X contains {where}: " in str(error)
-    assert "numeric columns only for now" in str(error)
-    assert "OneHotEncoder" in str(error)
-
-
-@pytest.mark.parametrize("missing", [None, pd.NA, pd.NaT])
-def test_a_missing_object_is_to_be_imputed_and_not_encoded(missing):
-    error = explain_text(pd.DataFrame({"a": [1, 2], "b": [missing, 2]}, dtype=object))
-    assert f"Input X contains {missing!r} in column 'b': " in str(error)
-    assert "Impute or drop" in str(error)
-    assert "OneHotEncoder" not in str(error)
-
-
-FREE_OF_TEXT = {
-    "numbers": X,
-    "complex numbers": X.astype(complex),
-    "objects that are numbers": X[:3].astype(object),
-    "numerals": [["1", "2"], ["3", "4e5"]],
-    "one dimension": ["x", "y"],
-    "a sparse matrix": sparse.csr_matrix((9, 4)),
-}
-
-
-@pytest.mark.parametrize("X", FREE_OF_TEXT.values(), ids=FREE_OF_TEXT)
-def test_tables_without_text_are_wrong_for_another_reason(X):
-    assert explain_text(X) is None

@@ -419,13 +419,22 @@ def test_float32_inverse_transform_is_that_of_float64_rounded(trained, curve):
     np.testing.assert_array_equal(trained.inverse_transform(Z), oracle)
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16, bool])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16])
 def test_other_numbers_are_taken_for_float64(dtype, make_vae, assert_same_bits):
     X = np.random.RandomState(0).randint(0, 2, size=(60, 4)).astype(dtype)
     oracle = make_vae(max_iter=2).fit(X.astype(np.float64))
     found = make_vae(max_iter=2).fit(X)
-    assert_same_bits(found, oracle, X)
     assert found.transform(X).dtype == np.float64
+    for method in ("transform", "score_samples"):
+        expected = getattr(oracle, method)(X)
+        np.testing.assert_array_equal(getattr(found, method)(X), expected)
+    expected = oracle.sample(9, random_state=0)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        expected = expected.round().clip(limits.min, limits.max).astype(dtype)
+    drawn = found.sample(9, random_state=0)
+    np.testing.assert_array_equal(drawn, expected)
+    assert drawn.dtype == expected.dtype
 
 
 LAYOUTS = {
@@ -628,7 +637,7 @@ def test_an_array_of_integers_comes_back_as_one(make_vae):
     assert vae.sample(500, random_state=0).dtype == np.uint8
     assert vae.inverse_transform(vae.transform(X)).dtype == np.uint8
     assert vae.inverse_transform([[99.0, 0], [-99, 0]]).max() <= 255
-    assert make_vae(max_iter=3).fit(X).sample(3).dtype == np.float64
+    assert make_vae(max_iter=3).fit(X).sample(3).dtype == np.uint8
     assert vae.fit(X / 1).sample(3).dtype == np.float64
 
 
@@ -1141,7 +1150,6 @@ def spoilt(curve, value, row=3, column=1):
     return X
 
 
-NOT_NUMERIC = "numeric columns only for now.*OneHotEncoder"
 BAD_ENTRIES = {
     "inf": (np.inf, r"contains infinity in column 1 \(row 3\).* finite number"),
     "-inf": (-np.inf, r"contains infinity in column 1 \(row 3\).* finite number"),
@@ -1180,20 +1188,10 @@ BAD_TABLES = {
     "complex": (np.ones((9, 4), complex), ValueError, "Complex data not supported"),
     "one dimension": (np.ones(4), ValueError, "Expected 2D array.*Reshape"),
     "three dimensions": (np.ones((9, 4, 1)), ValueError, "dim 3"),
-    "object array": (
-        np.array([[1, 2, "x", 4]] * 9, dtype=object),
-        ValueError,
-        f"'x' in column 2: .*{NOT_NUMERIC}",
-    ),
-    "array of strings": (
-        np.array([["1", "2", "3", "y"]] * 9),
-        ValueError,
-        f"'y'.* in column 3: .*{NOT_NUMERIC}",
-    ),
     "array with a dict": (
         np.array([[1, {}, 3, 4]] * 9, dtype=object),
-        (ValueError, TypeError),
-        f"column 1: .*{NOT_NUMERIC}",
+        TypeError,
+        r"contains {} in column 1: .*argument must be .* string.* number",
     ),
     "sparse matrix": (sparse.csr_matrix((9, 4)), TypeError, r"[Ss]parse.*toarray"),
     "sparse array": (sparse.csr_array((9, 4)), TypeError, r"[Ss]parse.*toarray"),
@@ -1209,31 +1207,19 @@ def test_bad_tables(method, X, error, message, linear, make_vae):
 
 
 NO_NUMBERS = {
-    "strings": (["x"] * 9, f"column 'c': .*{NOT_NUMERIC}"),
-    "a string among numbers": (
-        [1.0] * 8 + ["x"],
-        f"'x' in column 'c': .*{NOT_NUMERIC}",
-    ),
-    "a category": (pd.Categorical(["x"] * 9), f"column 'c': .*{NOT_NUMERIC}"),
-    "dates": (pd.to_datetime(["2020-01-01"] * 9), f"column 'c': .*{NOT_NUMERIC}"),
-    "a missing object": ([pd.NA] + [1] * 8, "column 'c'"),
+    "strings": (["x"] * 9, "'x'"),
+    "a string among numbers": ([1.0] * 8 + ["x"], "'x'"),
+    "a category": (pd.Categorical(["x"] * 9), "'x'"),
+    "dates": (pd.to_datetime(["2020-01-01"] * 9), "Timestamp"),
 }
 
 
-@pytest.mark.parametrize(("column", "message"), NO_NUMBERS.values(), ids=NO_NUMBERS)
-@pytest.mark.parametrize("method", ["fit", "transform"])
-def test_columns_of_a_frame_that_are_no_numbers_are_named(
-    method, column, message, make_vae, frame
-):
+@pytest.mark.parametrize(("column", "value"), NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_what_no_longer_is_a_column_of_numbers_is_named(column, value, make_vae, frame):
     vae = make_vae(**LINEAR).fit(frame)
-    with pytest.raises((ValueError, TypeError), match=message):
-        getattr(vae, method)(frame.iloc[:9].assign(c=column))
-
-
-def test_a_polars_column_of_strings_is_named(make_vae):
-    X = pl.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
-    with pytest.raises(ValueError, match=f"'x' in column 'b': .*{NOT_NUMERIC}"):
-        make_vae().fit(X)
+    message = f"contains {value}.* in column 'c', which held numbers in fit"
+    with pytest.raises(ValueError, match=message):
+        vae.transform(frame.iloc[:9].assign(c=column))
 
 
 def test_fit_wants_two_rows_and_a_column(make_vae, curve):
@@ -1283,7 +1269,7 @@ BAD_LATENT = {
     "NaN": (np.full((3, 2), np.nan), r"contains NaN in component 0 \(row 0\)"),
     "infinity": (np.full((3, 2), np.inf), "contains infinity in component 0"),
     "1e300": (np.full((3, 2), 1e300), r"contains 1e\+300 in component 0"),
-    "strings": (np.array([["x", "y"]]), "'x' in column 0: .*numeric"),
+    "strings": (np.array([["x", "y"]]), "could not convert string to float.*'x'"),
     "complex": (np.ones((3, 2), complex), "Complex data not supported"),
     "no rows": (np.ones((0, 2)), r"0 sample\(s\)"),
     "one dimension": (np.ones(2), "Expected 2D array"),
