@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from skvae import __version__, _demo, _report
+from skvae import __version__, _demo, _report, _selection
 from skvae._reading import read_table
 from skvae._scaling import SCALINGS
 from skvae._terminal import (
@@ -15,18 +15,19 @@ from skvae._terminal import (
 )
 from skvae._vae import VAETransformer
 from skvae._writing import (
-    EMBEDDING_SUFFIXES,
     MODEL_SUFFIXES,
     PICTURE_SUFFIXES,
+    TABLE_SUFFIXES,
     OutputFile,
     free_name,
     require_writer,
-    write_embedding,
     write_model,
     write_picture,
+    write_table,
 )
 
 DIGITS_PICTURE = "skvae-digits.png"
+OF_A_TABLE = "n_components scaling label_column output sample impute model".split()
 
 
 def main(argv=None):
@@ -58,22 +59,32 @@ def main(argv=None):
 
 
 _DESCRIPTION = """\
-Reduce a table to a few columns with a variational autoencoder, and report how much of
-held-out rows these columns keep, beside PCA. Without TABLE, compare PCA, UMAP and skvae
-on handwritten digits."""
+Reduce a table to a few columns with a variational autoencoder, fill in what is missing,
+draw new rows, and report how much of held-out rows comes back, beside PCA. Numbers,
+dates and levels (text of few values, true and false) are used, with missing entries.
+Without TABLE, compare PCA, UMAP and skvae on handwritten digits."""
 
 _EPILOG = """\
 A fifth of the rows, 10,000 at most, is held out for the report. R2 is the share of the
-standardised columns' variance that comes back from the components; the log-likelihood
-is in nats per row and in the table's units. PCA is given standardised columns, as skvae
-takes them. Distances are Kolmogorov-Smirnov's of a column, and the absolute difference
-of two columns' rank correlation; those of the training rows are chance. Embedding,
-model and picture are of all complete rows; a column is left out if with it fewer than
-75 % of the rows were complete.
+standardised numbers' and dates' variance that comes back from the components; accuracy
+is the share of levels that do, the mean of their columns, and the majority's that of
+the commonest level. The log-likelihood is in nats per row and in the table's units. PCA
+is given filled and standardised numbers and a column of 0 and 1 for each level, and has
+no likelihood for them. Distances are Kolmogorov-Smirnov's of a column, of levels half
+the sum of what their shares differ by, and the absolute difference of two columns' rank
+correlation; those of the training rows are chance.
+
+The files are of all rows. Not used, and copied by --impute as they are, are row
+numbers, text of too many values, columns without any, and the label; --sample leaves
+them out. A constant column is drawn and filled in as such. Text that is a date
+everywhere is one; odd text in less than a tenth of a column of numbers or dates is
+missing.
 
 examples:
   python -m skvae
   python -m skvae wine.csv --label-column cultivar --plot wine.png
+  python -m skvae survey.csv --impute full.csv
+  python -m skvae survey.csv --sample 1000 --output drawn.csv
   zcat big.csv.gz | python -m skvae - --n-components 8 --output embedding.parquet"""
 
 
@@ -102,8 +113,8 @@ def _parse(argv):
     add(
         "--scaling",
         choices=[str(scaling).lower() for scaling in SCALINGS],
-        help="how columns are scaled (standard); with quantile drawn rows resemble "
-        "the table's",
+        help="how columns are scaled (standard; quantile with --sample, as drawn rows "
+        "then resemble the table's)",
     )
     add(
         "--label-column",
@@ -112,8 +123,16 @@ def _parse(argv):
     )
     add(
         "--output",
-        metavar="EMBEDDING.csv",
-        help=f"write the embedding of all rows ({' '.join(EMBEDDING_SUFFIXES)})",
+        metavar="OUT.csv",
+        help="write the embedding of all rows, or the rows that --sample draws "
+        f"({' '.join(TABLE_SUFFIXES)})",
+    )
+    add("--sample", type=_positive, metavar="N", help="draw N new rows, for --output")
+    add(
+        "--impute",
+        metavar="FULL.csv",
+        help="write the table with what is missing filled in "
+        f"({' '.join(TABLE_SUFFIXES)})",
     )
     add(
         "--model",
@@ -131,9 +150,11 @@ def _parse(argv):
     add("--version", action="version", version=f"skvae {__version__}")
     args = parser.parse_args(argv)
     if args.table is None:
-        for option in ("n_components", "scaling", "label_column", "output", "model"):
+        for option in OF_A_TABLE:
             if getattr(args, option) is not None:
                 parser.error(f"--{option.replace('_', '-')} needs a TABLE")
+    if args.sample and not args.output:
+        parser.error("--sample needs --output, the file for the drawn rows")
     return args
 
 
@@ -184,39 +205,65 @@ def _run_digits(args, progress):
 
 
 def _run_table(args, progress):
-    output = _output(args, "output", EMBEDDING_SUFFIXES)
+    output = _output(args, "output", TABLE_SUFFIXES)
+    imputed = _output(args, "impute", TABLE_SUFFIXES)
     model = _output(args, "model", MODEL_SUFFIXES)
     picture = _output(args, "plot", PICTURE_SUFFIXES)
     name = "standard input" if args.table == "-" else args.table
-    n_components, scaling = args.n_components or 2, args.scaling or "standard"
+    n_components = args.n_components or 2
+    scaling = args.scaling or ("quantile" if args.sample else "standard")
     scaling = None if scaling == "none" else scaling
     progress(f"reading {name}", log=False)  # in a log a mistake is one line
     table = read_table(args.table)
-    selection = _report.select(name, table, args.label_column)
-    progress.say(_report.describe_selection(name, table, selection))
+    selection = _selection.select(name, table, args.label_column)
+    progress.say(_selection.describe_selection(name, table, selection))
     given = n_components, scaling, args.random_state, progress
     evaluation = _report.evaluate(selection, *given)
-    columns = list(selection.X.columns)
-    progress.say(_report.describe_evaluation(evaluation, columns, n_components))
-    if not (output or model or picture):
+    progress.say(_report.describe_evaluation(evaluation, selection, n_components))
+    if not (output or imputed or model or picture):
         return
-    progress(f"fitting skvae on all {len(selection.X):,} rows")
+    progress(f"fitting skvae on all {len(table):,} rows")
     estimator = VAETransformer(
         n_components, scaling=scaling, random_state=args.random_state
     )
     estimator.fit(selection.X)
-    embedding = _report.embed(selection, estimator)
     progress.say()
-    if output:
-        write_embedding(output, embedding)
+    if output and args.sample:
+        _write_drawn(output, args, table, selection, estimator, progress)
+    elif output:
+        write_table(output, _selection.embed(selection, estimator))
         progress.say(f"embedding: {output.name}")
+    if imputed:
+        progress("filling in")
+        _write_imputed(imputed, table, selection, estimator, progress)
     if model:
         progress.say(f"model: {model.name}; {write_model(model, estimator)} loads it,")
         progress.say("  and its feature_names_in_ are the columns that it takes")
     if picture:
         progress("drawing")
+        embedding = _selection.embed(selection, estimator)
         write_picture(picture, _report.draw(name, selection, evaluation, embedding))
         progress.say(f"picture: {picture.name}")
+
+
+def _write_drawn(output, args, table, selection, estimator, progress):
+    drawn = _selection.sample(
+        args.sample, table, selection, estimator, args.random_state
+    )
+    write_table(output, drawn)
+    without = table.columns.drop(drawn.columns)
+    less = f", without {_selection.listed(without)}" if len(without) else ""
+    progress.say(f"drawn: {output.name}, {len(drawn):,} rows{less}")
+
+
+def _write_imputed(output, table, selection, estimator, progress):
+    filled = _selection.impute(table, selection, estimator)
+    write_table(output, filled)
+    n_filled = table.isna().to_numpy().sum() - filled.isna().to_numpy().sum()
+    progress.say(f"filled in: {output.name}, {n_filled:,} entries")
+    holed = filled.columns[filled.isna().any()]
+    if len(holed):
+        progress.say(f"  missing as they were: {_selection.listed(holed)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from skvae._linear import have_holes, with_encoder
 CHUNK_ROWS = 4096
 MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
 HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over
+LEAST_HIDDEN_ROWS, HIDDEN_PRODUCTS = 200, 2_000_000_000  # for which wide tables do
+LEAST_GAIN_COLUMNS = 10  # in a wider table each column may gain as much
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 
@@ -93,7 +95,7 @@ def _fit_incomplete(x, n_components, noise, least):
         gain = score - best_score
         if gain > 0:
             best, best_score = linear, score
-        if gain < LEAST_GAIN:
+        if gain < LEAST_GAIN * max(d / LEAST_GAIN_COLUMNS, 1):
             break
         # What is missing has noise in all directions.
         scatter, rank, start = scatter * n / divisor, d, linear.noise_variance
@@ -107,7 +109,10 @@ def _expected(linear, x):
     filled = x[~has_holes] - linear.decoder_bias
     total, squares = filled.sum(axis=0), product(filled.T, filled)
     score = linear.log_density(x[~has_holes]).sum()
-    spread, n_spread = np.zeros((d, d)), 0
+    holed = np.flatnonzero(missing.any(axis=0))
+    spread, n_spread = np.zeros((len(holed), len(holed))), 0
+    enough = HIDDEN_PRODUCTS // (len(linear.decoder) * max(len(holed), 1) ** 2)
+    enough = min(max(enough, LEAST_HIDDEN_ROWS), HIDDEN_ROWS)
     for part in linear.given(x[has_holes]):
         hidden = np.isnan(part.x)
         filled = np.where(hidden, linear.decode(part.mean), part.x)
@@ -115,13 +120,16 @@ def _expected(linear, x):
         total += filled.sum(axis=0)
         squares += product(filled.T, filled)
         score += part.log_density.sum()
-        if n_spread < HIDDEN_ROWS:  # in random order, as all rows are
-            n_spread += len(filled)
-            root = (part.root_spread() * hidden[:, None]).reshape(-1, d)
+        if n_spread < enough:  # in random order, as all rows are
+            some = slice(enough - n_spread)
+            hidden = hidden[some, None, holed]
+            root = part.root_spread(some)[:, :, holed] * hidden
+            root = root.reshape(-1, len(holed))
+            n_spread += len(hidden)
             spread += product(root.T, root)
     mean = total / n
     scatter = squares / n - np.outer(mean, mean)
-    scatter += spread / n_spread * has_holes.mean()
+    scatter[np.ix_(holed, holed)] += spread / n_spread * has_holes.mean()
     scatter += np.diag(missing.mean(axis=0) * linear.noise_variance)
     return mean + linear.decoder_bias, scatter, score / n
 

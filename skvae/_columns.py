@@ -366,7 +366,7 @@ def _kind(observed, name):
         raise _complex(observed.iloc[0], name)
     if dtype.kind in "iufbmM":
         return {"b": "boolean", "m": "time", "M": "time"}.get(dtype.kind, "number")
-    if "dictionary<" in str(dtype):  # as pyarrow calls categories
+    if str(dtype).startswith("dictionary<"):  # as pyarrow calls categories
         return "category"
     return "text" if isinstance(dtype, pd.StringDtype) else _kind_of(observed, name)
 
@@ -527,8 +527,9 @@ def _read_time_objects(observed, name):
 
 def _time_entries(observed):
     """Return what Python calls the times, and their zone."""
+    dtype = getattr(observed.dtype, "pyarrow_dtype", observed.dtype)
     if observed.dtype.kind != "O":
-        return "Timestamp", None
+        return "Timestamp", zone_name(getattr(dtype, "tz", None))
     zones = {getattr(value, "tzinfo", None) for value in observed}
     zone = zone_name(zones.pop()) if len(zones) == 1 else "UTC"
     for known in dt.time, pd.Timestamp, dt.datetime, pd.Timedelta, dt.timedelta:

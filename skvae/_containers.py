@@ -253,7 +253,8 @@ def _warn_of(unseen):
     if not unseen:
         return
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].startswith(("skvae", "sklearn")):
+    ours = "skvae", "sklearn"  # whose set_output calls through
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
         level, frame = level + 1, frame.f_back
     found = (f"in {name}: {_shorten(values, MOST_NAMED)}" for name, values in unseen)
     warnings.warn(

@@ -335,6 +335,8 @@ class Categorical(_Indicators):
 
     def _draw(self, decoded, generator):
         """Largest logit plus a Gumbel draw (Gumbel 1954)."""
+        if not self.sizes:
+            return decoded
         exponential = torch.empty_like(decoded).exponential_(generator=generator)
         scores = self._log_probability(decoded) - exponential.log()
         drawn = [
@@ -343,7 +345,8 @@ class Categorical(_Indicators):
                 scores.split(self.sizes, dim=-1), self.sizes, strict=True
             )
         ]
-        return torch.cat(drawn, dim=-1).to(decoded)
+        nothing = decoded[..., :0]  # all there is where each column has two levels
+        return torch.cat([nothing, *drawn], dim=-1).to(decoded)
 
 
 class Mixed:

@@ -165,10 +165,14 @@ class Conditional:
         fit = (residual**2 / noise + observed * np.log(2 * np.pi * noise)).sum(axis=1)
         self.log_density = 0.5 * ((self.mean * pull).sum(axis=1) - log_det - fit)
 
-    def root_spread(self):  # -> (n, k, d)
-        """Rows whose squares add up to the covariance of what z decodes to."""
-        n, k, _ = self.covariance.shape
-        roots = np.linalg.cholesky(self.covariance).transpose(0, 2, 1)
+    def root_spread(self, rows=slice(None)):  # -> (n, k, d)
+        """Rows whose squares add up to the covariance of what z decodes to.
+
+        Of each of some rows of x.
+        """
+        covariance = self.covariance[rows]
+        n, k, _ = covariance.shape
+        roots = np.linalg.cholesky(covariance).transpose(0, 2, 1)
         return product(roots.reshape(-1, k), self.linear.decoder).reshape(n, k, -1)
 
 

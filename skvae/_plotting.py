@@ -328,27 +328,52 @@ class ReconstructionDisplay:
             name: r2_score(self.X, back, multioutput="raw_values")
             for name, back in self.reconstructions.items()
         }
-        order = best_and_worst(list(r2.values())[-1], max_columns)
-        places = np.arange(len(order))
-        if len(order) < len(names):  # a gap between the best and the worst
-            places[(len(order) + 1) // 2 :] += 1
-        height = 0.8 / len(r2)
-        for i, (name, values) in enumerate(r2.items()):
-            at = places + (i - (len(r2) - 1) / 2) * height
-            color = "C0" if i == len(r2) - 1 else str(0.75 - 0.2 * i)
-            bars = np.maximum(values[order], 0)
-            self.ax_.barh(at, bars, height, label=name, color=color)
-        self.ax_.set(xlim=(0, 1), xlabel="R² of the column")
-        self.ax_.set_yticks(places, [str(names[j]) for j in order])
-        self.ax_.invert_yaxis()
-        if len(r2) > 1:
-            self.ax_.legend(
-                loc="lower right",
-                bbox_to_anchor=(1, 1),
-                borderaxespad=0,
-                ncols=len(r2),
-                frameon=False,
-            )
+        draw_bars(self.ax_, r2, names, max_columns, "R² of the column")
+
+
+def draw_bars(ax, figures, names, max_items, title):
+    """Draw a figure of each column for each method, best first.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Axes to draw on.
+
+    figures : dict of str to ndarray of shape (n_columns,)
+        At most 1, by the method's name; NaN where there is none. The last method's
+        order the columns.
+
+    names : sequence of str
+        Of the columns.
+
+    max_items : int
+        The most columns to draw: the best and worst ones.
+
+    title : str
+        What the figures are.
+    """
+    last = list(figures.values())[-1]
+    known = np.flatnonzero(~np.isnan(last))
+    order = known[best_and_worst(last[known], max_items)]
+    places = np.arange(len(order))
+    if len(order) < len(known):  # a gap between the best and the worst
+        places[(len(order) + 1) // 2 :] += 1
+    height = 0.8 / len(figures)
+    for i, (name, values) in enumerate(figures.items()):
+        at = places + (i - (len(figures) - 1) / 2) * height
+        color = "C0" if i == len(figures) - 1 else str(0.75 - 0.2 * i)
+        ax.barh(at, np.maximum(values[order], 0), height, label=name, color=color)
+    ax.set(xlim=(0, 1), xlabel=title)
+    ax.set_yticks(places, [str(names[j]) for j in order])
+    ax.invert_yaxis()
+    if len(figures) > 1:
+        ax.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0,
+            ncols=len(figures),
+            frameon=False,
+        )
 
 
 def best_and_worst(values, max_items):

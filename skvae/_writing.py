@@ -1,4 +1,4 @@
-"""Embeddings, models and pictures into files, each written whole or not at all."""
+"""Tables, models and pictures into files, each written whole or not at all."""
 
 import os
 import pickle
@@ -8,7 +8,7 @@ import pandas as pd
 
 from skvae._terminal import CommandError, require
 
-EMBEDDING_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 MODEL_SUFFIXES = (".skops", ".joblib", ".pkl")
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -99,15 +99,15 @@ def require_writer(output):
         require("matplotlib", "plot", purpose)
 
 
-def write_embedding(output, embedding):
+def write_table(output, table):
     """Write a data frame by the output's extension, with its index if it has one."""
-    index = embedding.index
+    index = table.index
     counts = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
     if output.suffix == ".parquet":
-        output.write(lambda file: embedding.to_parquet(file, engine="pyarrow"))
+        output.write(lambda file: table.to_parquet(file, engine="pyarrow"))
     else:
         sep = "\t" if output.suffix == ".tsv" else ","
-        output.write(lambda file: embedding.to_csv(file, sep=sep, index=not counts))
+        output.write(lambda file: table.to_csv(file, sep=sep, index=not counts))
 
 
 def write_model(output, estimator):

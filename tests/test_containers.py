@@ -481,6 +481,12 @@ def test_zones_are_the_same_instants_in_any_container():
     np.testing.assert_array_equal(schema.encode(other), schema.encode(X))
     assert_same(schema.decode(schema.encode(other)), X)
     assert_same(fit_schema(other).decode(fit_schema(other).encode(X)), other)
+    holes = X.astype(object).where(X.index.to_numpy()[:, None] > 0, None)
+    for fitted in X, other, X.astype(pd.ArrowDtype(pa.timestamp("us", "UTC"))):
+        schema = fit_schema(fitted)
+        pd.testing.assert_frame_equal(
+            schema.fill(holes, schema.encode(X)), X.astype(object)
+        )
     naive = pl.DataFrame({"a": pl.Series([0]).cast(pl.Datetime("us"))})
     with pytest.raises(ValueError, match="held times of a time zone in fit, and now"):
         schema.encode(naive)
