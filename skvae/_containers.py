@@ -41,6 +41,8 @@ class Schema:
         self.names = [state["name"] for state in columns]
         self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
         self.is_boolean = np.array([c.is_boolean for c in self._columns], dtype=bool)
+        is_array = container["kind"] == Numpy.__name__ and not self.n_levels.any()
+        self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
 
     def arguments(self):
         """Return what makes the same schema, in plain numbers, strings and arrays."""
@@ -90,8 +92,9 @@ class Schema:
         dtype : dtype, default=np.float64
             Of an array of floats.
         """
-        container = CONTAINERS[self._container["kind"]]
-        dtypes = self._dtypes
+        if self.is_of_floats:
+            return codes.astype(dtype or np.float64, copy=False)
+        container, dtypes = CONTAINERS[self._container["kind"]], self._dtypes
         if container is Numpy and dtypes and dtypes[0].kind == "f":
             dtypes = [np.dtype(dtype or np.float64)] * len(dtypes)
         columns = [
@@ -146,12 +149,14 @@ def fit_schema(X, categorical_features="from_dtype"):
     -------
     Schema
     """
-    container = container_of(X)
-    series, dtypes = container.take_apart(X), container.dtypes(X)
-    labels = column_labels(X)
-    chosen = choose(categorical_features, labels, len(series))
-    calls = range(len(series)) if labels is None else map(repr, labels)
+    container, labels = container_of(X), column_labels(X)
+    dtypes = container.dtypes(X)
+    chosen = choose(categorical_features, labels, len(dtypes))
+    calls = range(len(dtypes)) if labels is None else map(repr, labels)
     names = [f"column {call}" for call in calls]
+    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
+        return _schema_of_numbers(X.dtype, names)
+    series = container.take_apart(X)
     columns = [
         {
             "name": name,
@@ -169,6 +174,16 @@ def fit_schema(X, categorical_features="from_dtype"):
     return Schema(
         {"kind": container.__name__, "labels": container.dump_labels(X)}, columns
     )
+
+
+def _schema_of_numbers(dtype, names):
+    """Return the schema of an array of numbers, which may be long, from its dtype."""
+    entry = {"kind": "numbers", "entry": "float", "decimals": 0}
+    if dtype.kind != "f":
+        entry["entry"] = "int"
+    of_each = {"column": entry, "dtype": dump_dtype(dtype)}
+    columns = [{"name": name} | of_each for name in names]
+    return Schema({"kind": Numpy.__name__, "labels": None}, columns)
 
 
 def is_table(X):

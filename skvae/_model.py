@@ -15,7 +15,7 @@ Its z has a prior that was fitted to the posteriors (`_prior.py`).
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import log
+from math import inf, log
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
 FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
+ENOUGH_DRAWS = 16  # of a row whose missing entries are expected
 
 
 @dataclass
@@ -180,29 +181,64 @@ class FittedVAE:
     def expected(self, x, noise, intervals=None):  # (n, d) -> (n, d)
         """Return the mean of each entry given those that are observed.
 
-        By draws from the posteriors, weighted by importance (Mattei & Frellsen 2019).
-        The arguments are as of `log_density`.
+        By draws from the posteriors, weighted by importance (Mattei & Frellsen 2019);
+        a row gets more until as many as `ENOUGH_DRAWS` would count alike. The arguments
+        are as of `log_density`.
         """
-        parts = self._given(x, noise, intervals)
-        share = torch.cat([log_weights for *_, log_weights in parts]).softmax(dim=0)
-        means = [likelihood.mean(decoded) for likelihood, decoded, _ in parts]
-        return (share[:, :, None] * torch.cat(means)).sum(dim=0)
+        rows, highest = torch.arange(len(x)), torch.full_like(x[:, 0], -inf)
+        total, squares = torch.zeros_like(highest), torch.zeros_like(highest)
+        weighted, encoded = torch.zeros_like(x), self._encode_twice(x)
+        told = x if intervals is None else intervals
+        for more in noise.split(FIRST_DRAWS):
+            likelihoods, decoded, log_weights = self._given(encoded, told, more, rows)
+            means = [p.mean(part) for p, part in zip(likelihoods, decoded, strict=True)]
+            before = highest[rows]
+            highest[rows] = before.maximum(log_weights.amax(dim=0))
+            shrunk = (before - highest[rows]).exp()
+            weights = (log_weights - highest[rows]).exp()
+            total[rows] = total[rows] * shrunk + weights.sum(dim=0)
+            squares[rows] = squares[rows] * shrunk**2 + weights.square().sum(dim=0)
+            new = torch.einsum("sn,snd->nd", weights, torch.cat(means))
+            weighted[rows] = weighted[rows] * shrunk[:, None] + new
+            rows = rows[(total**2 < ENOUGH_DRAWS * squares)[rows]]
+            if not len(rows):
+                break
+        return weighted / total[:, None]
 
-    def draw_given(self, x, noise, generator, intervals=None):  # (n, d) -> (n, d)
-        """Draw each row anew given its observed entries, by resampling of draws."""
-        parts = self._given(x, noise, intervals)
-        share = torch.cat([log_weights for *_, log_weights in parts]).softmax(dim=0)
-        chance = torch.rand(len(x), generator=generator, dtype=x.dtype, device="cpu")
-        chosen = (share.cumsum(dim=0) < chance).sum(dim=0).clamp(max=len(share) - 1)
-        drawn = torch.cat([p.sample(decoded, generator) for p, decoded, _ in parts])
-        return drawn[chosen, torch.arange(len(x))]
-
-    def _given(self, x, noise, intervals):
-        """Draw z from posteriors under the network, and under the fallback.
+    def draws_given(self, x, noise, n, generator, intervals=None):
+        """Draw each row n times given its observed entries, by resampling of draws.
 
         Returns
         -------
-        list of (likelihood at z, decoded z, log importance weights)
+        Tensor of shape (n_rows, n, d)
+        """
+        rows, encoded = torch.arange(len(x)), self._encode_twice(x)
+        told = x if intervals is None else intervals
+        likelihoods, decoded, log_weights = self._given(encoded, told, noise, rows)
+        parts = zip(likelihoods, decoded, strict=True)
+        drawn = torch.cat([p.sample(part, generator) for p, part in parts])
+        chosen = torch.multinomial(
+            log_weights.T.softmax(dim=1), n, replacement=True, generator=generator
+        )
+        return drawn[chosen, rows[:, None]]
+
+    def _encode_twice(self, x):
+        """Return the posteriors under the network, and where it counts the fallback."""
+        encoded = [self.encode(x)]
+        if self.network_weight < 1:
+            encoded.append(self._fallback_network.encode(x))
+        return encoded
+
+    def _given(self, encoded, told, noise, rows):
+        """Draw z of some rows from their posteriors.
+
+        Returns
+        -------
+        likelihoods : list
+            At these z, of the network and of the fallback.
+        decoded : list of Tensor of shape (n_draws, n_rows, d)
+        log_weights : Tensor of shape (n_draws of either, n_rows)
+            For importance.
         """
         log_prior = self.prior.log_prob if self.prior else standard_normal
         sources = [(self, self.likelihood, log_prior, self.network_weight)]
@@ -210,15 +246,15 @@ class FittedVAE:
             fallback = self._fallback_network, self.fallback_likelihood
             sources.append((*fallback, standard_normal, 1 - self.network_weight))
         parts = []
-        for vae, likelihood, log_prior, weight in sources:
-            told = likelihood if intervals is None else likelihood.of_intervals()
-            observed = x if intervals is None else intervals
-            mean, log_var = vae.encode(x)
+        for source, (mean, log_var) in zip(sources, encoded, strict=True):
+            vae, likelihood, log_prior, weight = source
+            of_told = likelihood.of_intervals() if told.ndim == 3 else likelihood
             z, decoded, log_weights = importance_weights(
-                vae, told, log_prior, observed, mean, log_var, noise
+                vae, of_told, log_prior, told[rows], mean[rows], log_var[rows], noise
             )
             parts.append((likelihood.given(z), decoded, log_weights + log(weight)))
-        return parts
+        likelihoods, decoded, log_weights = zip(*parts, strict=True)
+        return likelihoods, decoded, torch.cat(log_weights)
 
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""

@@ -6,7 +6,7 @@ tensors and returns a record.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf, isfinite, nan
 
 import torch
 
@@ -25,6 +25,7 @@ ADAM_EPS = 1e-16  # under the root
 MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
 EVALUATION_ROWS = 2048  # at a time: bounds the memory of an evaluation
 RESTART_SLOWDOWN = 0.1
+HIDDEN_SHARE = 0.05  # of the entries of rows with holes, that the encoder is not shown
 
 
 @dataclass(frozen=True)
@@ -189,12 +190,24 @@ class _Trainer:
         order = torch.randperm(len(self.x), generator=self.generator, device=device)
         self.error.zero_()
         self.kl.zero_()
+        if self.filled is not self.x:
+            self._hide_some()
         with torch.inference_mode(not self.gradient.uses_autograd):
             for rows in order.split(self.batch_size)[:n_batches]:
                 beta = self.settings.beta * self._kl_share(kl_warmup_steps)
                 self._step(rows, beta)
         error, kl = self.error / n_batches, self.kl / n_batches
         return float(beta * kl - self.likelihood.expected_log_prob(error))
+
+    def _hide_some(self):
+        """Fill in more entries than are missing, others in each epoch.
+
+        The likelihood still counts them: the encoder learns to tell from few.
+        """
+        chance = torch.rand(
+            self.x.shape, generator=self.generator, device=self.x.device
+        )
+        self.filled = self.vae.fill(self.x.masked_fill(chance < HIDDEN_SHARE, nan))
 
     def _step(self, rows, beta):
         """Follow the gradient of some rows."""

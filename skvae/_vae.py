@@ -53,12 +53,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     The model is p(x) = integral of p(x|z) p(z) over `n_components` latent dimensions,
     with p(x|z) normal around an MLP of z, and an encoder q(z|x) that approximates the
-    posterior [1]_, [2]_. It starts at the exact solution of probabilistic PCA [3]_,
-    [4]_ (or of factor analysis), which is a VAE too, and training keeps only what
-    improves held-out rows. p(z) is N(0, I) in training; then, where held-out rows
-    favour it, a mixture of normals fitted to the posteriors [7]_. Where the network
-    finds a row far less likely than that linear model does, `score` and `sample` fall
-    back on it: their density is a mixture of both, see `network_weight_`.
+    posterior [1]_, [2]_. Levels, such as text, have probabilities by an MLP of z
+    instead, and entries may be missing. It starts at the exact solution of
+    probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and
+    training keeps only what improves held-out rows. p(z) is N(0, I) in training; then,
+    where held-out rows favour it, a mixture of normals fitted to the posteriors [7]_.
+    Where the network finds a row far less likely than that linear model does, `score`
+    and `sample` fall back on it: their density is a mixture of both, see
+    `network_weight_`.
 
     Read more in ``docs/design.md``.
 
@@ -75,7 +77,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     hidden_layer_sizes : sequence of int, default=(256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
         empty sequence is the linear model: probabilistic PCA, or factor analysis
-        with ``noise="diag"``, in closed form.
+        with ``noise="diag"``, in closed form; with levels it is trained too.
 
     activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
         Activation of the hidden layers.
@@ -83,11 +85,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     noise : {"auto", "spherical", "diag"}, default="auto"
         Noise of p(x|z). "spherical" gives all columns one variance after scaling, as
         PCA has it, and "diag" one to each, as FactorAnalysis has it: more likelihood,
-        while columns that are hard to predict count less in the reconstruction.
-        "auto" has the best of both: it trains as "spherical", and `score` and `sample`
-        then have one variance for each column, from rows that were not trained on, and
-        one that grows and shrinks with z, if that makes such rows likelier. Without
-        hidden layers it is "spherical".
+        while columns that are hard to predict count less in the reconstruction. Levels
+        have none. "auto" has the best of both: it trains as "spherical", and `score`
+        and `sample` then have one variance for each column, from rows that were not
+        trained on, and one that grows and shrinks with z, if that makes such rows
+        likelier. Without hidden layers it is "spherical", if all columns are numbers.
 
     scaling : {"standard", "quantile", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
@@ -175,13 +177,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Names of the columns, if `X` had names that are all strings.
 
     mean_, scale_ : ndarray of shape (n_features_in_,)
-        What columns are centred at and divided by, in the units of `X`. With
-        ``scaling="quantile"`` their means and standard deviations.
+        What columns are centred at and divided by, in the units of `X`; times count
+        their ticks (days, seconds, ...) since the first. With ``scaling="quantile"``
+        their means and standard deviations. NaN for levels.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
         Variance of each column given z under the network, in its squared units, about
         the average over rows where it varies with z; with ``scaling="quantile"`` of its
-        normal scores, whose variance is 1.
+        normal scores, whose variance is 1. NaN for levels.
 
     component_kl_ : ndarray of shape (n_components_,)
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
@@ -312,7 +315,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Numeric columns. NaN where an entry is missing, but not in all of a column.
+            A DataFrame of pandas or polars, or an array. Numbers and times are numbers,
+            of the normal distribution; text, categories, truth values and what
+            `categorical_features` names are levels. NaN, None, NA or NaT where an
+            entry is missing, but not in all of a column.
 
         y : object, default=None
             Ignored, whatever it is.
@@ -325,7 +331,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If a parameter or an entry of X is outside its domain; the error names it.
+            If a parameter or an entry of X is outside its domain, or a column cannot be
+            modelled, such as text that differs in most rows; the error names it.
 
         Warns
         -----
@@ -358,8 +365,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there. NaN
-            where an entry is missing.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN,
+            None, NA or NaT where an entry is missing, which a level that `fit` did not
+            see counts as, with a warning.
 
         Returns
         -------
@@ -395,8 +403,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there. NaN
-            where an entry is missing.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN,
+            None, NA or NaT where an entry is missing, which a level that `fit` did not
+            see counts as, with a warning.
 
         Returns
         -------
@@ -443,10 +452,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Reconstructed rows in the units of the training data, and in the float
-            dtype of X. With ``scaling="quantile"`` integers if `fit` saw an array of
-            integers.
+        X_original : table of shape (n_samples, n_features)
+            Reconstructed rows: the container, the columns and the dtypes that `fit`
+            saw, with the index of X if it has one. Levels are the most probable ones.
+            An array of floats has the float dtype of X.
 
         Raises
         ------
@@ -472,8 +481,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
             return self._to_units(self._model.reconstruct(z))
 
-        codes = _map_rows(reconstruct, Z, np.float64)
-        return self._schema.decode(codes, _index(X), Z.dtype)
+        dtype = Z.dtype if self._schema.is_of_floats else np.float64
+        codes = _map_rows(reconstruct, Z, dtype)
+        return self._schema.decode(codes, _index(X), dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -494,9 +504,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            In the units of the training data. With ``scaling="quantile"`` integers if
-            those were an array of integers.
+        X : table of shape (n_samples, n_features)
+            The container, the columns and the dtypes that `fit` saw.
 
         Raises
         ------
@@ -580,22 +589,26 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         coded = self._validate(X)
         holed = np.flatnonzero(np.isnan(coded).any(axis=1))
         noise = spread_normal(SCORE_DRAWS, self.n_components_)
-
-        def completed(verb, *more):
-            def complete(X):
-                x, intervals = self._scale(X), self._intervals(X)
-                return self._to_units(verb(x, noise, *more, intervals=intervals))
-
-            full = coded.astype(np.float64)
-            if len(holed):
-                full[holed] = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
-            return self._schema.fill(X, full)
-
-        if n_draws is None:
-            return completed(self._model.expected)
         seed = int(_random_state(random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
-        return [completed(self._model.draw_given, generator) for _ in range(n_draws)]
+
+        def complete(X):  # (n, d) -> (n, n_tables, d)
+            given = {"noise": noise, "intervals": self._intervals(X)}
+            x = self._scale(X)
+            if n_draws is None:
+                return self._to_units(self._model.expected(x, **given))[:, None]
+            given |= {"n": n_draws, "generator": generator}
+            drawn = self._model.draws_given(x, **given)
+            return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n_draws, -1)
+
+        tables = []
+        completed = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
+        for i in range(n_draws or 1):
+            full = coded.astype(np.float64)
+            if len(holed):
+                full[holed] = completed[:, i]
+            tables.append(self._schema.fill(X, full))
+        return tables[0] if n_draws is None else tables
 
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -608,17 +621,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns that `fit` saw, in the units that they had there. NaN
-            where an entry is missing.
+            Rows with the columns that `fit` saw, in the units that they had there. NaN,
+            None, NA or NaT where an entry is missing, which a level that `fit` did not
+            see counts as, with a warning.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            In nats, of the density of X in its own units, in float64, and of what is
-            observed of a row: fewer entries, fewer factors. Low for a row unlike those
-            of `fit`. With ``scaling="quantile"`` a value that many rows
-            share has a probability, here spread evenly over the values nearer to it
-            than to any other of its column.
+            In nats, of the density of numbers (integers and times too) in their own
+            units, times the probability of levels, in float64, and of what is observed
+            of a row: fewer entries, fewer factors. Low for a row unlike those of `fit`.
+            With ``scaling="quantile"`` a value that many rows share has a probability,
+            here spread evenly over the values nearer to it than to any other of its
+            column.
 
         Raises
         ------

@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+SHOWN = ["Z", "X_back", "X_new", "full", "more"]
 
 
-def test_the_example_runs_and_gives_the_shapes_that_it_says():
-    (block,) = re.findall("```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    names = {}
-    exec(block, names)
-    said = re.findall(r"^(\w+) = .*# \((\d+), (\d+)\)", block, re.MULTILINE)
-    assert [name for name, *_ in said] == ["Z", "X_back", "X_new"]
-    for name, n_rows, n_columns in said:
-        assert names[name].shape == (int(n_rows), int(n_columns))
+def test_the_examples_run_and_give_the_shapes_that_they_say():
+    text, names, shown = README.read_text("utf-8"), {}, []
+    for block in re.findall("```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+        said = re.findall(r"^(\w+) = .*# \((\d+), (\d+)\)", block, re.MULTILINE)
+        for name, n_rows, n_columns in said:
+            assert names[name].shape == (int(n_rows), int(n_columns))
+            shown.append(name)
+    assert shown == SHOWN
