@@ -10,7 +10,7 @@ found by expectation-maximisation over them.
 import numpy as np
 from scipy.optimize import minimize
 
-from skvae._linalg import eigh, product, solve
+from skvae._linalg import eigh, leading_right_singular, product, solve
 from skvae._linear import have_holes, with_encoder
 
 CHUNK_ROWS = 4096
@@ -18,6 +18,7 @@ MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
 HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over
 LEAST_HIDDEN_ROWS, HIDDEN_PRODUCTS = 200, 2_000_000_000  # for which wide tables do
 LEAST_GAIN_COLUMNS = 10  # in a wider table each column may gain as much
+MOST_EXACT = 1_000  # columns, of which some are indicators
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 
@@ -46,6 +47,24 @@ def fit_linear_vae(x, n_components, noise, floor):
     center = x.mean(axis=0, dtype=np.float64)
     scatter = _scatter(x, center, _divisor(noise, len(x)))
     return _best(noise, center, scatter, min(x.shape), n_components, least)
+
+
+def fit_wide_linear_vae(x, n_components, floor):
+    """As `fit_linear_vae` with spherical noise, in time linear in the columns.
+
+    Of a table of so many levels that the start may be less than the best: what is
+    missing counts as the mean, and the last components may be mixed with the next.
+    """
+    least = least_noise(x, "spherical", floor)
+    center = observed_mean(x)
+    root = np.nan_to_num(x - center) / np.sqrt(_divisor("spherical", len(x)))
+    k = min(n_components, min(x.shape) - 1)
+    values, directions = leading_right_singular(root, k)
+    variances = values**2
+    noise = (np.square(root).sum() - variances.sum()) / (min(x.shape) - k)
+    noise = np.maximum(noise, least)
+    signal = np.sqrt(np.maximum(variances - noise[0], 0))
+    return with_encoder(signal[:, None] * directions, center, noise, n_components)
 
 
 def _divisor(noise, n):
@@ -104,7 +123,7 @@ def _fit_incomplete(x, n_components, noise, least):
 
 def _expected(linear, x):
     """Return the expected mean and covariance of rows, and the mean log-density."""
-    (n, d), missing = x.shape, np.isnan(x)
+    n, missing = len(x), np.isnan(x)
     has_holes = missing.any(axis=1)
     filled = x[~has_holes] - linear.decoder_bias
     total, squares = filled.sum(axis=0), product(filled.T, filled)

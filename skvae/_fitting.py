@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from skvae._anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
+from skvae._anchor import (
+    MOST_EXACT,
+    CrossFit,
+    fit_linear_vae,
+    fit_readout,
+    fit_wide_linear_vae,
+    least_noise,
+)
 from skvae._bounds import kl_divergence
 from skvae._held_out import HeldOut, by_chunks, draw_posteriors, encode_some
 from skvae._likelihoods import Gaussian, interval_variance, make_likelihood
@@ -251,8 +258,13 @@ class _Fitter:
 
     def _fit_linear(self, x):
         k = self.architecture.n_components
-        linear = fit_linear_vae(x, k, self.noise, self.floor)
-        return linear if self.blocks is None else with_link(linear, x, self.blocks)
+        if self.blocks is None:
+            return fit_linear_vae(x, k, self.noise, self.floor)
+        if x.shape[1] > MOST_EXACT:
+            linear = fit_wide_linear_vae(x, k, self.floor)
+        else:
+            linear = fit_linear_vae(x, k, self.noise, self.floor)
+        return with_link(linear, x, self.blocks)
 
     def _train(self, start, x, held_out=None, **changes):
         vae = VAE(self.architecture, start.flat.clone(), start.linear)

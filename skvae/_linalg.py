@@ -7,6 +7,8 @@ can be limited for a thread, see `skvae._threads`. Arrays in, arrays out, float6
 import numpy as np
 import torch
 
+OVERSAMPLING, SUBSPACE_STEPS = 10, 20
+
 
 def product(a, b):
     """Return ``a @ b``."""
@@ -17,6 +19,21 @@ def eigh(a):
     """Return eigenvalues of a symmetric matrix, largest first, and vectors as rows."""
     values, vectors = torch.linalg.eigh(_tensor(a))
     return values.flip(0).numpy(), vectors.T.flip(0).numpy()
+
+
+def leading_right_singular(a, k):
+    """Return the k largest singular values of `a`, and their right vectors as rows.
+
+    By subspace iteration (Halko, Martinsson & Tropp 2011): nearly, where the next are
+    about as large.
+    """
+    a = _tensor(a)
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(a.shape[1], k + OVERSAMPLING, generator=generator, dtype=a.dtype)
+    for _ in range(SUBSPACE_STEPS):
+        q = torch.linalg.qr(a.T @ (a @ q))[0]
+    _, values, vectors = torch.linalg.svd(a @ q, full_matrices=False)
+    return values[:k].numpy(), (vectors[:k] @ q.T).numpy()
 
 
 def left_singular_vectors(a):

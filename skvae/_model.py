@@ -33,7 +33,7 @@ from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
 FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
-ENOUGH_DRAWS = 16  # of a row whose missing entries are expected
+ENOUGH_DRAWS = 24  # of a row whose missing entries are expected
 
 
 @dataclass
@@ -181,14 +181,18 @@ class FittedVAE:
     def expected(self, x, noise, intervals=None):  # (n, d) -> (n, d)
         """Return the mean of each entry given those that are observed.
 
-        By draws from the posteriors, weighted by importance (Mattei & Frellsen 2019);
-        a row gets more until as many as `ENOUGH_DRAWS` would count alike. The arguments
-        are as of `log_density`.
+        Under the network by draws from the posteriors, weighted by importance (Mattei &
+        Frellsen 2019); a row gets more until as many as `ENOUGH_DRAWS` would count
+        alike. Under the fallback likewise, or exactly where all columns are numbers and
+        none is an interval. The arguments are as of `log_density`.
         """
+        encoded, told = self._encode_twice(x), x if intervals is None else intervals
+        is_exact = self.blocks is None and intervals is None
+        if is_exact:
+            encoded = encoded[:1]
         rows, highest = torch.arange(len(x)), torch.full_like(x[:, 0], -inf)
-        total, squares = torch.zeros_like(highest), torch.zeros_like(highest)
-        weighted, encoded = torch.zeros_like(x), self._encode_twice(x)
-        told = x if intervals is None else intervals
+        total, squares, n_draws = torch.zeros(3, len(x), dtype=x.dtype, device="cpu")
+        weighted = torch.zeros_like(x)
         for more in noise.split(FIRST_DRAWS):
             likelihoods, decoded, log_weights = self._given(encoded, told, more, rows)
             means = [p.mean(part) for p, part in zip(likelihoods, decoded, strict=True)]
@@ -198,12 +202,19 @@ class FittedVAE:
             weights = (log_weights - highest[rows]).exp()
             total[rows] = total[rows] * shrunk + weights.sum(dim=0)
             squares[rows] = squares[rows] * shrunk**2 + weights.square().sum(dim=0)
+            n_draws[rows] += len(more)
             new = torch.einsum("sn,snd->nd", weights, torch.cat(means))
             weighted[rows] = weighted[rows] * shrunk[:, None] + new
             rows = rows[(total**2 < ENOUGH_DRAWS * squares)[rows]]
             if not len(rows):
                 break
-        return weighted / total[:, None]
+        expected = weighted / total[:, None]
+        if not is_exact or self.network_weight == 1:
+            return expected
+        of_network = highest + (total / n_draws).log()
+        of_fallback = self.fallback_log_density(x, noise) + log(1 - self.network_weight)
+        share = torch.sigmoid(of_network - of_fallback)[:, None]
+        return share * expected + (1 - share) * _tensor(self.fallback.fill(x.numpy()))
 
     def draws_given(self, x, noise, n, generator, intervals=None):
         """Draw each row n times given its observed entries, by resampling of draws.
@@ -230,7 +241,7 @@ class FittedVAE:
         return encoded
 
     def _given(self, encoded, told, noise, rows):
-        """Draw z of some rows from their posteriors.
+        """Draw z of some rows from their posteriors, under one or both.
 
         Returns
         -------
@@ -241,12 +252,13 @@ class FittedVAE:
             For importance.
         """
         log_prior = self.prior.log_prob if self.prior else standard_normal
-        sources = [(self, self.likelihood, log_prior, self.network_weight)]
-        if self.network_weight < 1:
-            fallback = self._fallback_network, self.fallback_likelihood
-            sources.append((*fallback, standard_normal, 1 - self.network_weight))
+        fallback = self._fallback_network, self.fallback_likelihood, standard_normal
+        sources = [
+            (self, self.likelihood, log_prior, self.network_weight),
+            (*fallback, 1 - self.network_weight),
+        ]
         parts = []
-        for source, (mean, log_var) in zip(sources, encoded, strict=True):
+        for source, (mean, log_var) in zip(sources, encoded, strict=False):
             vae, likelihood, log_prior, weight = source
             of_told = likelihood.of_intervals() if told.ndim == 3 else likelihood
             z, decoded, log_weights = importance_weights(

@@ -232,7 +232,7 @@ class TablePCA:
 
 
 def _fill(vae, X, truth, schema, random_state):
-    """Hide each entry of some rows, a tenth of them at a time; return what fills them."""
+    """Hide each entry of some rows, a tenth at a time; return what is filled in."""
     X, filled = X[:MAX_HOLED], np.full(truth[:MAX_HOLED].shape, np.nan)
     turn = np.random.default_rng(random_state).integers(N_HIDINGS, size=filled.shape)
     for hidden in (turn == i for i in range(N_HIDINGS)):
@@ -244,8 +244,8 @@ def _quality(truth, given, is_level, scale):
     seen = ~np.isnan(truth)
     count = seen.sum(axis=0)
     mean = np.nansum(truth, axis=0) / np.maximum(count, 1)
-    residual = np.nansum((truth - given) ** 2, axis=0)
-    total = np.nansum((truth - mean) ** 2, axis=0)
+    residual = np.where(seen, (truth - given) ** 2, 0).sum(axis=0)
+    total = np.where(seen, (truth - mean) ** 2, 0).sum(axis=0)
     is_number = ~is_level & (total > 0)
     by_column = np.full(len(count), np.nan)
     by_column[is_number] = 1 - residual[is_number] / total[is_number]
@@ -373,7 +373,7 @@ def _describe_back(evaluation, is_level):
 
 
 def _describe_columns(title, back, columns, chosen, majority=None):
-    """List the best and worst columns of a kind, by what skvae gains on the majority."""
+    """List the best and worst columns of a kind, by what is above the majority's."""
     base = np.zeros(len(columns)) if majority is None else majority
     places = np.flatnonzero(chosen & ~np.isnan(back["skvae"].by_column))
     gains = (back["skvae"].by_column - base)[places]
@@ -391,7 +391,9 @@ def _describe_columns(title, back, columns, chosen, majority=None):
 
 def _describe_filled(filled, is_level):
     has_levels = is_level.any()
-    rows = [["hidden entries, filled in", "", "skvae", "majority" * has_levels]]
+    rows = [
+        ["hidden entries, filled in", "", "skvae", "majority" if has_levels else ""]
+    ]
     if not is_level.all():
         rows.append(["R2", "", number(filled["skvae"].r2), ""])
     if has_levels:

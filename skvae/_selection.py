@@ -1,6 +1,5 @@
 """A user's table as the estimator takes it, and what the estimator makes of it."""
 
-import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from skvae._terminal import CommandError, format_table
 MIN_ROWS = 10
 # Of fewer values all may be held out.
 MIN_VALUES = 10
+LONGEST_EXAMPLE = 40
 
 
 @dataclass
@@ -31,6 +31,11 @@ class Selection:
     def is_level(self):
         """Which columns of X are levels."""
         return np.array([kind == "levels" for kind in self.kinds.values()])
+
+    @property
+    def n_missing(self):
+        """How many entries of X are missing."""
+        return int(sum(is_missing(column).sum() for _, column in self.X.items()))
 
 
 def select(name, table, label_column=None):
@@ -81,7 +86,7 @@ def select(name, table, label_column=None):
             first = np.flatnonzero(~is_missing(values))[0]
             selection.constant[column] = table[column].iloc[first]
         if kind and len(odd):
-            rows = _count(odd, "row")
+            rows = count(len(odd), "row")
             selection.odd[column] = f"text in {rows}, first {odd.iloc[0]!r}"
     if not columns:
         reasons = (f"{listed(c)}: {reason}" for reason, c in selection.left_out.items())
@@ -101,7 +106,7 @@ def _kind(values):
     """Return what a column is, or None, and why it is left out."""
     n_values = int((~is_missing(values)).sum())
     if n_values < MIN_VALUES:
-        return None, f"{n_values} values" if n_values > 1 else "no value"
+        return None, count(n_values, "value") if n_values else "no value"
     try:
         found = fit_column(values, "it")
     except (TypeError, ValueError):
@@ -112,7 +117,7 @@ def _kind(values):
     reason = ""
     if low == high:
         reason = "constant"
-    elif found["kind"] == "numbers" and max(-low, high) > LARGEST_VALUE:
+    elif found["kind"] == "numbers" and max(-float(low), float(high)) > LARGEST_VALUE:
         reason = f"values beyond {LARGEST_VALUE:g}"
     elif found["kind"] == "numbers" and np.ptp(codes - counts) == 0 and low in (0, 1):
         reason = "row numbers"
@@ -129,7 +134,9 @@ def _why_not(observed):
     >>> _why_not(pd.Series(["Anna", "Otto"])), _why_not(pd.Series([[1, 2], [3]]))
     ("2 different texts, such as 'Anna'", 'no numbers, dates or levels, such as [1, 2]')
     """
-    example = textwrap.shorten(repr(observed.iloc[0]), 40, placeholder="...")
+    example = repr(next(iter(observed)))
+    if len(example) > LONGEST_EXAMPLE:
+        example = f"{example[: LONGEST_EXAMPLE - 3]}..."
     if pd.api.types.infer_dtype(observed) != "string":
         return f"no numbers, dates or levels, such as {example}"
     return f"{observed.nunique():,} different texts, such as {example}"
@@ -141,7 +148,7 @@ def describe_selection(name, table, selection):
     for kind, title in ("numbers", "numbers"), ("times", "dates"), ("levels", "levels"):
         columns = [c for c, of in selection.kinds.items() if of == kind]
         if columns:
-            lines.append([title, f"{_count(columns, 'column')}: {listed(columns)}"])
+            lines.append([title, f"{count(len(columns), 'column')}: {listed(columns)}"])
     n_missing = int(sum(is_missing(x).sum() for _, x in selection.X.items()))
     if n_missing:
         share = n_missing / selection.X.size
@@ -152,7 +159,7 @@ def describe_selection(name, table, selection):
         lines.append(["", f"{column}: {what}, taken for missing"])
     for reason, columns in selection.left_out.items():
         lines.append(["left out", f"{listed(columns)}: {reason}"])
-    title = f"{name}: {_count(table, 'row')}, {_count(table.columns, 'column')}"
+    title = f"{name}: {count(len(table), 'row')}, {count(table.shape[1], 'column')}"
     return f"{title}\n\n{format_table(lines, '<<')}"
 
 
@@ -169,10 +176,9 @@ def impute(table, selection, estimator):
     for column, values in estimator.impute(selection.X).items():
         hole = is_missing(selection.X[column])
         if hole.any():
-            read = table[column]
-            filled[column] = read.where(~hole, as_read(values, read))
-    for column, value in selection.constant.items():
-        filled[column] = table[column].fillna(value)
+            array = table[column].array.copy()
+            array[hole] = as_read(values, table[column]).array[hole]
+            filled[column] = array
     return filled
 
 
@@ -196,5 +202,6 @@ def listed(names, most=8):
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def _count(things, what):
-    return f"{len(things):,} {what}{'' if len(things) == 1 else 's'}"
+def count(n, what):
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{n:,} {what if n == 1 else many}"

@@ -17,6 +17,7 @@ LAYERS = [
     ["__main__"],
     ["__init__"],
     ["_demo", "_report"],
+    ["_selection"],
     ["_plotting", "_reading", "_writing"],
     ["_terminal"],
     ["_vae"],

@@ -64,7 +64,7 @@ def test_report_without_outputs_writes_nothing(folder, capsys):
     assert main(["wine.csv", "--label-column", "target"]) == 0
     out = capsys.readouterr().out
     assert "wine.csv: 178 rows, 14 columns" in out
-    assert "used      13 columns: alcohol, malic_acid" in out
+    assert "numbers   13 columns: alcohol, malic_acid" in out
     assert "left out  target: label" in out
     assert "142 rows fitted, 36 held out" in out
     assert names_in(folder) == ["wine.csv"]
@@ -126,16 +126,127 @@ def test_unnamed_first_column_is_the_index(folder, wine):
     assert_array_equal(pd.read_csv("z.csv", index_col=0).index, wine.index * 2 + 7)
 
 
-def test_rows_with_missing_values_keep_their_place(folder, wine, capsys):
+def survey(n_rows=60):
+    """A table of all kinds, with holes in most columns."""
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=n_rows)
+    days = pd.to_timedelta(rng.integers(0, 90, n_rows), unit="D")
+    table = pd.DataFrame(
+        {
+            "id": np.arange(1, n_rows + 1),
+            "size": size.round(2),
+            "count": pd.array(rng.poisson(9, n_rows), dtype="Int64"),
+            "day": (pd.Timestamp("2020-01-01") + days).strftime("%d.%m.%Y"),
+            "colour": np.where(size > 0, "red", "blue"),
+            "is_new": pd.array(size > rng.normal(size=n_rows), dtype="boolean"),
+            "name": [f"person {i}" for i in range(n_rows)],
+            "unit": "cm",
+        }
+    )
+    for j, column in enumerate(["size", "count", "day", "colour", "is_new", "name"]):
+        table.loc[[j, j + 10, 50], column] = None
+    table.loc[7, "unit"] = None
+    return table
+
+
+@pytest.fixture
+def survey_csv(folder):
+    survey().to_csv("survey.csv", index=False)
+    return "survey.csv"
+
+
+def test_imputed_table_is_the_inputs_where_that_has_entries(survey_csv, capsys):
+    assert main([survey_csv, "--impute", "full.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "numbers   2 columns: size, count" in out
+    assert "dates     1 column: day" in out
+    assert "levels    2 columns: colour, is_new" in out
+    assert "left out  name: 57 different texts, such as 'person 0'" in out
+    assert "filled in: full.csv, 15 entries\n  missing as they were: name, unit" in out
+
+    given = pd.read_csv(survey_csv, dtype=str)
+    full = pd.read_csv("full.csv", dtype=str)
+    assert list(full.columns) == list(given.columns)
+    given["count"] = given["count"].str.removesuffix(".0")
+    pd.testing.assert_frame_equal(full.where(given.notna()), given)
+    assert list(full.columns[full.isna().any()]) == ["name", "unit"]
+    assert full["count"].str.fullmatch(r"-?\d+").all()
+    assert full["day"].str.fullmatch(r"\d\d\.\d\d\.2020").all()
+    assert set(full["is_new"]) == {"True", "False"}
+
+
+def test_drawn_table_has_the_columns_that_can_be_drawn(survey_csv, capsys):
+    argv = [survey_csv, "--sample", "300", "--output", "drawn.csv"]
+    assert main(argv) == 0
+    said = "drawn: drawn.csv, 300 rows, without id, name"
+    assert said in capsys.readouterr().out
+    drawn, given = pd.read_csv("drawn.csv"), survey()
+    assert list(drawn.columns) == list(given.columns.drop(["id", "name"]))
+    assert len(drawn) == 300
+    assert not drawn.isna().any(axis=None)
+    assert drawn["count"].dtype == "int64"
+    assert drawn["is_new"].dtype == bool
+    assert set(drawn["colour"]) == {"red", "blue"}
+    assert set(drawn["unit"]) == {"cm"}
+    days = pd.to_datetime(drawn["day"], format="%d.%m.%Y")
+    assert days.between("2020-01-01", "2020-03-31").mean() > 0.9
+    assert main([*argv, "--force"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv("drawn.csv"), drawn)
+
+
+def test_rows_are_drawn_with_quantiles_unless_told_otherwise(folder, wine):
+    """A column's values are those of the table, which no normal density's are."""
+    argv = ["wine.csv", "--sample", "9", "--output", "drawn.csv", "--force"]
+    assert main(argv) == 0
+    assert pd.read_csv("drawn.csv")["target"].isin(wine["target"]).all()
+    quantile = pd.read_csv("drawn.csv")["alcohol"]
+    assert_allclose(quantile, quantile.round(2))
+    assert main([*argv, "--scaling", "standard"]) == 0
+    standard = pd.read_csv("drawn.csv")["alcohol"]
+    assert (abs(standard - standard.round(2)) > 1e-9).any()
+
+
+def test_parquet_comes_back_with_its_dtypes(folder):
+    pytest.importorskip("pyarrow")
+    table = survey().astype({"colour": "category", "size": "float32"})
+    table["day"] = pd.to_datetime(table["day"], format="%d.%m.%Y")
+    table.to_parquet("t.parquet")
+    argv = ["t.parquet", "--impute", "full.parquet", "--sample", "5"]
+    assert main([*argv, "--output", "drawn.parquet"]) == 0
+    given = pd.read_parquet("t.parquet")
+    full = pd.read_parquet("full.parquet")
+    pd.testing.assert_series_equal(full.dtypes, given.dtypes)
+    observed = given.notna()
+    for column in given.columns:
+        pd.testing.assert_series_equal(
+            full[column][observed[column]], given[column][observed[column]]
+        )
+    drawn = pd.read_parquet("drawn.parquet")
+    pd.testing.assert_series_equal(drawn.dtypes, given.dtypes.drop(["id", "name"]))
+
+
+def test_every_row_is_embedded_whatever_it_lacks(folder, wine):
     holed = wine.copy()
     holed.loc[[3, 90], "alcohol"] = np.nan
+    holed.loc[[7]] = np.nan
     holed.to_csv("holed.csv", index=False)
     assert main(["holed.csv", "--output", "z.csv"]) == 0
-    assert "2 rows: missing or infinite values" in capsys.readouterr().out
-    empty = pd.read_csv("z.csv").isna()
-    assert len(empty) == len(wine)
-    assert list(np.flatnonzero(empty.all(axis=1))) == [3, 90]
-    assert empty.to_numpy().sum() == 2 * 2
+    embedding = pd.read_csv("z.csv")
+    assert embedding.shape == (len(wine), 2)
+    assert np.isfinite(embedding.to_numpy()).all()
+
+
+def test_odd_text_among_numbers_is_missing(folder, wine, capsys):
+    odd = wine.astype({"alcohol": object})
+    odd.loc[[4, 8], "alcohol"] = "?"
+    odd.to_csv("odd.csv", index=False)
+    assert main(["odd.csv", "--impute", "full.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "alcohol: text in 2 rows, first '?', taken for missing" in out
+    assert "filled in: full.csv, 2 entries" in out
+    full = pd.read_csv("full.csv")
+    assert_allclose(full.drop([4, 8]), wine.drop([4, 8]))
+    assert np.isfinite(full["alcohol"]).all()
 
 
 def test_standard_input(folder, monkeypatch, capsys):
@@ -175,8 +286,7 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
         (COLUMNS + "1,2,3\n", "", "t.csv, line 22: expected 2 fields, saw 3"),
         (COLUMNS + '1,"2\n', "", "t.csv, line 22: EOF inside string"),
         (COLUMNS + "1,\xe9\n", "", "t.csv, line 22: byte 0xe9 is not UTF-8"),
-        ("a\n" + "x\n" * 20, "", "t.csv: no numeric column to fit (a: not numeric"),
-        ("a\n" + "1\n" * 20, "", "t.csv: no numeric column to fit (a: constant)"),
+        ("a\n" + "1\n" * 20, "", "t.csv: no column to fit (a: constant)"),
         (COLUMNS, "--label-column c", "t.csv: no column 'c'; the columns are a, b"),
         (COLUMNS, "--n-components 0", "--n-components: '0' is not a whole number of"),
         (COLUMNS, "--n-components two", "'two' is not a whole number of at least 1"),
@@ -191,6 +301,10 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
         ),
         (COLUMNS, "--output t.csv --force", "--output t.csv: is the table itself"),
         (COLUMNS, "--output d.csv --force", "--output d.csv: not a regular file"),
+        (COLUMNS, "--sample 0 --output z.csv", "--sample: '0' is not a whole number"),
+        (COLUMNS, "--sample 5", "--sample needs --output, the file for the drawn rows"),
+        (COLUMNS, "--impute z.xlsx", "--impute z.xlsx: unknown extension '.xlsx'"),
+        (COLUMNS, "--impute t.csv --force", "--impute t.csv: is the table itself"),
         (COLUMNS, "--colour red", "unrecognized arguments: --colour red"),
     ],
 )
@@ -235,7 +349,8 @@ def test_empty_standard_input(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "option", ["--n-components=3", "--label-column=y", "--scaling=none"]
+    "option",
+    ["--n-components=3", "--label-column=y", "--scaling=none", "--impute=z.csv"],
 )
 def test_table_options_need_a_table(capsys, option):
     assert main([option]) == 2
@@ -273,7 +388,13 @@ def test_unwritable_folder_is_found_before_the_work(folder, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
-    "options", [["--output", "old.csv"], ["--model", "old.pkl"], ["--plot", "old.png"]]
+    "options",
+    [
+        ["--output", "old.csv"],
+        ["--impute", "old.csv"],
+        ["--model", "old.pkl"],
+        ["--plot", "old.png"],
+    ],
 )
 def test_existing_file_is_kept_unless_forced(folder, monkeypatch, capsys, options):
     (folder / options[1]).write_text("precious")
@@ -374,8 +495,8 @@ def test_help_names_every_option(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for option in (
-        "TABLE --n-components --label-column --output --model --plot --random-state "
-        "--force --version"
+        "TABLE --n-components --label-column --output --sample --impute --model --plot "
+        "--random-state --force --version"
     ).split():
         assert option in text
 

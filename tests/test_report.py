@@ -5,11 +5,16 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ks_2samp, spearmanr
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skvae import VAETransformer, _report
-from skvae._terminal import CommandError
+from skvae import VAETransformer, _report, _selection
 
 # Two epochs are quick, and not meant to converge.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -22,6 +27,7 @@ N = 200
 def quick_estimator(monkeypatch):
     quick = functools.partial(VAETransformer, hidden_layer_sizes=(4,), max_iter=2)
     monkeypatch.setattr(_report, "VAETransformer", quick)
+    return quick
 
 
 def silent(task):
@@ -34,101 +40,13 @@ def some_column(seed=0):
 
 def select(label_column=None, **columns):
     table = pd.DataFrame({"some": some_column()} | columns)
-    return _report.select("t.csv", table, label_column)
-
-
-def with_missing(n_missing, seed=1):
-    values = some_column(seed)
-    values[:n_missing] = np.nan
-    return values
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([True, False] * 100, [1.0, 0.0] * 100),
-        ([3, 5] * 100, [3.0, 5.0] * 100),
-        (pd.array([3, 5] * 100, dtype="Int64"), [3.0, 5.0] * 100),
-        (pd.array([True, False] * 100, dtype="boolean"), [1.0, 0.0] * 100),
-        (np.array([True, False] * 100, dtype=object), [1.0, 0.0] * 100),
-        (np.array([0.5, 2] * 100, dtype=np.float32), [0.5, 2.0] * 100),
-    ],
-)
-def test_numbers_and_booleans_are_used(values, expected):
-    assert_array_equal(select(column=values).X["column"], expected)
-
-
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        (["x", "y"] * 100, "not numeric (text)"),
-        (["1.5"] * 199 + ["?"], "not numeric (text in 1 rows, first '?')"),
-        (pd.date_range("2020-01-01", periods=N), "not numeric (datetime)"),
-        (pd.Categorical(["x", "y"] * 100), "not numeric (categorical)"),
-        ([1 + 2j, 3 - 1j] * 100, "not numeric (complex)"),
-        ([np.nan] * N, "no value"),
-        ([7.5] * N, "constant"),
-        (np.arange(N), "row numbers"),
-        (np.arange(1, N + 1), "row numbers"),
-        ([1e300, -1e300] * 100, "values beyond 1e+100"),
-        (with_missing(51), "51 missing values, with which fewer than 75% of the rows"),
-        (pd.array([1, None] * 100, dtype="Int64"), "100 missing values"),
-    ],
-)
-def test_column_is_left_out_for_a_reason(values, reason):
-    selection = select(column=values)
-    ((given, columns),) = selection.left_out.items()
-    assert given.startswith(reason)
-    assert columns == ["column"]
-    assert list(selection.X.columns) == ["some"]
-    assert selection.complete.all()
-
-
-def test_few_missing_values_cost_their_rows_not_their_column():
-    selection = select(column=with_missing(10))
-    assert list(selection.X.columns) == ["some", "column"]
-    assert_array_equal(np.flatnonzero(~selection.complete), np.arange(10))
-    assert len(selection.X) == N - 10
-
-
-def test_infinity_is_a_missing_value():
-    values = some_column(1)
-    values[7] = np.inf
-    assert_array_equal(np.flatnonzero(~select(column=values).complete), [7])
-
-
-def test_missing_values_of_all_columns_together_cost_a_quarter_of_the_rows():
-    holed = {f"x{j}": np.roll(with_missing(20, j), 20 * j) for j in range(5)}
-    selection = select(**holed)
-    assert list(selection.X.columns) == ["some", "x0", "x1"]
-    assert len(selection.X) == N - 40
-
-
-def test_column_that_is_constant_in_the_complete_rows_is_left_out():
-    odd = np.zeros(N)
-    odd[0] = 1.0
-    selection = select(gap=with_missing(1), odd=odd)
-    assert selection.left_out == {"constant": ["odd"]}
-
-
-def test_label_is_left_out_and_kept_in_step():
-    labels = [f"class {i % 3}" for i in range(N)]
-    selection = select("label", gap=with_missing(3), label=labels)
-    assert selection.left_out == {"label": ["label"]}
-    assert list(selection.y) == labels[3:]
-
-
-def test_selection_names_all_reasons_when_nothing_is_left():
-    table = pd.DataFrame({"a": ["x"] * 20, "b": 1.0})
-    message = r"t: no numeric column to fit \(a: not numeric \(text\); b: constant\)"
-    with pytest.raises(CommandError, match=message):
-        _report.select("t", table)
+    return _selection.select("t.csv", table, label_column)
 
 
 @pytest.fixture(scope="module")
 def iris():
     frame = load_iris(as_frame=True).frame
-    return _report.select("iris.csv", frame.astype({"target": str}), "target")
+    return _selection.select("iris.csv", frame.astype({"target": str}), "target")
 
 
 def evaluate(selection, n_components=2):
@@ -142,38 +60,185 @@ def test_a_fifth_of_the_rows_is_held_out(iris, monkeypatch):
     assert evaluate(iris).n_held_out == 7
 
 
+def split(selection, evaluation):
+    """The rows that are fitted and those that are held out, as evaluate splits them."""
+    n_held_out = evaluation.n_held_out
+    train, test = train_test_split(
+        np.arange(len(selection.X)), test_size=n_held_out, random_state=0
+    )
+    return selection.X.iloc[train], selection.X.iloc[test]
+
+
 def test_pca_is_measured_on_standardised_columns_in_the_tables_units(iris):
     """Against PCA on columns that are standardised beforehand."""
     evaluation = evaluate(iris)
-    is_test = iris.X.index.isin(_held_out_index(iris, evaluation))
-    train, test = iris.X[~is_test].to_numpy(), iris.X[is_test].to_numpy()
+    train, test = (part.to_numpy() for part in split(iris, evaluation))
     center, scale = train.mean(axis=0), train.std(axis=0)
     train, test = (train - center) / scale, (test - center) / scale
     pca = PCA(2).fit(train)
-    residual = test - pca.inverse_transform(pca.transform(test))
+    back = pca.inverse_transform(pca.transform(test))
     assert_allclose(
-        evaluation.r2["PCA"],
-        1 - (residual**2).sum() / ((test - test.mean(axis=0)) ** 2).sum(),
+        evaluation.back["PCA"].r2,
+        r2_score(test, back, multioutput="variance_weighted"),
+    )
+    assert_allclose(
+        evaluation.back["PCA"].by_column,
+        r2_score(test, back, multioutput="raw_values"),
     )
     assert_allclose(
         evaluation.log_likelihood["PCA"], pca.score(test) - np.log(scale).sum()
     )
 
 
-def _held_out_index(selection, evaluation):
-    rows = {tuple(row) for row in evaluation.X_test}
-    twins = selection.X.apply(tuple, axis=1)
-    found = twins[twins.isin(rows)]
-    assert len(found) == evaluation.n_held_out  # no twin of a held-out row is fitted
-    return found.index
+@pytest.fixture(scope="module")
+def mixed():
+    """Numbers, a date and levels, a tenth of the entries missing."""
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=N)
+    days = (20 * (size + rng.normal(size=N))).round()
+    table = pd.DataFrame(
+        {
+            "size": size,
+            "colour": np.where(size > 0.4, "red", np.where(size < -1, "blue", "green")),
+            "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D"),
+            "count": rng.poisson(np.exp(size)),
+            "is_new": size > rng.normal(size=N),
+        }
+    )
+    table = table.mask(rng.random(table.shape) < 0.1)
+    return _selection.select("t.csv", table.astype({"count": "Int64"}))
+
+
+def test_pca_of_a_mixed_table_is_that_of_sklearns_steps(mixed):
+    """Against the pipeline that a user of scikit-learn builds by hand."""
+    evaluation = evaluate(mixed)
+    numbers, levels = ["size", "day", "count"], ["colour", "is_new"]
+    assert list(mixed.kinds) == list(mixed.X.columns)
+    train, test = (
+        part.assign(
+            day=(part["day"] - pd.Timestamp("2020-01-01")) / pd.Timedelta(days=1),
+            count=part["count"].astype("float64"),
+            **{level: part[level].astype(object) for level in levels},
+        )
+        for part in split(mixed, evaluation)
+    )
+    scaler, one_hot = StandardScaler(), OneHotEncoder(sparse_output=False)
+    prepare = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), scaler), numbers),
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), one_hot), levels),
+    )
+    pca = PCA(2).fit(prepare.fit_transform(train))
+    back = pca.inverse_transform(pca.transform(prepare.transform(test)))
+    scaler = prepare.transformers_[0][1][1]
+    one_hot = prepare.transformers_[1][1][1]
+    back_numbers = scaler.inverse_transform(back[:, :3])
+    back_levels = one_hot.inverse_transform(back[:, 3:])
+
+    found = dict(zip(mixed.X.columns, evaluation.back["PCA"].by_column, strict=True))
+    residual, total = 0, 0
+    for j, column in enumerate(numbers):
+        seen = test[column].notna().to_numpy()
+        truth = test.loc[seen, column]
+        assert_allclose(found[column], r2_score(truth, back_numbers[seen, j]))
+        variance = train[column].var(ddof=0)
+        residual += ((truth - back_numbers[seen, j]) ** 2).sum() / variance
+        total += ((truth - truth.mean()) ** 2).sum() / variance
+    assert_allclose(evaluation.back["PCA"].r2, 1 - residual / total)
+    for j, column in enumerate(levels):
+        seen = test[column].notna().to_numpy()
+        truth = test.loc[seen, column].astype(str)
+        given = back_levels[seen, j].astype(str)
+        assert_allclose(found[column], accuracy_score(truth, given))
+    accuracies = [found[column] for column in levels]
+    assert_allclose(evaluation.back["PCA"].accuracy, np.mean(accuracies))
+    assert evaluation.log_likelihood["PCA"] is None
+
+
+def test_majority_is_that_of_the_training_rows(mixed):
+    evaluation = evaluate(mixed)
+    train, test = split(mixed, evaluation)
+    for column, share in zip(mixed.X.columns, evaluation.majority, strict=True):
+        if mixed.kinds[column] == "levels":
+            hits = test[column].dropna() == train[column].mode()[0]
+            assert share == pytest.approx(hits.mean())
+        else:
+            assert np.isnan(share)
+
+
+def test_inverse_and_likelihood_are_those_of_the_estimator(mixed, quick_estimator):
+    evaluation = evaluate(mixed)
+    train, test = split(mixed, evaluation)
+    vae = quick_estimator(2, random_state=0).fit(train)
+    back = vae.inverse_transform(vae.transform(test)).set_axis(test.index)
+    found = evaluation.back["skvae"].by_column
+    seen = test["size"].notna()
+    expected = r2_score(test["size"][seen], back["size"][seen])
+    assert found[0] == pytest.approx(expected)
+    seen = test["colour"].notna()
+    expected = accuracy_score(test["colour"][seen], back["colour"][seen])
+    assert found[1] == pytest.approx(expected)
+    assert evaluation.log_likelihood["skvae"] == pytest.approx(vae.score(test))
+
+
+def test_every_observed_entry_is_hidden_once_and_filled_in(mixed):
+    hidden = []
+
+    class Oracle:
+        """Fills in the truth, and a constant from the fourth hiding on."""
+
+        def impute(self, X):
+            hidden.append(X.isna().to_numpy())
+            return mixed.X if len(hidden) < 4 else mixed.X.iloc[np.zeros(N, dtype=int)]
+
+    schema = _report.fit_schema(mixed.X)
+    truth = schema.encode(mixed.X)
+    filled = _report._fill(Oracle(), mixed.X, truth, schema, 0)
+    missing = np.isnan(truth)
+    times = sum(holes & ~missing for holes in hidden)
+    assert (times == ~missing).all()
+    assert len(hidden) == 10
+    right = hidden[0] | hidden[1] | hidden[2]
+    assert_array_equal(filled[right & ~missing], truth[right & ~missing])
+    wrong = ~right & ~missing
+    expected = np.broadcast_to(truth[0], truth.shape)[wrong]
+    assert_array_equal(filled[wrong], expected)
+
+
+def test_level_that_only_held_out_rows_have_counts_as_wrong(mixed, recwarn):
+    test = split(mixed, evaluate(mixed))[1]
+    X = mixed.X.copy()
+    X.loc[test.index, "colour"] = "unheard of"
+    evaluation = evaluate(_selection.Selection(**(vars(mixed) | {"X": X})))
+    colour = list(X.columns).index("colour")
+    assert {q.by_column[colour] for q in evaluation.back.values()} == {0}
+    assert evaluation.drawn["skvae"].by_column[colour] == 1
+    assert not [w for w in recwarn if "did not see" in str(w.message)]
+
+
+def test_text_may_be_near_the_limit_of_what_is_a_category():
+    """Which the fitted part of the rows, with fewer of them, is beyond."""
+    levels = [f"level {i // 2}" for i in range(N)]
+    selection = select(column=levels)
+    assert selection.kinds["column"] == "levels"
+    assert np.isfinite(evaluate(selection).back["skvae"].accuracy)
+
+
+def test_integers_are_not_rounded_on_the_way_back():
+    """As PCA's are not; those of drawn rows are, as a file has them."""
+    size = some_column()
+    selection = select(count=(2 * size).round().astype(int))
+    evaluation = evaluate(selection)
+    assert evaluation.back["skvae"].by_column[1] == pytest.approx(
+        evaluation.back["PCA"].by_column[1], abs=0.02
+    )
 
 
 def test_figures_do_not_depend_on_units_but_for_the_densitys_scale(iris):
     evaluation = evaluate(iris)
-    iris_mm = _report.Selection(**(vars(iris) | {"X": iris.X * 10}))
+    iris_mm = _selection.Selection(**(vars(iris) | {"X": iris.X * 10}))
     in_mm = evaluate(iris_mm)
     for method in ("PCA", "skvae"):
-        assert_allclose(in_mm.r2[method], evaluation.r2[method], rtol=1e-4)
+        assert_allclose(in_mm.back[method].r2, evaluation.back[method].r2, rtol=1e-4)
         assert_allclose(
             in_mm.log_likelihood[method],
             evaluation.log_likelihood[method] - 4 * np.log(10),
@@ -190,7 +255,7 @@ def test_classes_are_found_from_their_neighbours(iris):
 def test_values_are_predicted_from_their_neighbours(iris):
     values = iris.X.iloc[:, 2].rename("length") * 2.5
     values.iloc[::7] = np.nan
-    selection = _report.Selection(**(vars(iris) | {"y": values}))
+    selection = _selection.Selection(**(vars(iris) | {"y": values}))
     evaluation = evaluate(selection)
     assert evaluation.neighbors_measure == "10-NN R2 of length"
     assert min(evaluation.neighbors.values()) > 0.8
@@ -198,13 +263,14 @@ def test_values_are_predicted_from_their_neighbours(iris):
 
 def test_label_without_values_gives_no_figure(iris):
     nothing = pd.Series([None] * len(iris.X), index=iris.X.index)
-    selection = _report.Selection(**(vars(iris) | {"y": nothing}))
+    selection = _selection.Selection(**(vars(iris) | {"y": nothing}))
     assert evaluate(selection).neighbors == {}
 
 
 def test_narrow_table_says_that_pca_has_fewer_components():
-    evaluation = evaluate(select(column=some_column(1)), n_components=5)
-    text = _report.describe_evaluation(evaluation, ["some", "column"], 5)
+    selection = select(column=some_column(1))
+    evaluation = evaluate(selection, n_components=5)
+    text = _report.describe_evaluation(evaluation, selection, 5)
     assert "PCA has 2 of the 5 components" in text
 
 
@@ -217,41 +283,87 @@ def test_singular_covariance_has_no_likelihood():
 
 
 @pytest.mark.parametrize(
-    ("best_iter", "n_held_out", "said"),
-    [(0, 99, ["skvae is PCA here"]), (3, 29, ["29 held-out rows tell"]), (3, 30, [])],
+    ("best_iter", "n_held_out", "has_levels", "said"),
+    [
+        (0, 99, False, ["skvae is PCA here"]),
+        (0, 99, True, ["skvae is\nthat linear model here"]),
+        (3, 29, True, ["29 held-out rows tell"]),
+        (3, 30, False, []),
+    ],
 )
-def test_what_the_figures_do_not_say_is_noted(best_iter, n_held_out, said):
+def test_what_the_figures_do_not_say_is_noted(best_iter, n_held_out, has_levels, said):
     vae = VAETransformer()
     vae.best_iter_ = best_iter
-    notes = _report._notes(n_held_out, vae)
+    notes = _report._notes(n_held_out, vae, has_levels)
     assert len(notes) == len(said)
     assert all(words in note for words, note in zip(said, notes, strict=True))
 
 
-@pytest.mark.parametrize(("n_columns", "n_listed"), [(20, 20), (21, 20), (30, 20)])
-def test_best_and_worst_columns_are_listed_once(n_columns, n_listed):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, n_columns))
-    columns = [f"c{j}" for j in range(n_columns)]
-    noise = rng.normal(size=X.shape) * np.linspace(0.1, 1, n_columns)
-    some = _report.Distances(np.zeros(n_columns), 0.0)
-    drawn = {"training rows": some, "skvae": some}
+def made_up(n_columns, is_level):
+    """An evaluation whose first columns come back best, and its selection."""
+    by_column = np.linspace(0.9, 0.1, n_columns)
+    quality = _report.Quality(by_column, 0.5, 0.6)
+    near, far = (_report.Distances(np.full(n_columns, d), d) for d in (0.1, 0.4))
+    far.by_column[-1] = 0.7
     evaluation = _report.Evaluation(
-        40, 10, 2, {}, {}, {}, "", X, {"PCA": X, "skvae": X + noise}, drawn
+        n_train=40,
+        n_held_out=10,
+        n_pca=2,
+        back={"PCA": quality, "skvae": quality},
+        majority=np.where(is_level, 0.25, np.nan),
+        filled={"skvae": quality, "majority": quality},
+        log_likelihood={"PCA": None, "skvae": -1.5},
+        neighbors={},
+        neighbors_measure="",
+        drawn={"training": near, "skvae": far},
     )
-    text = _report.describe_evaluation(evaluation, columns, 2)
-    table = text[text.index("R2 of each column") : text.index("drawn rows")]
-    table = table.splitlines()[1:]
-    listed = [line.split() for line in table if line.startswith("c")]
+    X = pd.DataFrame(np.eye(n_columns), columns=[f"c{j}" for j in range(n_columns)])
+    kinds = dict(zip(X, np.where(is_level, "levels", "numbers"), strict=True))
+    return evaluation, _selection.Selection(X, None, kinds, {}, {}, {})
+
+
+def lines_after(text, title):
+    _, _, after = text.partition(title)
+    return [line.split() for line in after.split("\n\n")[0].splitlines()[1:]]
+
+
+@pytest.mark.parametrize(("n_columns", "n_listed"), [(20, 20), (21, 20), (30, 20)])
+@pytest.mark.parametrize("kind", ["R2", "accuracy"])
+def test_best_and_worst_columns_are_listed_once(n_columns, n_listed, kind):
+    evaluation, selection = made_up(n_columns, np.full(n_columns, kind == "accuracy"))
+    text = _report.describe_evaluation(evaluation, selection, 2)
+    table = lines_after(text, f"{kind} of each column")
+    listed = [line for line in table if line[0].startswith("c")]
     assert len({name for name, *_ in listed}) == len(listed) == n_listed
-    r2 = [float(line[-1]) for line in listed]
-    assert r2 == sorted(r2, reverse=True)
-    skipped = [line for line in table if "between" in line]
+    figures = [float(line[2]) for line in listed]
+    assert figures == sorted(figures, reverse=True)
+    between = [line for line in table if "between)" in line]
     if n_columns == n_listed:
-        assert skipped == []
+        assert between == []
     else:
-        assert table.index(skipped[0]) == 10
-        assert f"({n_columns - 20} columns between)" in skipped[0]
+        assert table.index(between[0]) == 10
+        assert between[0][0] == f"({n_columns - 20}"
+
+
+def test_kinds_of_columns_are_described_apart():
+    is_level = np.array([False, True, False, True])
+    evaluation, selection = made_up(4, is_level)
+    evaluation.back["skvae"].by_column[0] = np.nan  # no value held out
+    text = _report.describe_evaluation(evaluation, selection, 2)
+    assert lines_after(text, "R2 of each column") == [["c2", "0.367", "0.367"]]
+    assert lines_after(text, "accuracy of each column") == [
+        ["c1", "0.633", "0.633", "0.250"],
+        ["c3", "0.100", "0.100", "0.250"],
+    ]
+    summary = [line.split() for line in text.splitlines()]
+    assert ["R2", "of", "the", "inverse", "0.500", "0.500"] in summary
+    assert ["accuracy", "of", "the", "inverse", "0.600", "0.600"] in summary
+    assert ["above", "the", "majority's", "0.350", "0.350"] in summary
+    assert ["log-likelihood,", "nats", "-", "-1.50"] in summary
+    filled = lines_after(text, "hidden entries, filled in")
+    assert filled == [["R2", "0.500"], ["accuracy", "0.600", "0.600"]]
+    only_levels = _report.describe_evaluation(*made_up(3, np.ones(3, dtype=bool)), 2)
+    assert "R2" not in only_levels
 
 
 def test_distances_are_those_of_scipy():
@@ -259,45 +371,75 @@ def test_distances_are_those_of_scipy():
     X, shift = rng.normal(size=(300, 3)), np.array([0.0, 1.0, 0.0])
     X[:, 2] += X[:, 0]
     rows = rng.permuted(X, axis=0) + shift
-    found = _report._distances(rows, pd.DataFrame(X))
+    numbers = np.zeros(3, dtype=bool)
+    found = _report.distances(rows, X, numbers)
     expected = [ks_2samp(rows[:, j], X[:, j]).statistic for j in range(3)]
     assert_allclose(found.by_column, expected)
     gap = spearmanr(rows).statistic - spearmanr(X).statistic
     assert found.correlations == pytest.approx(abs(gap[np.triu_indices(3, 1)]).mean())
-    assert _report._distances(X, pd.DataFrame(X)).correlations == 0
-    constant = _report._distances(X * [1, 1, 0], pd.DataFrame(X))
+    assert _report.distances(X, X, numbers).correlations == 0
+    constant = _report.distances(X * [1, 1, 0], X, numbers)
     assert np.isfinite(constant.correlations)
-    assert _report._distances(X[:, :1], pd.DataFrame(X[:, :1])).correlations == 0
+    alone = _report.distances(X[:, :1], X[:, :1], numbers[:1])
+    assert np.isnan(alone.correlations)
 
 
-def test_drawn_rows_are_described_by_the_farthest_column(iris):
-    evaluation = evaluate(iris)
-    evaluation.drawn["skvae"].by_column[:] = [0.1, 0.2, 0.9, 0.1]
-    columns = list(iris.X.columns)
-    text = _report.describe_evaluation(evaluation, columns, 2)
+def test_distances_skip_missing_entries():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    holed = np.where(rng.random(X.shape) < 0.2, np.nan, X)
+    found = _report.distances(holed, X, np.zeros(2, dtype=bool))
+    seen = ~np.isnan(holed)
+    expected = [ks_2samp(holed[seen[:, j], j], X[:, j]).statistic for j in range(2)]
+    assert_allclose(found.by_column, expected)
+    both = seen.all(axis=1)
+    pairwise = spearmanr(holed[both]).statistic
+    assert _report.rank_correlations(holed)[0] == pytest.approx(pairwise, abs=0.02)
+    nothing = np.full((5, 2), np.nan)
+    assert np.isnan(
+        _report.distances(nothing, X, np.zeros(2, dtype=bool)).by_column
+    ).all()
+
+
+def test_distance_of_levels_is_half_of_what_shares_differ_by():
+    drawn, held_out = np.array([[0.0, 0, 1, 1]]).T, np.array([[0.0, 2, 2, np.nan]]).T
+    (found,) = _report.distances(drawn, held_out, np.array([True])).by_column
+    expected = 0.5 * (abs(1 / 2 - 1 / 3) + 1 / 2 + 2 / 3)
+    assert found == pytest.approx(expected)
+
+
+def test_drawn_rows_are_described_by_the_farthest_column():
+    evaluation, selection = made_up(4, np.zeros(4, dtype=bool))
+    text = _report.describe_evaluation(evaluation, selection, 2)
     (line,) = [line for line in text.splitlines() if line.startswith("farthest")]
-    assert line.startswith(f"farthest: {columns[2]}")
-    assert line.endswith("0.900")
-
-
-def test_embedding_is_empty_where_a_row_was_not_fitted():
-    selection = select(column=with_missing(3))
-    selection.index = selection.index + 50
-    vae = VAETransformer(2, hidden_layer_sizes=(4,), max_iter=2, random_state=0)
-    embedding = _report.embed(selection, vae.fit(selection.X))
-    assert_array_equal(embedding.index, np.arange(50, 50 + N))
-    assert embedding.iloc[:3].isna().all(axis=None)
-    assert_allclose(embedding.iloc[3:], vae.transform(selection.X))
+    assert line.split() == ["farthest:", "c3", "0.100", "0.700"]
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 3])
 def test_picture_shows_the_embedding_and_the_columns(iris, n_components):
     pytest.importorskip("matplotlib")
     vae = VAETransformer(n_components, hidden_layer_sizes=(4,), max_iter=2)
-    embedding = _report.embed(iris, vae.fit(iris.X))
+    embedding = _selection.embed(iris, vae.fit(iris.X))
     figure = _report.draw("iris.csv", iris, evaluate(iris, n_components), embedding)
     left, right = figure.axes
     labels = [text.get_text() for text in left.get_legend().get_texts()]
     assert labels == ["0", "1", "2"]
     named = {label.get_text() for label in right.get_yticklabels()}
     assert named == set(iris.X.columns)
+
+
+def test_picture_of_a_mixed_table_has_both_kinds(mixed):
+    pytest.importorskip("matplotlib")
+    evaluation = evaluate(mixed)
+    embedding = pd.DataFrame(np.eye(N)[:, :2])
+    figure = _report.draw("t.csv", mixed, evaluation, embedding)
+    _, numbers, levels = figure.axes
+    assert numbers.get_xlabel() == "R² of the column"
+    assert levels.get_xlabel() == "accuracy above the majority's"
+    named = [label.get_text() for label in levels.get_yticklabels()]
+    gains = evaluation.back["skvae"].by_column - evaluation.majority
+    by_gain = sorted(["colour", "is_new"], key=lambda c: -gains[list(mixed.X).index(c)])
+    assert named == by_gain
+    bars = [bar.get_width() for bar in levels.containers[1]]
+    expected = sorted(gains[mixed.is_level], reverse=True)
+    assert_allclose(bars, np.maximum(expected, 0))
