@@ -25,7 +25,7 @@ ADAM_EPS = 1e-16  # under the root
 MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
 EVALUATION_ROWS = 2048  # at a time: bounds the memory of an evaluation
 RESTART_SLOWDOWN = 0.1
-HIDDEN_SHARE = 0.05  # of the entries of rows with holes, that the encoder is not shown
+HIDDEN_SHARE = 0.15  # of the entries of a table with holes, that an epoch leaves out
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _Trainer:
         self.averaged = vae.with_flat(vae.flat.clone())
         self.batch_size = min(settings.batch_size, len(x))
         self.steps_per_epoch = len(x) // self.batch_size
-        self.filled = vae.fill(x)
+        self.filled, self.target = vae.fill(x), x
         self.gradient = gradient_of(vae, self.batch_size, self.filled is not x)
         self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
         self.decayed = vae.flat[: vae.architecture.n_decayed]
@@ -200,20 +200,18 @@ class _Trainer:
         return float(beta * kl - self.likelihood.expected_log_prob(error))
 
     def _hide_some(self):
-        """Fill in more entries than are missing, others in each epoch.
-
-        The likelihood still counts them: the encoder learns to tell from few.
-        """
+        """Let more entries be missing, others in each epoch, and fill them in."""
         chance = torch.rand(
             self.x.shape, generator=self.generator, device=self.x.device
         )
-        self.filled = self.vae.fill(self.x.masked_fill(chance < HIDDEN_SHARE, nan))
+        self.target = self.x.masked_fill(chance < HIDDEN_SHARE, nan)
+        self.filled = self.vae.fill(self.target)
 
     def _step(self, rows, beta):
         """Follow the gradient of some rows."""
         torch.index_select(self.filled, 0, rows, out=self.gradient.x)
         if self.filled is not self.x:
-            torch.index_select(self.x, 0, rows, out=self.gradient.target)
+            torch.index_select(self.target, 0, rows, out=self.gradient.target)
         if self.settings.beta:
             self.gradient.noise.normal_(generator=self.generator)
         error, kl = self.gradient(self.likelihood, beta)
