@@ -7,6 +7,7 @@ figures to ``benchmarks/results/mixed.txt``; with any option it only prints them
 its own: there ``--methods TVAE --save tvae.json``, here ``--load tvae.json``.
 """
 
+import json
 import time
 import warnings
 from importlib.util import find_spec
@@ -111,10 +112,7 @@ def gather(jobs, args, keys):
     ran = run_all(jobs)
     if args.save is not None:
         ran.to_json(args.save, orient="records", indent=0)
-    files = [
-        pd.read_json(file, convert_dates=False, precise_float=True)
-        for file in args.load
-    ]
+    files = [pd.DataFrame(json.loads(file.read_text())) for file in args.load]
     rows = pd.concat([frame for frame in [*files, ran] if len(frame)])
     return rows.drop_duplicates(keys, keep="last").reset_index(drop=True)
 
