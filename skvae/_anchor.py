@@ -22,7 +22,7 @@ MOST_EXACT = 1_000  # columns, of which some are indicators
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 
-def fit_linear_vae(x, n_components, noise, floor):
+def fit_linear_vae(x, n_components, noise, floor, n_dependent=0):
     """Return the maximum-likelihood linear VAE of the rows of ``x``.
 
     Parameters
@@ -36,20 +36,24 @@ def fit_linear_vae(x, n_components, noise, floor):
         Probabilistic PCA or factor analysis.
     floor : float
         The least noise variance, as a share of a column's variance.
+    n_dependent : int
+        Number of columns that the others determine, such as the last level of each run
+        of indicators.
 
     Returns
     -------
     LinearVAE
     """
-    least = least_noise(x, noise, floor)
+    least, most = least_noise(x, noise, floor), x.shape[1] - n_dependent
     if have_holes(x):
-        return _fit_incomplete(x, n_components, noise, least)
+        return _fit_incomplete(x, n_components, noise, least, most)
     center = x.mean(axis=0, dtype=np.float64)
     scatter = _scatter(x, center, _divisor(noise, len(x)))
-    return _best(noise, center, scatter, min(x.shape), n_components, least)
+    rank = min(len(x), most)
+    return _best(noise, center, scatter, rank, n_components, least)
 
 
-def fit_wide_linear_vae(x, n_components, floor):
+def fit_wide_linear_vae(x, n_components, floor, n_dependent=0):
     """As `fit_linear_vae` with spherical noise, in time linear in the columns.
 
     Of a table of so many levels that the start may be less than the best: what is
@@ -58,10 +62,12 @@ def fit_wide_linear_vae(x, n_components, floor):
     least = least_noise(x, "spherical", floor)
     center = observed_mean(x)
     root = np.nan_to_num(x - center) / np.sqrt(_divisor("spherical", len(x)))
-    k = min(n_components, min(x.shape) - 1)
+    root /= np.sqrt(_n_observed(x) / len(x))
+    rank = min(len(x), x.shape[1] - n_dependent)
+    k = min(n_components, rank - 1)
     values, directions = leading_right_singular(root, k)
     variances = values**2
-    noise = (np.square(root).sum() - variances.sum()) / (min(x.shape) - k)
+    noise = (np.square(root).sum() - variances.sum()) / (rank - k)
     noise = np.maximum(noise, least)
     signal = np.sqrt(np.maximum(variances - noise[0], 0))
     return with_encoder(signal[:, None] * directions, center, noise, n_components)
@@ -96,8 +102,8 @@ def _best(noise, center, scatter, rank, n_components, least, start=None):
     return with_encoder(loadings, center, noise_variance, n_components)
 
 
-def _fit_incomplete(x, n_components, noise, least):
-    """Fit to rows with holes, their expected covariance at a time.
+def _fit_incomplete(x, n_components, noise, least, most):
+    """Fit to rows with holes, their expected covariance, of a rank at most, at a time.
 
     (As Dempster et al. 1977 a normal distribution with holes.) The likeliest is kept:
     with few rows a later step may overrun.
@@ -105,7 +111,7 @@ def _fit_incomplete(x, n_components, noise, least):
     n, d = x.shape
     divisor, center = _divisor(noise, n), observed_mean(x)
     filled = np.where(np.isnan(x), center, x)
-    scatter, rank = _scatter(filled, center, divisor), min(n, d)
+    scatter, rank = _scatter(filled, center, divisor), min(n, most)
     best, best_score, start = None, -np.inf, None
     for _ in range(MOST_STEPS):
         arguments = center, scatter, rank, n_components, least, start
@@ -117,7 +123,7 @@ def _fit_incomplete(x, n_components, noise, least):
         if gain < LEAST_GAIN * max(d / LEAST_GAIN_COLUMNS, 1):
             break
         # What is missing has noise in all directions.
-        scatter, rank, start = scatter * n / divisor, d, linear.noise_variance
+        scatter, rank, start = scatter * n / divisor, most, linear.noise_variance
     return best
 
 
@@ -195,7 +201,7 @@ def _ppca(scatter, rank, n_components, least):
     if n_discarded > 0:
         noise = variances[n_components:].sum() / n_discarded
     else:  # any noise up to the least variance gives the same full-rank Gaussian
-        noise = variances[n_features - 1] / 2 if len(variances) >= n_features else 0.0
+        noise = variances[rank - 1] / 2 if len(variances) >= n_features else 0.0
     noise = np.maximum(noise, least)
     kept = slice(0, min(n_components, len(variances)))
     signal = np.sqrt(np.maximum(variances[kept] - noise[0], 0))
@@ -354,14 +360,18 @@ def fit_readout(z, residual, ridge=1e-6):
     ----------
     z : ndarray of shape (n, k)
     residual : ndarray of shape (n, d)
+        NaN where an entry is missing, which counts as being like the others.
 
     Returns
     -------
     ndarray of shape (k + 1, d)
         The intercept, then the weights.
     """
-    z_mean, residual_mean = z.mean(axis=0), residual.mean(axis=0)
-    centred = z - z_mean
+    z_mean, has_holes = z.mean(axis=0), have_holes(residual)
+    residual_mean = observed_mean(residual) if has_holes else residual.mean(axis=0)
+    centred, deviation = z - z_mean, residual - residual_mean
     gram = product(centred.T, centred) / len(z) + ridge * np.eye(z.shape[1])
-    weights = solve(gram, product(centred.T, residual - residual_mean) / len(z))
+    if has_holes:
+        deviation = np.nan_to_num(deviation) * (len(z) / _n_observed(residual))
+    weights = solve(gram, product(centred.T, deviation) / len(z))
     return np.vstack([residual_mean - product(z_mean, weights), weights])

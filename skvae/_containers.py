@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skvae._columns import (
+    Numbers,
     cast,
     fit_column,
     is_missing,
@@ -21,6 +22,7 @@ from skvae._columns import (
 )
 
 MOST_NAMED = 3  # unseen values of a column, in a warning
+OF_ROWS = "tick", "origin", "low", "high", "decimals"  # and of no other rows
 
 
 class Schema:
@@ -41,12 +43,26 @@ class Schema:
         self.names = [state["name"] for state in columns]
         self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
         self.is_boolean = np.array([c.is_boolean for c in self._columns], dtype=bool)
-        is_array = container["kind"] == Numpy.__name__ and not self.n_levels.any()
+        self.are_numbers = all(isinstance(c, Numbers) for c in self._columns)
+        is_array = container["kind"] == Numpy.__name__ and self.are_numbers
         self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
 
     def arguments(self):
         """Return what makes the same schema, in plain numbers, strings and arrays."""
         return self._container, self._states
+
+    def identity(self):
+        """Return what two schemas share whose codes mean the same, but for the origins.
+
+        Of arrays of floats not the precision.
+        """
+        if self.is_of_floats:
+            return self.names
+        columns = []
+        for state in self._states:
+            own = {k: v for k, v in state["column"].items() if k not in OF_ROWS}
+            columns.append(state | {"column": own})
+        return self._container, columns
 
     def encode(self, X):  # -> (n, d)
         """Return numbers, ticks of times and codes of levels, NaN where missing.
@@ -190,6 +206,9 @@ def is_table(X):
     """Whether X is a table of columns, and no array of mere numbers."""
     if isinstance(X, pd.DataFrame) or is_polars(X):
         return True
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(X, polars.LazyFrame):
+        raise TypeError("X is a LazyFrame of polars, without rows yet: X.collect() it.")
     if isinstance(X, list | tuple):
         try:
             X = np.asarray(X)
@@ -612,9 +631,10 @@ def _from_polars(series):
 
 
 def _as_array(X):
-    """Return an array; of lists, one of objects, as each column has its own kind."""
+    """Return an array; of lists, one of objects unless all are numbers."""
     if not isinstance(X, np.ndarray):
-        X = np.array(X, dtype=object)
+        array = np.array(X)
+        X = array if array.dtype.kind in "iuf" else np.array(X, dtype=object)
     if X.dtype.kind in "mM" and np.datetime_data(X.dtype)[0] in ("ps", "fs", "as"):
         return X.astype(f"{X.dtype.kind}8[ns]")  # the finest of pandas'
     return X

@@ -95,7 +95,7 @@ def _truncated_r2(model, rest, held_out):
             return decoded
 
         with torch.inference_mode():
-            residual = _observed(rest - decode(z_rest).numpy())
+            residual = rest - decode(z_rest).numpy()
             readout = fit_readout(z_rest[:, :k].numpy(), residual)
             residual = held_out - decode(z_held_out).numpy()
         residual -= readout[0] + product(z_held_out[:, :k].numpy(), readout[1:])

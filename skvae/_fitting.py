@@ -18,9 +18,16 @@ from skvae._anchor import (
     fit_readout,
     fit_wide_linear_vae,
     least_noise,
+    observed_mean,
 )
 from skvae._bounds import kl_divergence
-from skvae._held_out import HeldOut, by_chunks, draw_posteriors, encode_some
+from skvae._held_out import (
+    SUMMARY_ROWS,
+    HeldOut,
+    by_chunks,
+    draw_posteriors,
+    encode_some,
+)
 from skvae._likelihoods import Gaussian, interval_variance, make_likelihood
 from skvae._linear import have_holes
 from skvae._link import with_link
@@ -180,7 +187,7 @@ class _Fitter:
             record.best_epoch, record.best_score = 0, record.start_score
             return _with_history(self._fallen_back(start, record), record)
         solution = self._solution(start, record)
-        solution.parameters.fallback = self._fit_linear(self.x)
+        solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
         n_epochs = round(LAST_ROUND * record.best_epoch)
         if n_epochs:
             best = _Start(record.flat, record.likelihood, start.linear)
@@ -197,7 +204,8 @@ class _Fitter:
             solution = self._solution(start, replace(record, flat=start.flat))
             every = self._start(self.tensor)
             solution.parameters.flat = every.flat.cpu().numpy()
-            solution.parameters.linear = solution.parameters.fallback = every.linear
+            solution.parameters.linear = every.linear
+            solution.parameters.fallback = self._fallback(every.linear, self.x)
             return solution
         solution = self.closed_form()
         if self.gains_columns:
@@ -214,7 +222,7 @@ class _Fitter:
         record = self._train(start, self.tensor)
         solution.parameters.flat = record.flat.cpu().numpy()
         solution.parameters.linear = start.linear
-        solution.parameters.fallback = self._fit_linear(self.x)
+        solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
         return _with_history(solution, record)
 
     def _start(self, x):
@@ -226,16 +234,18 @@ class _Fitter:
             variance = linear.noise_variance
         else:
             linear, variance = self.start.linear, self.start.noise_variance
-            if self.noise == "spherical":
+            if self.noise == "spherical" and variance.size:
                 variance = np.full_like(variance, variance.mean())
             flat = torch.from_numpy(self.start.flat.copy())
+        likelihood = self._likelihood(variance[: self.n_numbers])
+        return _Start(flat.to(self.device), likelihood, linear)
+
+    def _likelihood(self, variance):
+        """Return p(x|z) with some noise of the numbers, as training has it."""
         numbers = self.x[:, : self.n_numbers]
         variance, least = (
             torch.from_numpy(values).float().to(self.device)
-            for values in (
-                variance[: self.n_numbers],
-                least_noise(numbers, self.noise, self.floor),
-            )
+            for values in (variance, least_noise(numbers, self.noise, self.floor))
         )
         shared, within = self.noise == "spherical", None
         if self.intervals is not None:
@@ -247,8 +257,7 @@ class _Fitter:
         share = self._observed_share()
         options["share"] = None if share is None else share[: self.n_numbers]
         numbers = Gaussian(variance, **options)
-        likelihood = make_likelihood(numbers, self.blocks, share)
-        return _Start(flat.to(self.device), likelihood, linear)
+        return make_likelihood(numbers, self.blocks, share)
 
     def _observed_share(self):
         """Share of each column's entries that are observed; None if all are."""
@@ -260,11 +269,26 @@ class _Fitter:
         k = self.architecture.n_components
         if self.blocks is None:
             return fit_linear_vae(x, k, self.noise, self.floor)
+        n_dependent = len(self.blocks.sizes)
         if x.shape[1] > MOST_EXACT:
-            linear = fit_wide_linear_vae(x, k, self.floor)
+            linear = fit_wide_linear_vae(x, k, self.floor, n_dependent)
         else:
-            linear = fit_linear_vae(x, k, self.noise, self.floor)
+            linear = fit_linear_vae(x, k, self.noise, self.floor, n_dependent)
         return with_link(linear, x, self.blocks)
+
+    def _fallback(self, linear, x):
+        """Return what the density falls back on: the linear VAE fitted to x.
+
+        With indicators the noise is an average over them, and numbers need their own.
+        """
+        if self.blocks is None:
+            return linear
+        numbers = slice(self.n_numbers)
+        squares = linear.expected_squares(x[:SUMMARY_ROWS].astype(np.float64))
+        noise_variance = linear.noise_variance.copy()
+        error = observed_mean(squares[:, numbers])
+        noise_variance[numbers] = self.held_out.as_noise(error)
+        return replace(linear, noise_variance=noise_variance)
 
     def _train(self, start, x, held_out=None, **changes):
         vae = VAE(self.architecture, start.flat.clone(), start.linear)
@@ -319,7 +343,7 @@ class _Fitter:
             flat=flat.cpu().numpy(),
             noise_variance=noise_variance,
             linear=start.linear,
-            fallback=start.linear,
+            fallback=self._fallback(start.linear, self.held_out.rest.cpu().numpy()),
             blocks=self.blocks,
         )
         _set_ranges(parameters, self.x, *encode_some(parameters, self.x)[1:])
@@ -377,8 +401,7 @@ def _put_in_order(x, solution, held_out):
     _set_ranges(parameters, x, mean, log_var)
     model = FittedVAE(parameters)
     (expected,) = by_chunks(lambda z: (model.mean(z),), mean)
-    residual = (rows - expected).nan_to_num(0.0)
-    parameters.readout = fit_readout(mean.numpy(), residual.numpy())
+    parameters.readout = fit_readout(mean.numpy(), (rows - expected).numpy())
     if parameters.prior is not None:
         generator = torch.Generator().manual_seed(held_out.seed)
         z = draw_posteriors(parameters, x, generator).flatten(0, 1)

@@ -111,13 +111,14 @@ class HeldOut:
         def decode(x):
             mean, _ = vae.encode(x)
             residual = x - likelihood.mean(vae.decode(mean))
-            return mean.double(), residual.nan_to_num(0.0).double()
+            return mean.double(), residual.double()
 
         few = by_chunks(decode, self.rest[:SUMMARY_ROWS])
         readout = fit_readout(*(values.cpu().numpy() for values in few))
         readout = torch.from_numpy(readout).to(x.device)
         mean, residual = decode(x)
-        return (residual - readout[0] - mean @ readout[1:]).square().sum(dim=1)
+        residual = residual - readout[0] - mean @ readout[1:]
+        return residual.nan_to_num(0.0).square().sum(dim=1)
 
     # ---------------------------------------------------------------------- the noise
 

@@ -8,7 +8,7 @@ from math import inf, pi
 
 import torch
 
-MOST_LOGIT = 40.0  # whose exponential single precision can add up
+from skvae._blocks import MOST_LOGIT
 
 
 class Gaussian:
@@ -38,6 +38,15 @@ class Gaussian:
         self._error, self._precision = variance.new_empty(2, n_columns)
         self._mean = variance.new_empty(())
         self._column = variance.new_tensor(1 / max(n_columns, 1))
+
+    @property
+    def n_entries(self):
+        """Number of the table's columns."""
+        return self.variance.shape[-1]
+
+    def of_columns(self, flags):  # (n, n_entries) -> (n, d)
+        """Return the flags of the network's columns: those of the table's."""
+        return flags
 
     def given(self, z):
         """Return the block at z, here the same everywhere."""
@@ -355,7 +364,7 @@ class Mixed:
     Parameters
     ----------
     numbers : Gaussian, IntervalGaussian or VaryingGaussian
-    indicators : list of Bernoulli and Categorical
+    indicators : [Bernoulli, Categorical]
     widths : tuple of int
         Number of columns of each block.
     of_intervals : bool
@@ -366,11 +375,22 @@ class Mixed:
         self.numbers, self.indicators, self.widths = numbers, indicators, widths
         self._of_intervals = of_intervals
         self._blocks = numbers, *indicators
+        single = [1] * (widths[0] + widths[1])
+        self._n_indicators = torch.tensor([*single, *indicators[1].sizes])
 
     @property
     def variance(self):
         """Noise variance of the numbers."""
         return self.numbers.variance
+
+    @property
+    def n_entries(self):
+        """Number of the table's columns."""
+        return len(self._n_indicators)
+
+    def of_columns(self, flags):  # (n, n_entries) -> (n, d)
+        """Return the flags of the network's columns: those of the table's."""
+        return flags.repeat_interleave(self._n_indicators.to(flags.device), dim=-1)
 
     def given(self, z):
         """Return the blocks at z."""

@@ -3,7 +3,7 @@
 It is a normal distribution, and so are its conditionals. Missing entries are NaN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,13 +110,12 @@ class LinearVAE:
         link = self.link
         if link is not None:
             link = np.vstack([link[:1], link[1:][order] * signs[:, None]])
-        return LinearVAE(
+        return replace(
+            self,
             encoder=self.encoder[:, order] * signs,
             encoder_bias=self.encoder_bias[order] * signs,
             log_var=self.log_var[order],
             decoder=self.decoder[order] * signs[:, None],
-            decoder_bias=self.decoder_bias,
-            noise_variance=self.noise_variance,
             link=link,
         )
 

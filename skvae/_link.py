@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from skvae._blocks import MOST_LOGIT
 from skvae._linalg import product, solve
 
 MOST_ROWS = 5_000  # that the regressions are fitted to
 STEPS = 30
 RIDGE = 1.0  # rows that show no slope
-MOST_LOGIT = 40.0
 
 
 def with_link(linear, x, blocks):
@@ -40,14 +40,15 @@ def with_link(linear, x, blocks):
     weights[0] = _logit(blocks)
     penalty = np.full(len(weights), RIDGE)
     penalty[0] = 1e-6
-    gram = product(z.T, z) + np.diag(penalty)
-    bound = np.where(np.arange(len(blocks.shares)) < blocks.n_binary, 0.25, 0.5)
-    start = weights.copy()
+    gram, start = product(z.T, z), weights.copy()
+    binary, levels = np.split(np.arange(len(blocks.shares)), [blocks.n_binary])
     for _ in range(STEPS):
         residual = indicators - _probability(product(z, weights), blocks)
         gradient = product(z.T, np.nan_to_num(residual))
         gradient -= penalty[:, None] * (weights - start)
-        weights += solve(gram, gradient) / bound
+        for curvature, of in ((0.25, binary), (0.5, levels)):  # at most
+            step = solve(curvature * gram + np.diag(penalty), gradient[:, of])
+            weights[:, of] += step
     numbers = np.vstack([linear.decoder_bias, linear.decoder])[:, : blocks.n_numbers]
     return replace(linear, link=np.hstack([numbers, weights]))
 

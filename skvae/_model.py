@@ -194,8 +194,8 @@ class FittedVAE:
         total, squares, n_draws = torch.zeros(3, len(x), dtype=x.dtype, device="cpu")
         weighted = torch.zeros_like(x)
         for more in noise.split(FIRST_DRAWS):
-            likelihoods, decoded, log_weights = self._given(encoded, told, more, rows)
-            means = [p.mean(part) for p, part in zip(likelihoods, decoded, strict=True)]
+            _, decoded, log_weights = self._given(encoded, told, more, rows)
+            means = self.likelihood.mean(torch.cat(decoded))  # the fallback's too
             before = highest[rows]
             highest[rows] = before.maximum(log_weights.amax(dim=0))
             shrunk = (before - highest[rows]).exp()
@@ -203,7 +203,7 @@ class FittedVAE:
             total[rows] = total[rows] * shrunk + weights.sum(dim=0)
             squares[rows] = squares[rows] * shrunk**2 + weights.square().sum(dim=0)
             n_draws[rows] += len(more)
-            new = torch.einsum("sn,snd->nd", weights, torch.cat(means))
+            new = torch.einsum("sn,snd->nd", weights, means)
             weighted[rows] = weighted[rows] * shrunk[:, None] + new
             rows = rows[(total**2 < ENOUGH_DRAWS * squares)[rows]]
             if not len(rows):
@@ -217,21 +217,22 @@ class FittedVAE:
         return share * expected + (1 - share) * _tensor(self.fallback.fill(x.numpy()))
 
     def draws_given(self, x, noise, n, generator, intervals=None):
-        """Draw each row n times given its observed entries, by resampling of draws.
+        """Draw each row n times given its observed entries, by resampling of z.
 
         Returns
         -------
         Tensor of shape (n_rows, n, d)
         """
-        rows, encoded = torch.arange(len(x)), self._encode_twice(x)
-        told = x if intervals is None else intervals
-        likelihoods, decoded, log_weights = self._given(encoded, told, noise, rows)
-        parts = zip(likelihoods, decoded, strict=True)
-        drawn = torch.cat([p.sample(part, generator) for p, part in parts])
-        chosen = torch.multinomial(
-            log_weights.T.softmax(dim=1), n, replacement=True, generator=generator
-        )
-        return drawn[chosen, rows[:, None]]
+        encoded, told = self._encode_twice(x), x if intervals is None else intervals
+        rows = torch.arange(len(x))
+        z, decoded, log_weights = self._given(encoded, told, noise, rows)
+        chance = log_weights.T.softmax(dim=1)
+        chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
+        at = chosen, rows[:, None]
+        z, decoded = torch.cat(z)[at], torch.cat(decoded)[at]
+        drawn = self.likelihood.given(z).sample(decoded, generator)
+        of_fallback = self.fallback_likelihood.sample(decoded, generator)
+        return torch.where((chosen < len(noise))[:, :, None], drawn, of_fallback)
 
     def _encode_twice(self, x):
         """Return the posteriors under the network, and where it counts the fallback."""
@@ -245,8 +246,8 @@ class FittedVAE:
 
         Returns
         -------
-        likelihoods : list
-            At these z, of the network and of the fallback.
+        z : list of Tensor of shape (n_draws, n_rows, k)
+            From the network, and from the fallback.
         decoded : list of Tensor of shape (n_draws, n_rows, d)
         log_weights : Tensor of shape (n_draws of either, n_rows)
             For importance.
@@ -264,9 +265,9 @@ class FittedVAE:
             z, decoded, log_weights = importance_weights(
                 vae, of_told, log_prior, told[rows], mean[rows], log_var[rows], noise
             )
-            parts.append((likelihood.given(z), decoded, log_weights + log(weight)))
-        likelihoods, decoded, log_weights = zip(*parts, strict=True)
-        return likelihoods, decoded, torch.cat(log_weights)
+            parts.append((z, decoded, log_weights + log(weight)))
+        z, decoded, log_weights = zip(*parts, strict=True)
+        return z, decoded, torch.cat(log_weights)
 
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""

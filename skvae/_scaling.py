@@ -78,7 +78,7 @@ class Quantile:
         return np.stack([method(m, column) for m, column in columns], axis=-1)
 
 
-class Mixed:
+class ByBlock:
     """Numbers scaled, levels as scaled indicators; see `_blocks.py`.
 
     Parameters
@@ -200,7 +200,7 @@ def make_scaling(mean, scale, marginals, blocks=None):
     if blocks is not None:
         is_number = blocks.n_levels == 0
         numbers = make_scaling(mean[is_number], scale[is_number], marginals)
-        return Mixed(numbers, blocks)
+        return ByBlock(numbers, blocks)
     return Affine(mean, scale) if marginals is None else Quantile(marginals)
 
 

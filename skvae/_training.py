@@ -201,10 +201,10 @@ class _Trainer:
 
     def _hide_some(self):
         """Let more entries be missing, others in each epoch, and fill them in."""
-        chance = torch.rand(
-            self.x.shape, generator=self.generator, device=self.x.device
-        )
-        self.target = self.x.masked_fill(chance < HIDDEN_SHARE, nan)
+        shape = len(self.x), self.likelihood.n_entries
+        chance = torch.rand(shape, generator=self.generator, device=self.x.device)
+        hidden = self.likelihood.of_columns(chance < HIDDEN_SHARE)
+        self.target = self.x.masked_fill(hidden, nan)
         self.filled = self.vae.fill(self.target)
 
     def _step(self, rows, beta):

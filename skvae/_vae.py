@@ -27,7 +27,7 @@ from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
 from skvae._scaling import (
     Affine,
-    Mixed,
+    ByBlock,
     Quantile,
     fit_mixed,
     fit_scaling,
@@ -194,8 +194,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     network_weight_ : float
         Weight, between 0 and 1, of the network's density in the model that `score`
         and `sample` speak of, chosen by held-out rows. The rest is the density of the
-        linear model of all rows, PCA or factor analysis: a row that the network finds
-        far less likely costs the logarithm of that rest, and no more. Where the linear
+        linear model of all rows, PCA or factor analysis (with levels, what training
+        started from): a row that the network finds far less likely costs the logarithm
+        of that rest, and no more. Where the linear
         model is all there is, the weight of its copy with the noise `noise_variance_`,
         measured on rows left out, and perhaps a prior and a dispersion of its own; the
         other has the noise of the training rows.
@@ -264,7 +265,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """
 
     _schema: Schema  # what the columns are
-    _scaling: Affine | Quantile | Mixed  # their way to the network and back
+    _scaling: Affine | ByBlock | Quantile  # their way to the network and back
 
     def __init__(
         self,
@@ -615,8 +616,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         The importance-weighted bound [1]_ on log p(x), with fixed draws that all rows
         share: it is deterministic and no row depends on its neighbours. The part of
-        p(x) that is the linear model's, see `network_weight_`, is exact, unless
-        ``scaling="quantile"`` found values that many rows share.
+        p(x) that is the linear model's, see `network_weight_`, is exact, unless there
+        are levels, or ``scaling="quantile"`` found values that many rows share.
 
         Parameters
         ----------
@@ -788,15 +789,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             "n_components": self.n_components,
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
             "activation": self.activation,
-            "columns": self._schema.names,
+            "columns": joblib.hash(self._schema.identity()),
             "scaling": self.scaling,
-            "levels": self._levels_hash(),
         }
-
-    def _levels_hash(self):
-        """Return what tells one table's levels from another's, None without any."""
-        has_levels = self._schema.n_levels.any()
-        return joblib.hash(self._schema.arguments()) if has_levels else None
 
     def _settings(self, n_samples):
         """Resolve the parameters of training."""
@@ -880,9 +875,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if not reset:
             check_is_fitted(self)
         least = 2 if reset else 1
-        has_levels = reset and self._names_levels()
-        has_levels = has_levels or (not reset and self._schema.n_levels.any())
-        if is_table(X) or has_levels:
+        if reset:
+            needs_table = self._names_levels()
+        else:
+            needs_table = not self._schema.are_numbers
+        if is_table(X) or needs_table:
             checked = self._encode_table(X, reset, least)
         else:
             checked = validate_data(
@@ -915,7 +912,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     f"minimum of {minimum} is required by VAETransformer."
                 )
         if reset:
-            self._schema = fit_schema(X, self.categorical_features)
+            schema = fit_schema(X, self.categorical_features)
+            before = getattr(self, "_schema", schema)
+            if not (self.warm_start and _is_same(before, schema)):
+                before = schema
+            self._schema = before  # of a warm start: times have their origin
         return self._schema.encode(X)
 
     def _names_levels(self):
@@ -1018,6 +1019,11 @@ def _random_state(random_state):
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(8))
     return check_random_state(random_state)
+
+
+def _is_same(before, schema):
+    """Whether two schemas are of tables with the same columns."""
+    return joblib.hash(before.identity()) == joblib.hash(schema.identity())
 
 
 def _index(X):
