@@ -13,6 +13,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
+from skvae._plain import localize, objects, pack, unpack, zone_name
+
 MOST_TEXTS, MOST_DISTINCT = 30, 0.5  # distinct: so many, or this share of the rows
 MIDNIGHT = dt.datetime.min  # of any day
 TICKS = {  # in nanoseconds
@@ -263,89 +265,6 @@ def cast(values, dtype):
     return rounded
 
 
-def localize(values, zone):
-    """Return datetime64 in UTC as an index of a zone's times, or timedelta64 as one."""
-    if values.dtype.kind == "m":
-        return pd.TimedeltaIndex(values)
-    index = pd.DatetimeIndex(values)
-    return index if zone is None else index.tz_localize("UTC").tz_convert(zone)
-
-
-def zone_name(zone):
-    """Return a name that pandas knows a time zone by, or None."""
-    if zone is None:
-        return None
-    try:
-        pd.DatetimeTZDtype("ns", str(zone))
-    except Exception:  # of any class, and no name: pytz has such fixed offsets
-        offset = zone.utcoffset(None)
-        return "UTC" if offset is None else str(dt.timezone(offset))
-    return str(zone)
-
-
-PACKED = {  # class: its arguments as strings, numbers and lists, and back
-    pd.Timestamp: (
-        lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
-        lambda utc, unit, zone: localize(np.array([utc], f"M8[{unit}]"), zone)[0],
-    ),
-    pd.Timedelta: (
-        lambda v: [v.isoformat(), v.unit],
-        lambda iso, unit: pd.Timedelta(iso).as_unit(unit),
-    ),
-    pd.Interval: (
-        lambda v: [_pack(v.left), _pack(v.right), v.closed],
-        lambda left, right, closed: pd.Interval(_unpack(left), _unpack(right), closed),
-    ),
-    pd.Period: (lambda v: [str(v), v.freqstr], pd.Period),
-    tuple: (lambda v: [_pack(x) for x in v], lambda *v: tuple(_unpack(x) for x in v)),
-    dt.datetime: (lambda v: [v.isoformat()], dt.datetime.fromisoformat),
-    dt.date: (lambda v: [v.isoformat()], dt.date.fromisoformat),
-    dt.time: (lambda v: [v.isoformat()], dt.time.fromisoformat),
-    dt.timedelta: (lambda v: [v.days, v.seconds, v.microseconds], dt.timedelta),
-    Decimal: (lambda v: [str(v)], Decimal),
-    Fraction: (lambda v: [str(v)], Fraction),
-    str: (lambda v: [str(v)], str),
-}
-CLASSES = {c.__name__: c for c in PACKED}
-
-
-def pack(values):
-    """Return values such that a file of plain data can hold them: an array or list."""
-    if values.dtype != object:
-        return values
-    if {str}.issuperset(map(type, values)) and not any(v[-1:] == "\0" for v in values):
-        return values.astype(str)  # which drops a last \0
-    return [_pack(value) for value in values]
-
-
-def unpack(values):
-    """Return what `pack` was given."""
-    if isinstance(values, np.ndarray):
-        return values.astype(object) if values.dtype.kind == "U" else values
-    return objects([_unpack(value) for value in values])
-
-
-def _pack(value):
-    if isinstance(value, np.generic):
-        value = pd.Series([value]).astype(object)[0]
-    if value is None or type(value) in (bool, int, float, bytes):
-        return value
-    for known, (to_plain, _) in PACKED.items():
-        if isinstance(value, known):
-            return [known.__name__, *to_plain(value)]
-    raise TypeError(
-        f"X has a label {value!r} of {type(value)}, which no file can hold. Rename it, "
-        "for example to a string."
-    )
-
-
-def _unpack(value):
-    if not isinstance(value, list):
-        return value
-    known, *plain = value
-    return PACKED[CLASSES[known]][1](*plain)
-
-
 def _without_category(series):
     is_category = isinstance(series.dtype, pd.CategoricalDtype)
     return series.astype(object) if is_category else series
@@ -590,10 +509,3 @@ def _hashable(values):
     """Return an index of objects, of Timestamps for datetime64."""
     dtype = object if values.dtype == object else None  # else pandas 2 may find dates
     return pd.Index(pd.Series(values, dtype=dtype).astype(object), dtype=object)
-
-
-def objects(values):
-    """Return an array of objects, whatever they are."""
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = list(values)
-    return objects

@@ -1,205 +1,22 @@
-"""Tables of any container: their columns as numbers, and the same table back."""
+"""The containers of tables: their columns as Series of pandas, and the same back."""
 
 import sys
-import warnings
 from decimal import Decimal
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
-from skvae._columns import (
-    Numbers,
-    cast,
-    fit_column,
-    is_missing,
+from skvae._columns import cast
+from skvae._plain import (
+    class_name,
+    dump_dtype,
+    is_category,
+    load_dtype,
     localize,
-    make_column,
     objects,
     pack,
     unpack,
-    zone_name,
 )
-
-MOST_NAMED = 3  # unseen values of a column, in a warning
-OF_ROWS = "tick", "origin", "low", "high", "decimals"  # and of no other rows
-
-
-class Schema:
-    """What the columns of a fitted table are.
-
-    Parameters
-    ----------
-    container : dict
-        What holds the columns, and their labels.
-    columns : list of dict
-        What each is, see `fit_column`, its dtype, and how errors call it.
-    """
-
-    def __init__(self, container, columns):
-        self._container, self._states = container, columns
-        self._columns = [make_column(**state["column"]) for state in columns]
-        self._dtypes = [load_dtype(state["dtype"]) for state in columns]
-        self.names = [state["name"] for state in columns]
-        self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
-        self.is_boolean = np.array([c.is_boolean for c in self._columns], dtype=bool)
-        self.are_numbers = all(isinstance(c, Numbers) for c in self._columns)
-        is_array = container["kind"] == Numpy.__name__ and self.are_numbers
-        self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
-
-    def arguments(self):
-        """Return what makes the same schema, in plain numbers, strings and arrays."""
-        return self._container, self._states
-
-    def identity(self):
-        """Return what two schemas share whose codes mean the same, but for the origins.
-
-        Of arrays of floats not the precision.
-        """
-        if self.is_of_floats:
-            return self.names
-        columns = []
-        for state in self._states:
-            own = {k: v for k, v in state["column"].items() if k not in OF_ROWS}
-            columns.append(state | {"column": own})
-        return self._container, columns
-
-    def encode(self, X):  # -> (n, d)
-        """Return numbers, ticks of times and codes of levels, NaN where missing.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray or list of lists
-            Columns by position, in any container.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            float64, or float32 if all of X's columns are.
-        """
-        series = container_of(X).take_apart(X)
-        if len(series) != len(self._columns):
-            raise ValueError(
-                f"X has {len(series)} columns, and fit saw {len(self._columns)}; it "
-                "must have the same ones."
-            )
-        encoded = [
-            column.encode(one, name)
-            for column, one, name in zip(self._columns, series, self.names, strict=True)
-        ]
-        unseen = zip(self.names, (values for _, values in encoded), strict=True)
-        _warn_of([(name, values) for name, values in unseen if values])
-        are_single = encoded and all(x.dtype == np.float32 for x, _ in encoded)
-        dtype = np.float32 if are_single else np.float64
-        codes = np.empty((len(X), len(encoded)), dtype)
-        for j, (x, _) in enumerate(encoded):
-            codes[:, j] = x
-        return codes
-
-    def decode(self, codes, index=None, dtype=None):  # (n, d) -> table
-        """Return the table of these codes, in the container and the dtypes of fit.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n_samples, n_features)
-            None missing; those of levels are rounded.
-        index : Index, optional
-            Of a pandas DataFrame.
-        dtype : dtype, default=np.float64
-            Of an array of floats.
-        """
-        if self.is_of_floats:
-            return codes.astype(dtype or np.float64, copy=False)
-        container, dtypes = CONTAINERS[self._container["kind"]], self._dtypes
-        if container is Numpy and dtypes and dtypes[0].kind == "f":
-            dtypes = [np.dtype(dtype or np.float64)] * len(dtypes)
-        columns = [
-            container.make(column, of, *column.decode(x))
-            for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
-        ]
-        labels = self._container["labels"]
-        return container.put_together(columns, labels, index, len(codes))
-
-    def fill(self, X, codes):
-        """Return a copy of X that has what `codes` say where X has nothing.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray or list of lists
-            As for `encode`.
-        codes : ndarray of shape (n_samples, n_features)
-
-        Returns
-        -------
-        DataFrame or ndarray
-            In X's container and dtypes; observed entries are X's, bit by bit.
-        """
-        container = container_of(X)
-        is_same = container is CONTAINERS[self._container["kind"]]
-        filled = {}
-        for j, series in enumerate(container.take_apart(X)):
-            hole = is_missing(series)
-            if hole.any():
-                column = self._columns[j]
-                fitted = self._dtypes[j] if is_same else None
-                values, places = column.decode(codes[hole, j])
-                if places is not None:  # X's dtype need not hold the other levels
-                    used, places = np.unique(places, return_inverse=True)
-                    values = values[used]
-                filled[j] = container.fill(X, j, hole, column, fitted, values, places)
-        return container.replace(X, filled)
-
-
-def fit_schema(X, categorical_features="from_dtype"):
-    """Return what the columns of a table are.
-
-    Parameters
-    ----------
-    X : DataFrame, ndarray or list of lists
-    categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Names, indices or a mask of columns whose values are levels whatever the dtype.
-        Categories, truth values and text are levels in any case, as no number stands
-        for them; so None means the same as "from_dtype".
-
-    Returns
-    -------
-    Schema
-    """
-    container, labels = container_of(X), column_labels(X)
-    dtypes = container.dtypes(X)
-    chosen = choose(categorical_features, labels, len(dtypes))
-    calls = range(len(dtypes)) if labels is None else map(repr, labels)
-    names = [f"column {call}" for call in calls]
-    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
-        return _schema_of_numbers(X.dtype, names)
-    series = container.take_apart(X)
-    columns = [
-        {
-            "name": name,
-            "column": fit_column(one, name, bool(is_chosen), container.category),
-            "dtype": dump_dtype(dtype),
-        }
-        for name, one, is_chosen, dtype in zip(
-            names, series, chosen, dtypes, strict=True
-        )
-    ]
-    if not isinstance(X, pd.DataFrame | np.ndarray) and container is Numpy:
-        # Of lists of numbers and None, sklearn too makes an array of floats.
-        if all(column["column"]["kind"] == "numbers" for column in columns):
-            columns = [column | {"dtype": {"numpy": "<f8"}} for column in columns]
-    return Schema(
-        {"kind": container.__name__, "labels": container.dump_labels(X)}, columns
-    )
-
-
-def _schema_of_numbers(dtype, names):
-    """Return the schema of an array of numbers, which may be long, from its dtype."""
-    entry = {"kind": "numbers", "entry": "float", "decimals": 0}
-    if dtype.kind != "f":
-        entry["entry"] = "int"
-    of_each = {"column": entry, "dtype": dump_dtype(dtype)}
-    columns = [{"name": name} | of_each for name in names]
-    return Schema({"kind": Numpy.__name__, "labels": None}, columns)
 
 
 def is_table(X):
@@ -222,87 +39,6 @@ def column_labels(X):
     if isinstance(X, pd.DataFrame) or is_polars(X):
         return list(X.columns)
     return None
-
-
-def choose(categorical_features, labels, n_features):
-    """Return whether each column's values are levels by the user's choice."""
-    chosen = np.zeros(n_features, dtype=bool)
-    if categorical_features is None:
-        return chosen
-    rule = (
-        "must be 'from_dtype', None, or a list of columns' names, of their indices, or "
-        "of a bool for each"
-    )
-    if isinstance(categorical_features, str):
-        if categorical_features == "from_dtype":
-            return chosen
-        raise ValueError(
-            f"categorical_features={categorical_features!r} {rule}. Put it in a list."
-        )
-    if not np.iterable(categorical_features) or isinstance(categorical_features, dict):
-        raise TypeError(f"categorical_features={categorical_features!r} {rule}.")
-    given = list(categorical_features)
-    if given and all(isinstance(one, bool | np.bool_) for one in given):
-        if len(given) != n_features:
-            raise ValueError(
-                f"categorical_features is a mask of {len(given)} columns, and X has "
-                f"{n_features}. Give a bool for each, or names or indices."
-            )
-        return np.array(given, dtype=bool)
-    if all(isinstance(one, str) for one in given):
-        return _choose_names(given, labels, chosen)
-    if not all(
-        isinstance(one, Integral) and not isinstance(one, bool) for one in given
-    ):
-        raise TypeError(f"categorical_features={given!r} {rule}.")
-    for one in given:
-        if not 0 <= one < n_features:
-            raise ValueError(
-                f"categorical_features has the index {one}, and X has {n_features} "
-                f"columns: an index must be at least 0 and less than {n_features}."
-            )
-    chosen[given] = True
-    return chosen
-
-
-def _choose_names(given, labels, chosen):
-    if not given:
-        return chosen
-    if labels is None:
-        raise ValueError(
-            f"categorical_features={given!r} has names, and X, an array, has none. "
-            "Give indices, or make X a DataFrame."
-        )
-    for name in given:
-        if name not in labels:
-            raise ValueError(
-                f"categorical_features has {name!r}, which must be a column of X; X "
-                f"has {_shorten(labels, 10)}."
-            )
-    return np.array([label in given for label in labels], dtype=bool)
-
-
-def _warn_of(unseen):
-    """Warn of values that fit did not see, at the line that called skvae."""
-    if not unseen:
-        return
-    level, frame = 1, sys._getframe()
-    ours = "skvae", "sklearn"  # whose set_output calls through
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
-        level, frame = level + 1, frame.f_back
-    found = (f"in {name}: {_shorten(values, MOST_NAMED)}" for name, values in unseen)
-    warnings.warn(
-        f"Input X has values that fit did not see, {'; '.join(found)}. They are "
-        "treated as missing.",
-        UserWarning,
-        stacklevel=level,
-    )
-
-
-def _shorten(values, most):
-    """Return the first of the values as text, and how many more there are."""
-    text = ", ".join(map(repr, values[:most]))
-    return text if len(values) <= most else f"{text} and {len(values) - most} more"
 
 
 def is_polars(X):
@@ -347,9 +83,9 @@ class Pandas:
     @staticmethod
     def make(column, dtype, values, places):
         """Return a column of the values, or of those at some places."""
-        of = dtype.categories.dtype if _is_category(dtype) else dtype
+        of = dtype.categories.dtype if is_category(dtype) else dtype
         array = _pandas_array(column, of, values)
-        if _is_category(dtype):
+        if is_category(dtype):
             array = pd.Categorical(array, dtype=dtype)
         array = array if places is None else array.take(places)
         return pd.Series(array, dtype=dtype)
@@ -367,7 +103,7 @@ class Pandas:
         sparse = X.dtypes.iloc[j]
         series = _dense(X.iloc[:, j])
         try:
-            if _is_category(series.dtype):
+            if is_category(series.dtype):
                 of = series.cat.categories
                 levels = pd.Index(_pandas_array(column, of.dtype, values))
                 series = series.cat.add_categories(levels[~levels.isin(of)])
@@ -420,7 +156,7 @@ class Polars:
             raise TypeError(f"{dtype} holds no value")
         if kind in "mM" and dtype.is_temporal():
             units = {"Date": "D", "Time": "ns"}
-            unit = units.get(_name(dtype)) or dtype.time_unit
+            unit = units.get(class_name(dtype)) or dtype.time_unit
             instants = values.astype(f"{kind}8[{unit}]").view(np.int64)
             if dtype == pl.Time:
                 instants = np.clip(
@@ -428,8 +164,8 @@ class Polars:
                 )
             series = pl.Series(instants).cast(dtype)
         elif kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
-            has_numpy = not _name(dtype).endswith("128")
-            of = np.dtype(_name(dtype).lower() if has_numpy else np.int64)
+            has_numpy = not class_name(dtype).endswith("128")
+            of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
             series = pl.Series(cast(values, of)).cast(dtype)
         elif kind in "iuf" and dtype.is_decimal():
             decimals = _decimals(values, dtype.precision, dtype.scale)
@@ -521,61 +257,6 @@ class Numpy:
 CONTAINERS = {container.__name__: container for container in (Pandas, Polars, Numpy)}
 
 
-def dump_dtype(dtype):
-    """Return a dtype as plain data."""
-    if _is_category(dtype):
-        of = dtype.categories
-        return {
-            "categories": pack(of.to_numpy(dtype=object)),
-            "of": dump_dtype(of.dtype),
-            "ordered": bool(dtype.ordered),
-        }
-    if isinstance(dtype, pd.StringDtype):
-        return {"string": dtype.storage, "is_nan": dtype.na_value is not pd.NA}
-    if isinstance(dtype, pd.ArrowDtype):
-        schema = sys.modules["pyarrow"].schema([("", dtype.pyarrow_dtype)])
-        return {"arrow": schema.serialize().to_pybytes()}
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return {"pandas": f"datetime64[{dtype.unit}, {zone_name(dtype.tz)}]"}
-    if isinstance(dtype, np.dtype):
-        return {"numpy": dtype.str}
-    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
-        return {"pandas": str(dtype)}
-    state = {"polars": _name(dtype)}
-    for argument in "time_unit", "time_zone", "precision", "scale":
-        if hasattr(dtype, argument):
-            state[argument] = getattr(dtype, argument)
-    if _name(dtype) == "Enum":
-        state["categories"] = pack(objects(dtype.categories))
-    return state
-
-
-def load_dtype(state):
-    """Return the dtype that `dump_dtype` was given."""
-    match state:
-        case {"categories": categories, "of": of, "ordered": ordered}:
-            index = pd.Index(unpack(categories), dtype=load_dtype(of))
-            return pd.CategoricalDtype(index, ordered)
-        case {"string": storage, "is_nan": is_nan}:
-            if is_nan and storage in ("python", "pyarrow"):
-                return pd.StringDtype(storage, na_value=np.nan)
-            return pd.StringDtype(storage)
-        case {"arrow": schema}:
-            import pyarrow as pa
-
-            return pd.ArrowDtype(pa.ipc.read_schema(pa.py_buffer(schema)).field(0).type)
-        case {"numpy": name}:
-            return np.dtype(name)
-        case {"pandas": name}:
-            return pd.api.types.pandas_dtype(name)
-    import polars as pl
-
-    arguments = {key: state[key] for key in state if key != "polars"}
-    if "categories" in arguments:
-        arguments["categories"] = unpack(arguments["categories"]).tolist()
-    return getattr(pl, state["polars"])(**arguments)
-
-
 def _load_labels(values, names, dtype):
     values, names = unpack(values), list(unpack(names))
     if dtype is None:
@@ -606,7 +287,7 @@ def _from_polars(series):
     """Return a Series of pandas', without the help of pyarrow."""
     pl, dtype = sys.modules["polars"], series.dtype
     missing = series.is_null().to_numpy()
-    if dtype.is_decimal() or _name(dtype).endswith("128"):
+    if dtype.is_decimal() or class_name(dtype).endswith("128"):
         series = series.cast(pl.Float64)
     elif dtype.is_integer() and missing.any():
         return pd.Series(
@@ -643,15 +324,6 @@ def _as_array(X):
 def _dense(series):
     is_sparse = isinstance(series.dtype, pd.SparseDtype)
     return series.sparse.to_dense() if is_sparse else series
-
-
-def _is_category(dtype):
-    return isinstance(dtype, pd.CategoricalDtype)
-
-
-def _name(dtype):
-    """Return the name of a polars dtype's class."""
-    return dtype.base_type().__name__
 
 
 def _decimals(values, precision, scale):

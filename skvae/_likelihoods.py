@@ -250,7 +250,8 @@ class _Indicators(ABC):
 
     def log_prob(self, x, decoded):  # (n, d), (..., n, d) -> (..., n, d)
         """Log-mass of each entry in nats, 0 where it is missing, NaN."""
-        return -self.errors(x, decoded).nan_to_num(0.0)
+        known = self._indicators(x).nan_to_num(0.0)  # autograd knows no 0 times NaN
+        return -self._errors(known, decoded).masked_fill(x.isnan(), 0.0)
 
     def errors(self, x, decoded):  # (n, d), (..., n, d) -> (..., n, d)
         """Minus the log-mass of each entry, NaN where it is missing."""

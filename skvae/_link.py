@@ -50,7 +50,16 @@ def with_link(linear, x, blocks):
             step = solve(curvature * gram + np.diag(penalty), gradient[:, of])
             weights[:, of] += step
     numbers = np.vstack([linear.decoder_bias, linear.decoder])[:, : blocks.n_numbers]
-    return replace(linear, link=np.hstack([numbers, weights]))
+    link = np.hstack([numbers, weights])
+    return replace(linear, link=link, log_var=_log_var(linear, link, blocks))
+
+
+def _log_var(linear, link, blocks):
+    """No posterior is surer than logits let it be, each as at its level's share."""
+    told = blocks.shares * (1 - blocks.shares)
+    told = np.concatenate([1 / linear.noise_variance[: blocks.n_numbers], told])
+    told = np.square(link[1:]) @ told
+    return np.maximum(linear.log_var, -np.log1p(told))
 
 
 def _logit(blocks):

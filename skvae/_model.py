@@ -168,7 +168,7 @@ class FittedVAE:
 
     @cached_property
     def _fallback_network(self):
-        return linear_network(self.fallback, self.network.architecture)
+        return _Fallback(self.fallback, self.network.architecture)
 
     def _bound(self, vae, likelihood, x, noise, log_prior, intervals):
         if intervals is not None:
@@ -291,6 +291,22 @@ class FittedVAE:
         if self.blocks is None:
             return _tensor(self.fallback.decode(z.numpy()))
         return self._fallback_network.decode(z)
+
+
+class _Fallback:
+    """A linear VAE as a network; rows with holes tell less of z than whole rows."""
+
+    def __init__(self, linear, architecture):
+        self._linear, self._network = linear, linear_network(linear, architecture)
+        self.decode = self._network.decode
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        mean, log_var = self._network.encode(x)
+        if not x.isnan().any():
+            return mean, log_var
+        informed = _tensor(self._linear.informed(x.numpy()))
+        return torch.where(informed > 0, mean, 0.0), widen(log_var, 1 / informed)
 
 
 def widen(log_var, factor):

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from skvae import _plotting
-from skvae._containers import fit_schema
+from skvae._schema import fit_schema
 from skvae._terminal import format_table, number
 from skvae._vae import VAETransformer
 

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._blocks import Blocks
 from skvae._bounds import spread_normal
-from skvae._containers import Schema, fit_schema, is_table
+from skvae._containers import is_table
 from skvae._dimension import fewest_components
 from skvae._fitting import fit_vae
 from skvae._held_out import TELLING_ROWS
@@ -34,6 +34,7 @@ from skvae._scaling import (
     make_scaling,
     scale_rows,
 )
+from skvae._schema import Schema, fit_schema
 from skvae._table import check_entries
 from skvae._threads import one_thread
 from skvae._training import Settings

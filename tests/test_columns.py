@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae._columns import cast, fit_column, make_column, pack, unpack
+from skvae._columns import cast, fit_column, make_column
+from skvae._plain import pack, unpack
 
 NAME = "column 'a'"
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal as assert_polars_equal
 from strategies import tables
 
-from skvae._containers import Schema, column_labels, fit_schema, is_polars, is_table
+from skvae._containers import column_labels, is_polars, is_table
+from skvae._schema import Schema, fit_schema
 
 
 def assert_same(back, X):
@@ -547,7 +548,7 @@ def test_a_filled_category_that_X_lacks_is_added():
 
 def test_polars_and_pyarrow_are_imported_by_the_user_only():
     code = (
-        "import sys; from skvae._containers import fit_schema; import pandas as pd;"
+        "import sys; from skvae._schema import fit_schema; import pandas as pd;"
         "sys.modules['pyarrow'] = None;"
         "X = pd.DataFrame({'a': pd.Series(['x', 'y'], dtype=object), 'b': [1, 2]});"
         "schema = fit_schema(X); schema.fill(X, schema.encode(X));"

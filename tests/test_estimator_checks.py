@@ -28,6 +28,7 @@ CONFIGURATIONS = [
     VAETransformer(noise="diag", max_iter=20),
     VAETransformer(scaling=None, batch_size=8, max_iter=20),
     VAETransformer(scaling="quantile", early_stopping=False, max_iter=5),
+    VAETransformer(categorical_features=[0], early_stopping=False, max_iter=5),
 ]
 
 # Exist, but scikit-learn runs them on its own estimators only.
@@ -48,6 +49,7 @@ NOT_YIELDED = [
 pytestmark = [
     pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended"),
     pytest.mark.filterwarnings("ignore:X .* feature names, but VAETransformer"),
+    pytest.mark.filterwarnings("ignore:Input X has values that fit did not see"),
 ]
 
 

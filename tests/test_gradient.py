@@ -4,13 +4,15 @@ from itertools import product
 
 import numpy as np
 import pytest
+import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from skvae import _gradient
+from skvae._blocks import fit_blocks
 from skvae._bounds import elbo, kl_divergence
 from skvae._gradient import ByAutograd, ByHand, gradient_of
-from skvae._likelihoods import Gaussian
+from skvae._likelihoods import Gaussian, make_likelihood
 from skvae._network import ACTIVATIONS, MAX_LOG_VAR, MLP_RANGE, VAE, Architecture
 
 N, D, K = 20, 4, 3
@@ -22,9 +24,9 @@ BLOCKS = {
 BETAS = [0.0, 0.5, 1.0]
 
 
-def network(hidden=(7, 5), activation="silu", dtype=torch.float64):
+def network(hidden=(7, 5), activation="silu", dtype=torch.float64, n_features=D):
     """All parameters non-zero; some posteriors as wide as may be."""
-    architecture = Architecture(D, K, hidden, activation)
+    architecture = Architecture(n_features, K, hidden, activation)
     generator = torch.Generator().manual_seed(0)
     flat = torch.randn(architecture.n_parameters, generator=generator).to(dtype) / 2
     architecture.views(flat)["encoder_linear_bias"][K:] += 1
@@ -40,6 +42,7 @@ def fill(gradient, seed=1):
 
 
 def assert_close(found, expected, rtol=1e-10):
+    assert expected.isfinite().all()
     scale = float(expected.abs().max())
     np.testing.assert_allclose(found / scale, expected / scale, rtol=rtol, atol=rtol)
 
@@ -124,6 +127,81 @@ def test_the_network_is_read_where_it_stands():
     fresh(likelihood, 1.0)
     assert torch.equal(moved, fresh.flat)
     assert not torch.equal(moved, before)
+
+
+# ----------------------------------------------------------------- columns of levels
+
+
+def mixed(holes, hidden=(7, 5), activation="silu"):
+    """Return a network, a likelihood, rows, and the same with their holes filled."""
+    rng, n_levels = np.random.default_rng(0), np.array([0, 3, 2, 0, 1, 2, 4])
+    X = rng.integers(np.maximum(n_levels, 3 * (n_levels == 0)), size=(N, 7)).astype(
+        float
+    )
+    X[rng.random(X.shape) < holes] = np.nan
+    blocks = fit_blocks(X, n_levels)
+    numbers, levels = np.split(X[:, blocks.order], [2], axis=1)
+    target = torch.from_numpy(np.hstack([numbers - 1, blocks.scaled(levels)]))
+    share = 1 - target.isnan().double().mean(dim=0) if holes else None
+    variance = torch.tensor([0.5, 2.0]).double()
+    of_numbers = Gaussian(variance, share=None if share is None else share[:2])
+    likelihood = make_likelihood(of_numbers, blocks, share)
+    vae = network(hidden, activation, n_features=target.shape[1])
+    filled = torch.from_numpy(rng.normal(size=target.shape))
+    return vae, likelihood, target, torch.where(target.isnan(), filled, target)
+
+
+def find(way, vae, likelihood, target, filled, beta):
+    """Return the gradient, the errors and the KL divergence."""
+    gradient = way(vae, N, have_holes=bool(target.isnan().any()))
+    generator = torch.Generator().manual_seed(1)
+    gradient.x.copy_(filled)
+    gradient.target.copy_(target)
+    gradient.noise.copy_(torch.randn(N, K, generator=generator))
+    error, kl = gradient(likelihood, beta)
+    return gradient.flat, error, kl, gradient.noise
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("hidden", DEPTHS[:3])
+def test_of_a_mixed_table_both_find_the_same(hidden, beta, holes):
+    case = mixed(holes, hidden)
+    found, expected = (find(way, *case, beta)[:3] for way in (ByHand, ByAutograd))
+    for of_hand, of_autograd in zip(found, expected, strict=True):
+        assert_close(of_hand, of_autograd)
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+@pytest.mark.parametrize("way", [ByHand, ByAutograd])
+def test_of_a_mixed_table_it_is_autograd_of_what_is_observed(way, holes):
+    vae, likelihood, target, filled = mixed(holes)
+    found, error, kl, noise = find(way, vae, likelihood, target, filled, 0.5)
+    found, error = found.clone(), error.clone()
+    vae.zero_grad()
+    mean, log_var = vae.encode(filled)
+    decoded = vae.decode(mean + (0.5 * log_var).exp() * noise)
+    fit = 0
+    variance, observed = likelihood.variance, ~target.isnan()
+    for j in range(2):
+        rows = observed[:, j]
+        normal = torch.distributions.Normal(decoded[rows, j], variance[j].sqrt())
+        fit += normal.log_prob(target[rows, j]).sum()
+        rows = observed[:, 2 + j]
+        binary = torch.distributions.Bernoulli(logits=decoded[rows, 2 + j])
+        fit += binary.log_prob((target[rows, 2 + j] > 0).double()).sum()
+    for first, size in (4, 3), (7, 1), (8, 4):
+        rows, part = observed[:, first], slice(first, first + size)
+        of_levels = torch.distributions.Categorical(logits=decoded[rows, part])
+        shares = likelihood.indicators[1].center[first - 4 : first - 4 + size]
+        level = (target[rows, part] + shares).argmax(dim=1)
+        fit += of_levels.log_prob(level).sum()
+    carried = kl_divergence(mean, log_var).sum(dim=1).mean()
+    (0.5 * carried - fit / N).backward()
+    for name, grad in vae.architecture.views(found).items():
+        assert_close(grad, vae.parts[name].grad)
+    assert_close(kl, carried.detach())
+    assert_close(likelihood.expected_log_prob(error), fit.detach() / N)
 
 
 # ------------------------------------------------------------------------ its cost

@@ -21,14 +21,15 @@ LAYERS = [
     ["_plotting", "_reading", "_writing"],
     ["_terminal"],
     ["_vae"],
-    ["_containers", "_dimension", "_fitting", "_parameters", "_table"],
-    ["_held_out"],
+    ["_dimension", "_fitting", "_parameters", "_schema", "_table"],
+    ["_containers", "_held_out"],
     ["_model", "_training"],
     ["_gradient"],
     ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_scaling"],
     ["_link"],
     ["_dispersion", "_linear", "_marginals", "_threads"],
     ["_blocks", "_columns", "_linalg"],
+    ["_plain"],
     ["_version"],
 ]
 DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
@@ -36,7 +37,9 @@ DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer
 # module -> (libraries it may not import, why)
 KNOWS_NOTHING_OF = {
     "_table": (["torch"], "a table's entries are numbers of numpy's"),
+    "_schema": (["torch", "sklearn"], "tables are pandas' or polars'"),
     "_containers": (["torch", "sklearn"], "tables are pandas' or polars'"),
+    "_plain": (["torch", "sklearn"], "what it packs is pandas' or polars'"),
     "_columns": (["torch", "sklearn", "polars"], "a column is a Series of pandas'"),
     "_blocks": (["torch", "sklearn", "pandas"], "the layout is numpy"),
     "_link": (["torch"], "the closed form is numpy"),

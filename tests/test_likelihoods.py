@@ -5,14 +5,20 @@ import pytest
 import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm, truncnorm
+from scipy.stats import bernoulli, norm, truncnorm
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from skvae._blocks import fit_blocks
 from skvae._dispersion import Dispersion
 from skvae._likelihoods import (
+    Bernoulli,
+    Categorical,
     Gaussian,
     IntervalGaussian,
+    Mixed,
     VaryingGaussian,
     interval_variance,
+    make_likelihood,
 )
 
 
@@ -103,6 +109,126 @@ class TestGaussian(LikelihoodContract):
     def support(self):
         points = np.linspace(-40, 40, 8001)
         return points, np.full(8001, points[1] - points[0])
+
+
+class TestBernoulli(LikelihoodContract):
+    center, spread = tensor([0.3, 0.3, 0.3]), tensor([0.5**0.5] * 3)
+    block = Bernoulli(center, spread)
+    decoded = tensor([[0.0, 1.0, -0.5], [1.2, -1.0, 0.3]])
+    indicators = tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    x = (indicators - center) / spread
+
+    def oracle(self):
+        return bernoulli(torch.sigmoid(self.decoded).numpy())
+
+    def oracle_log_prob(self):
+        return self.oracle().logpmf(self.indicators)
+
+    def oracle_variance(self):
+        return self.oracle().var() / self.spread.numpy() ** 2
+
+    def support(self):
+        return (np.array([0.0, 1.0]) - 0.3) * 2**0.5, np.ones(2)
+
+
+class TestCategorical(LikelihoodContract):
+    """A column of three levels beside one of two."""
+
+    sizes = 3, 2
+    center, spread = tensor([0.2, 0.5, 0.3, 0.6, 0.4]), tensor([1.0, 1, 1, 0.5, 0.5])
+    block = Categorical(center, spread, sizes)
+    decoded = tensor([[0.0, 0.3, -0.2, 0.5, 0.1], [30.3, 30, 30.1, -0.5, 0.5]])
+    levels = torch.tensor([[1, 1], [0, 0]])  # of each row
+    indicators = tensor([[0.0, 1, 0, 0, 1], [1, 0, 0, 1, 0]])
+    x = (indicators - center) / spread
+
+    def oracles(self):
+        parts = self.decoded.split(self.sizes, dim=1)
+        return [torch.distributions.Categorical(logits=part) for part in parts]
+
+    def oracle_log_prob(self):
+        columns = zip(self.oracles(), self.levels.T, strict=True)
+        of_columns = [oracle.log_prob(levels)[:, None] for oracle, levels in columns]
+        return self.indicators * torch.cat(
+            [
+                of_column.expand(-1, size)
+                for of_column, size in zip(of_columns, self.sizes, strict=True)
+            ],
+            dim=1,
+        )
+
+    def oracle_variance(self):
+        share = torch.cat([oracle.probs for oracle in self.oracles()], dim=1)
+        return (share * (1 - share) / self.spread**2).numpy()
+
+    def test_probability_adds_up_to_one(self):
+        for first, size in (0, 3), (3, 2):
+            total = 0
+            for level in torch.eye(size, dtype=torch.float64):
+                x = self.indicators.clone()
+                x[:, first : first + size] = level
+                x = (x - self.center) / self.spread
+                log_prob = self.block.log_prob(x, self.decoded)
+                total += log_prob[:, first : first + size].sum(dim=1).exp()
+            np.testing.assert_allclose(total, 1, rtol=1e-12)
+
+    def test_samples_have_one_level_each(self):
+        drawn = self.block.sample(
+            self.decoded.repeat(50, 1), torch.Generator().manual_seed(0)
+        )
+        drawn = drawn * self.spread + self.center
+        for part in drawn.split(self.sizes, dim=1):
+            np.testing.assert_allclose(part.max(dim=1).values, 1)
+            np.testing.assert_allclose(part.sum(dim=1), 1)
+
+
+class TestMixed(LikelihoodContract):
+    """The blocks above side by side, in rows of their own."""
+
+    parts = TestGaussian, TestBernoulli, TestCategorical
+    block = Mixed(
+        TestGaussian.block, [TestBernoulli.block, TestCategorical.block], (3, 3, 5)
+    )
+    decoded, x = (
+        torch.cat([getattr(part, name) for part in parts], dim=1)
+        for parts, name in ((parts, "decoded"), (parts, "x"))
+    )
+
+    def oracle_log_prob(self):
+        return np.hstack([part().oracle_log_prob() for part in self.parts])
+
+    def oracle_variance(self):
+        return np.hstack([part().oracle_variance() for part in self.parts])
+
+    def test_probability_adds_up_to_one(self):
+        """As that of each part does: entries are those of the parts."""
+        found = self.block.log_prob(self.x, self.decoded)
+        expected = [part.block.log_prob(part.x, part.decoded) for part in self.parts]
+        assert torch.equal(found, torch.cat(expected, dim=1))
+
+    @pytest.mark.parametrize("verb", ["errors", "backward"])
+    def test_verbs_are_those_of_the_parts(self, verb):
+        def say(block, x, decoded):
+            if verb == "errors":
+                return (block.errors(x, decoded),)
+            out = torch.empty_like(x)
+            return block.backward(x, decoded.clone(), tensor(0.5), out), out
+
+        found = say(self.block, self.x, self.decoded)
+        parts = [say(part.block, part.x, part.decoded) for part in self.parts]
+        for values, *of_parts in zip(found, *parts, strict=True):
+            assert torch.equal(values, torch.cat(of_parts, dim=-1))
+
+    def test_the_noise_is_that_of_the_numbers(self):
+        error = torch.arange(1.0, 12).double()
+        refitted, numbers = self.block.refit(error), TestGaussian.block.refit(error[:3])
+        assert torch.equal(refitted.variance, numbers.variance)
+        assert refitted.indicators is self.block.indicators
+        clone = self.block.clone()
+        clone.track(error.clone(), 0.5)
+        expected = (self.block.variance + error[:3]) / 2
+        np.testing.assert_allclose(clone.variance, expected)
+        np.testing.assert_array_equal(self.block.variance, [0.01, 1, 9])
 
 
 ERROR = tensor([0.02, 0.5, 3.0])
@@ -266,3 +392,165 @@ def test_at_each_z_a_varying_block_is_one_of_the_variance_there():
         generator=torch.Generator().manual_seed(1)
     )
     np.testing.assert_allclose((drawn - decoded) / std, noise, rtol=1e-6)
+
+
+# ------------------------------------------------------------------ levels and holes
+
+N_LEVELS = np.array([0, 3, 2, 0, 1, 2, 4])
+WIDTHS = 2, 2, 8
+
+
+def mixed_table(n=60, n_levels=N_LEVELS, holes=0.0, seed=0):
+    """Return a block, scaled rows, what is decoded, and a mask of the holes."""
+    rng = np.random.default_rng(seed)
+    d = len(n_levels)
+    X = np.where(
+        n_levels == 0,
+        rng.normal(size=(n, d)),
+        rng.integers(np.maximum(n_levels, 1), size=(n, d)),
+    )
+    X[rng.random(X.shape) < holes] = np.nan
+    blocks = fit_blocks(X, n_levels)
+    numbers, levels = np.split(X[:, blocks.order], [blocks.n_numbers], axis=1)
+    x = torch.from_numpy(np.hstack([numbers, blocks.scaled(levels)]))
+    share = 1 - x.isnan().double().mean(dim=0) if holes else None
+    variance = tensor(rng.uniform(0.5, 2, blocks.n_numbers))
+    of_numbers = None if share is None else share[: blocks.n_numbers]
+    block = make_likelihood(Gaussian(variance, share=of_numbers), blocks, share)
+    return block, x, tensor(rng.normal(size=x.shape))
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_a_mixed_backward_is_autograd_of_what_is_observed(holes):
+    block, x, decoded = mixed_table(holes=holes)
+    weight = tensor(1 / len(x))
+    leaf, missing = decoded.clone().requires_grad_(), x.isnan()
+    log_prob = block.log_prob(x.nan_to_num(0.0), leaf).masked_fill(missing, 0)
+    (-weight * log_prob.sum()).backward()
+    out = torch.full_like(x, np.nan)
+    error = block.backward(x, decoded.clone(), weight, out)
+    np.testing.assert_allclose(out, leaf.grad, rtol=1e-10, atol=1e-16)
+    np.testing.assert_allclose(error, block.errors(x, decoded).nanmean(dim=0))
+    mean = log_prob.sum(dim=1).mean().detach()
+    np.testing.assert_allclose(block.expected_log_prob(error), mean)
+
+
+def test_missing_entries_count_for_nothing():
+    block, x, decoded = mixed_table(holes=0.3)
+    missing = x.isnan()
+    assert missing.any(dim=0)[[0, 2, 4]].all()
+    log_prob = block.log_prob(x, decoded)
+    np.testing.assert_array_equal(log_prob[missing], 0)
+    assert torch.equal(block.errors(x, decoded).isnan(), missing)
+    other = torch.where(missing, 50.0, decoded)  # all levels of a column miss together
+    found = block.log_prob(x, other)
+    np.testing.assert_allclose(found[~missing], log_prob[~missing], rtol=1e-12)
+    out = torch.empty_like(x)
+    block.backward(x, decoded.clone(), tensor(1.0), out)
+    np.testing.assert_array_equal(out[missing], 0)
+
+
+def test_the_layout_is_numbers_then_truth_values_then_levels():
+    block, x, _ = mixed_table()
+    assert block.widths == WIDTHS
+    numbers, binary, levels = x.split(WIDTHS, dim=1)
+    assert levels.shape[1] == 8
+    assert len(np.unique(numbers)) == 120
+    assert len(np.unique(binary.round(decimals=9))) == 4
+
+
+@pytest.mark.parametrize(
+    "n_levels", [[0, 0], [2, 2], [3, 5], [1], [0, 1], [0, 2], [2, 3]]
+)
+def test_columns_of_a_kind_may_be_none(n_levels):
+    block, x, decoded = mixed_table(n_levels=np.array(n_levels), holes=0.2)
+    error = block.backward(x, decoded.clone(), tensor(1 / len(x)), torch.empty_like(x))
+    fit = block.log_prob(x, decoded).sum(dim=1).mean()
+    np.testing.assert_allclose(block.expected_log_prob(error), fit)
+    assert block.refit(error).variance.shape == (n_levels.count(0),)
+    block.track(error, 0.5)
+    generator = torch.Generator().manual_seed(0)
+    for drawn in block.mean(decoded), block.sample(decoded, generator):
+        assert drawn.shape == x.shape
+        assert drawn.isfinite().all()
+
+
+def test_a_column_of_one_level_is_certain():
+    block, x, decoded = mixed_table(n_levels=np.array([1]))
+    np.testing.assert_allclose(block.log_prob(x, 9 * decoded), 0, atol=1e-12)
+    np.testing.assert_allclose(block.mean(decoded), 0, atol=1e-12)  # the share is 1
+    assert torch.equal(block.sample(decoded, torch.Generator()), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [50.0, 1e4, 1e30])
+def test_huge_logits_stay_finite(size, dtype):
+    block, x, decoded = mixed_table(n_levels=np.array([2, 500, 3]))
+    _, n_binary, _ = block.widths
+    blocks = [
+        type(part)(part.center.to(dtype), part.spread.to(dtype), *sizes)
+        for part, sizes in zip(block.indicators, ((), ((500, 3),)), strict=True)
+    ]
+    block = Mixed(Gaussian(torch.empty(0, dtype=dtype)), blocks, block.widths)
+    x, decoded = x.to(dtype), (size * decoded.sign()).to(dtype)
+    log_prob, out = block.log_prob(x, decoded), torch.empty_like(x)
+    error = block.backward(x, decoded.clone(), torch.tensor(1.0, dtype=dtype), out)
+    for values in (log_prob, out, error, block.mean(decoded)):
+        assert values.isfinite().all()
+    assert block.sample(decoded, torch.Generator().manual_seed(0)).isfinite().all()
+    assert (
+        float(log_prob[:, n_binary:].min()) > -100
+    )  # a wrong level is never impossible
+    assert (out.abs() <= 1).all()
+
+
+class Operations(TorchDispatchMode):
+    """Count what torch is asked to do."""
+
+    n = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.n += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+@pytest.mark.parametrize("verb", ["backward", "log_prob", "errors", "mean"])
+def test_a_step_has_as_many_operations_whatever_the_columns(verb, holes):
+    counts = []
+    for n_columns in (3, 30):
+        n_levels = np.repeat([0, 2, 3], n_columns)
+        block, x, decoded = mixed_table(n_levels=n_levels, holes=holes)
+        arguments = {
+            "backward": (x, decoded, tensor(1.0), torch.empty_like(x)),
+            "mean": (decoded,),
+        }.get(verb, (x, decoded))
+        with Operations() as operations:
+            getattr(block, verb)(*arguments)
+        counts.append(operations.n)
+    assert counts[0] == counts[1] > 0
+
+
+def test_indicators_ignore_the_width_of_intervals():
+    block, x, decoded = mixed_table(holes=0.2)
+    intervals = torch.stack([x, x], dim=1)
+    intervals[:, 1, 0] += 0.5
+    found = block.of_intervals().given(decoded).log_prob(intervals, decoded)
+    expected = block.log_prob(x, decoded)
+    assert torch.equal(found[:, 2:], expected[:, 2:])
+    of_numbers = IntervalGaussian(block.variance)
+    expected = of_numbers.log_prob(intervals[..., :2], decoded[:, :2])
+    np.testing.assert_array_equal(found[:, :2], expected)
+
+
+def test_a_mixed_block_may_vary_with_z():
+    block, x, decoded = mixed_table()
+    dispersion = Dispersion(tensor(np.ones((5, 2))), 1.0)
+    varying = VaryingGaussian(block.variance, dispersion)
+    varying = Mixed(varying, block.indicators, block.widths)
+    z = tensor(np.random.default_rng(0).normal(size=(len(x), 2)))
+    found = varying.given(z).log_prob(x, decoded)
+    numbers = Gaussian(block.variance * dispersion.factor(z))
+    expected = numbers.log_prob(x[:, :2], decoded[:, :2])
+    np.testing.assert_array_equal(found[:, :2], expected)
+    assert torch.equal(found[:, 2:], block.log_prob(x, decoded)[:, 2:])

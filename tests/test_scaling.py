@@ -9,7 +9,15 @@ from scipy.stats import norm
 from sklearn.preprocessing import StandardScaler
 
 from skvae import _scaling
-from skvae._scaling import SCALINGS, Quantile, fit_scaling, make_scaling, scale_rows
+from skvae._blocks import fit_blocks
+from skvae._scaling import (
+    SCALINGS,
+    Quantile,
+    fit_mixed,
+    fit_scaling,
+    make_scaling,
+    scale_rows,
+)
 from skvae._table import LARGEST_VALUE
 
 # Long columns of unlike centres and spreads, the last constant.
@@ -174,3 +182,81 @@ def test_without_point_masses_there_are_no_intervals():
     assert isinstance(fitted, Quantile)
     assert fitted.intervals(rows) is None
     assert fit(rows, "standard").intervals(rows) is None
+
+
+# ------------------------------------------------------------------ columns of levels
+
+N_LEVELS = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
+
+
+def mixed(n=300, holes=0.0):
+    """Codes of levels, a bell and a column of few numbers."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers([3, 1, 2, 4, 1], size=(n, 5)).astype(float)
+    rows[:, 1] = 50 * rng.normal(size=n) + 7
+    rows[rng.random(rows.shape) < holes] = np.nan
+    return rows
+
+
+@each_scaling
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, holes):
+    rows = mixed(holes=holes)
+    mean, scale, marginals, blocks = fit_mixed(rows, scaling, N_LEVELS)
+    fitted = make_scaling(mean, scale, marginals, blocks)
+    of_numbers = fit(rows[:, [1, 3]], scaling)
+    expected = fit_blocks(rows, N_LEVELS)
+    np.testing.assert_array_equal(blocks.shares, expected.shares)
+    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [N_LEVELS > 0])
+    numbers, indicators = np.split(fitted.forward(rows), [2], axis=1)
+    np.testing.assert_array_equal(numbers, of_numbers.forward(rows[:, [1, 3]]))
+    np.testing.assert_array_equal(indicators, blocks.scaled(rows[:, [2, 0, 4]]))
+    assert numbers.shape[1] + indicators.shape[1] == fitted.n_columns == 7
+    # What a log-density gains is of the numbers that there are.
+    slope = of_numbers.log_slope(rows[:, [1, 3]])
+    np.testing.assert_array_equal(fitted.log_slope(rows), slope)
+    intervals, expected = (
+        f.intervals(rows[:, columns])
+        for f, columns in ((fitted, range(5)), (of_numbers, [1, 3]))
+    )
+    if scaling != "quantile":
+        assert intervals is expected is None
+        return
+    np.testing.assert_array_equal(intervals[..., :2], expected)
+    for end in intervals[..., 2:].swapaxes(0, 1):  # indicators have no width
+        np.testing.assert_array_equal(end, indicators)
+    low, high = intervals[..., 1].T
+    assert (low < high)[~np.isnan(rows[:, 3])].all()
+
+
+@given(
+    st.sampled_from(SCALINGS),
+    st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    st.integers(2, 30),
+    st.integers(0, 2**32),
+)
+@quickly
+def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
+    n_levels, rng = np.array(n_levels), np.random.default_rng(seed)
+    rows = rng.integers(np.where(n_levels, n_levels, 9), size=(n, len(n_levels)))
+    rows = rows.astype(float)
+    fitted = make_scaling(*fit_mixed(rows, scaling, n_levels))
+    x = scale_rows(rows, fitted, np.float64)
+    assert x.shape == (n, fitted.n_columns)
+    np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
+    holed = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
+    found, missing = fitted.forward(holed), np.isnan(holed[:, fitted.blocks.order])
+    sizes = np.maximum(n_levels, 1)
+    sizes[n_levels == 2] = 1
+    missing = np.repeat(missing, sizes[fitted.blocks.order], axis=1)
+    np.testing.assert_array_equal(np.isnan(found), missing)
+    np.testing.assert_array_equal(found[~missing], x[~missing])
+
+
+@each_scaling
+def test_without_numbers_there_is_nothing_to_gain(scaling):
+    rows = mixed()[:, [0, 2]]
+    fitted = make_scaling(*fit_mixed(rows, scaling, np.array([3, 2])))
+    np.testing.assert_array_equal(fitted.log_slope(rows), 0)
+    assert fitted.intervals(rows) is None
+    np.testing.assert_array_equal(fitted.backward(fitted.forward(rows)), rows)
