@@ -42,6 +42,7 @@ from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
+EXPECTED_DRAWS = 64  # whose mean stands for the expected value
 BATCH_MIN, BATCH_MAX = 16, 256
 MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
 MIN_HELD_OUT = 3
@@ -595,13 +596,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = torch.Generator().manual_seed(seed)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
-            given = {"noise": noise, "intervals": self._intervals(X)}
-            x = self._scale(X)
+            given = self._scale(X), noise, self._intervals(X)
             if n_draws is None:
-                return self._to_units(self._model.expected(x, **given))[:, None]
-            given |= {"n": n_draws, "generator": generator}
-            drawn = self._model.draws_given(x, **given)
-            return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n_draws, -1)
+                return self._expect(*given)[:, None]
+            return self._draw_given(*given, n_draws, generator)
 
         tables = []
         completed = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
@@ -956,6 +954,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _scale(self, X):
         return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
+
+    def _expect(self, x, noise, intervals):
+        """Return the expected rows given what is observed of them, in units."""
+        expected = self._to_units(self._model.expected(x, noise, intervals))
+        if self._marginals:  # of scores the mean is not that of what they stand for
+            generator = torch.Generator().manual_seed(0)
+            drawn = self._draw_given(x, noise, intervals, EXPECTED_DRAWS, generator)
+            is_number = self._schema.n_levels == 0
+            expected[:, is_number] = drawn.mean(axis=1)[:, is_number]
+        return expected
+
+    def _draw_given(self, x, noise, intervals, n, generator):
+        """Draw rows n times given what is observed of them, in units."""
+        drawn = self._model.draws_given(x, noise, n, generator, intervals)
+        return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n, -1)
 
     def _intervals(self, X):
         intervals = self._scaling.intervals(X)
