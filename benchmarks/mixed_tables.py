@@ -9,12 +9,11 @@ As in ``tables.py``, one half was tuned on and the other is only looked at.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
-from tables import HALVES, MAX_ROWS, Table, _rdata
+from tables import MAX_ROWS, Table, _rdata, registry
 
 MOST_LEVELS = 20  # a column of strings with more levels stays one of strings
 
@@ -82,20 +81,8 @@ def levels(frame):
     return frame.astype(object).where(frame.notna(), np.nan)
 
 
-_LOADERS = {}
-
-
-def _table(half, task):
-    """Register a function that returns a frame and the name of its target."""
-
-    def register(loader):
-        _LOADERS[loader.__name__.strip("_")] = task, loader, half
-        return loader
-
-    return register
-
-
-_tuned_on, _looked_at = (partial(_table, half) for half in HALVES)
+# The functions return a frame and the name of its target.
+_LOADERS, _tuned_on, _looked_at = registry()
 
 
 @_tuned_on("regression")

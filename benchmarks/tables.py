@@ -60,20 +60,22 @@ def load(name, max_rows=MAX_ROWS):
     return Table(name, X, y, task, half)
 
 
-_LOADERS = {}
+def registry():
+    """Return a dict of loaders by name, and for each half what adds one to it."""
+    loaders = {}
+
+    def table(half, task):
+        def register(loader):
+            loaders[loader.__name__.strip("_")] = task, loader, half
+            return loader
+
+        return register
+
+    return loaders, *(partial(table, half) for half in HALVES)
 
 
-def _table(half, task):
-    """Register a function returning (X, y) under its own name."""
-
-    def register(loader):
-        _LOADERS[loader.__name__.strip("_")] = task, loader, half
-        return loader
-
-    return register
-
-
-_tuned_on, _looked_at = (partial(_table, half) for half in HALVES)
+# The functions return (X, y).
+_LOADERS, _tuned_on, _looked_at = registry()
 
 
 def _import(module):
