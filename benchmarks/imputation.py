@@ -348,10 +348,10 @@ def summary(by_table):
         if figure in ("RMSE", "errors") and "skvae" in its:
             peers = its.drop(columns="skvae")
             below = peers.gt(its["skvae"], axis=0).groupby(["how", "share"]).sum()
+            below = below.where(peers.groupby(["how", "share"]).count() > 0)
             below["of"] = settings.size()
-            lines.append(
-                f"{figure}, tables on which skvae is below\n{below.to_string()}"
-            )
+            counts = below.to_string(na_rep="", float_format="%.0f")
+            lines.append(f"{figure}, tables on which skvae is below\n{counts}")
     return lines
 
 
