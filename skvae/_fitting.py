@@ -109,7 +109,8 @@ class _Fitter:
     device : str
     start : Parameters, optional
         Of a fitted VAE to continue from, instead of the closed form. Where that fit
-        kept the closed form, this one starts from it too.
+        kept the closed form, this one starts from it too; with indicators always from
+        its weights.
     intervals : ndarray of shape (at least n_held_out, 2, d), optional
         Least and largest value that each entry of the first rows stands for.
     blocks : Blocks, optional

@@ -190,30 +190,19 @@ class FittedVAE:
         is_exact = self.blocks is None and intervals is None
         if is_exact:
             encoded = encoded[:1]
-        rows, highest = torch.arange(len(x)), torch.full_like(x[:, 0], -inf)
-        total, squares, n_draws = torch.zeros(3, len(x), dtype=x.dtype, device="cpu")
-        weighted = torch.zeros_like(x)
+        rows, average = torch.arange(len(x)), _WeightedMean(x)
         for more in noise.split(FIRST_DRAWS):
             _, decoded, log_weights = self._given(encoded, told, more, rows)
             means = self.likelihood.mean(torch.cat(decoded))  # the fallback's too
-            before = highest[rows]
-            highest[rows] = before.maximum(log_weights.amax(dim=0))
-            shrunk = (before - highest[rows]).exp()
-            weights = (log_weights - highest[rows]).exp()
-            total[rows] = total[rows] * shrunk + weights.sum(dim=0)
-            squares[rows] = squares[rows] * shrunk**2 + weights.square().sum(dim=0)
-            n_draws[rows] += len(more)
-            new = torch.einsum("sn,snd->nd", weights, means)
-            weighted[rows] = weighted[rows] * shrunk[:, None] + new
-            rows = rows[(total**2 < ENOUGH_DRAWS * squares)[rows]]
+            average.add(rows, log_weights, means)
+            rows = rows[average.n_alike()[rows] < ENOUGH_DRAWS]
             if not len(rows):
                 break
-        expected = weighted / total[:, None]
+        expected = average.mean()
         if not is_exact or self.network_weight == 1:
             return expected
-        of_network = highest + (total / n_draws).log()
         of_fallback = self.fallback_log_density(x, noise) + log(1 - self.network_weight)
-        share = torch.sigmoid(of_network - of_fallback)[:, None]
+        share = torch.sigmoid(average.log_weight() - of_fallback)[:, None]
         return share * expected + (1 - share) * _tensor(self.fallback.fill(x.numpy()))
 
     def draws_given(self, x, noise, n, generator, intervals=None):
@@ -291,6 +280,45 @@ class FittedVAE:
         if self.blocks is None:
             return _tensor(self.fallback.decode(z.numpy()))
         return self._fallback_network.decode(z)
+
+
+class _WeightedMean:
+    """Each row's mean of draws that come by and by, their weights as logarithms.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        As many rows and columns as there are means.
+    """
+
+    def __init__(self, x):
+        self._highest = torch.full_like(x[:, 0], -inf)  # the sums are in its units
+        self._total, self._squares, self._count = x.new_zeros(3, len(x))
+        self._sum = torch.zeros_like(x)
+
+    def add(self, rows, log_weights, values):
+        """Add draws, (n_draws, n_rows) and (n_draws, n_rows, d), of some rows."""
+        before = self._highest[rows]
+        self._highest[rows] = before.maximum(log_weights.amax(dim=0))
+        shrunk = (before - self._highest[rows]).exp()
+        weights = (log_weights - self._highest[rows]).exp()
+        self._total[rows] = self._total[rows] * shrunk + weights.sum(dim=0)
+        squares = weights.square().sum(dim=0)
+        self._squares[rows] = self._squares[rows] * shrunk**2 + squares
+        self._count[rows] += len(log_weights)
+        new = torch.einsum("sn,snd->nd", weights, values)
+        self._sum[rows] = self._sum[rows] * shrunk[:, None] + new
+
+    def mean(self):  # -> (n, d)
+        return self._sum / self._total[:, None]
+
+    def log_weight(self):  # -> (n,)
+        """Logarithm of the mean weight."""
+        return self._highest + (self._total / self._count).log()
+
+    def n_alike(self):  # -> (n,)
+        """Return how many draws of one weight would tell as much."""
+        return self._total**2 / self._squares
 
 
 class _Fallback:

@@ -31,7 +31,7 @@ pytestmark = [
 
 # Random tables, of 0.16 s each; SKVAE_EXAMPLES=20000 pytest -k goes_through looks for
 # what is rare.
-EXAMPLES = int(os.environ.get("SKVAE_EXAMPLES", 300))
+EXAMPLES = int(os.environ.get("SKVAE_EXAMPLES", 500))
 LARGEST = 1e30  # of their numbers
 CITIES = ["Bonn", "Lyon", "Graz"]
 
