@@ -376,8 +376,6 @@ class Mixed:
         self.numbers, self.indicators, self.widths = numbers, indicators, widths
         self._of_intervals = of_intervals
         self._blocks = numbers, *indicators
-        single = [1] * (widths[0] + widths[1])
-        self._n_indicators = torch.tensor([*single, *indicators[1].sizes])
 
     @property
     def variance(self):
@@ -387,11 +385,13 @@ class Mixed:
     @property
     def n_entries(self):
         """Number of the table's columns."""
-        return len(self._n_indicators)
+        return sum(self.widths[:2]) + len(self.indicators[1].sizes)
 
     def of_columns(self, flags):  # (n, n_entries) -> (n, d)
         """Return the flags of the network's columns: those of the table's."""
-        return flags.repeat_interleave(self._n_indicators.to(flags.device), dim=-1)
+        repeats = [1] * sum(self.widths[:2]) + [*self.indicators[1].sizes]
+        counts = torch.tensor(repeats, dtype=torch.int64, device=flags.device)
+        return flags.repeat_interleave(counts, dim=-1)
 
     def given(self, z):
         """Return the blocks at z."""

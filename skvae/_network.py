@@ -135,7 +135,7 @@ class VAE(nn.Module):
 
     def fill(self, x):  # (n, d) -> (n, d)
         """Return rows as the encoder reads them: holes at their conditional means."""
-        if not x.numel() or not x.amin().isnan():  # needs no mask as large as x
+        if not have_holes(x):
             return x
         return torch.from_numpy(self.linear.fill(x.cpu().double().numpy())).to(x)
 
@@ -166,6 +166,11 @@ class VAE(nn.Module):
             h = torch.addmm(self.parts[f"{name}_{i}_bias"], h, weight)
             h = self.activation(h)
         return torch.addmm(bias, h, self.parts[f"{name}_{last}_weight"])
+
+
+def have_holes(x):
+    """Whether an entry of a tensor is missing, without a mask as large as it."""
+    return bool(x.numel()) and bool(x.amin().isnan())
 
 
 def squash(h):

@@ -149,12 +149,10 @@ def describe_selection(name, table, selection):
         columns = [c for c, of in selection.kinds.items() if of == kind]
         if columns:
             lines.append([title, f"{count(len(columns), 'column')}: {listed(columns)}"])
-    n_missing = int(sum(is_missing(x).sum() for _, x in selection.X.items()))
-    if n_missing:
-        share = n_missing / selection.X.size
-        lines.append(
-            ["missing", f"{n_missing:,} entries, {share:.1%} of these columns"]
-        )
+    if selection.n_missing:
+        share = selection.n_missing / selection.X.size
+        entries = f"{selection.n_missing:,} entries, {share:.1%} of these columns"
+        lines.append(["missing", entries])
     for column, what in selection.odd.items():
         lines.append(["", f"{column}: {what}, taken for missing"])
     for reason, columns in selection.left_out.items():

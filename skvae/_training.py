@@ -12,6 +12,7 @@ import torch
 
 from skvae._bounds import kl_divergence
 from skvae._gradient import gradient_of
+from skvae._network import have_holes
 
 # Shares of the way that the averaged weights and the running noise move in a step.
 AVERAGING = 0.01
@@ -135,8 +136,9 @@ class _Trainer:
         self.averaged = vae.with_flat(vae.flat.clone())
         self.batch_size = min(settings.batch_size, len(x))
         self.steps_per_epoch = len(x) // self.batch_size
-        self.filled, self.target = vae.fill(x), x
-        self.gradient = gradient_of(vae, self.batch_size, self.filled is not x)
+        self.have_holes = have_holes(x)
+        self.filled = self.target = x  # with holes other ones in each epoch
+        self.gradient = gradient_of(vae, self.batch_size, self.have_holes)
         self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
         self.decayed = vae.flat[: vae.architecture.n_decayed]
         self.epsilon = vae.flat.new_tensor(ADAM_EPS)
@@ -190,7 +192,7 @@ class _Trainer:
         order = torch.randperm(len(self.x), generator=self.generator, device=device)
         self.error.zero_()
         self.kl.zero_()
-        if self.filled is not self.x:
+        if self.have_holes:
             self._hide_some()
         with torch.inference_mode(not self.gradient.uses_autograd):
             for rows in order.split(self.batch_size)[:n_batches]:
@@ -210,7 +212,7 @@ class _Trainer:
     def _step(self, rows, beta):
         """Follow the gradient of some rows."""
         torch.index_select(self.filled, 0, rows, out=self.gradient.x)
-        if self.filled is not self.x:
+        if self.have_holes:
             torch.index_select(self.target, 0, rows, out=self.gradient.target)
         if self.settings.beta:
             self.gradient.noise.normal_(generator=self.generator)

@@ -1,7 +1,7 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -16,7 +16,6 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._blocks import Blocks
 from skvae._bounds import spread_normal
 from skvae._containers import is_table
 from skvae._dimension import fewest_components
@@ -528,8 +527,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         n_samples = _check_count("n_samples", n_samples)
-        seed = int(_random_state(random_state).randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
+        generator = _generator(random_state)
 
         def draw(rows):
             return self._to_units(self._model.sample(len(rows), generator))
@@ -592,8 +590,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         coded = self._validate(X)
         holed = np.flatnonzero(np.isnan(coded).any(axis=1))
         noise = spread_normal(SCORE_DRAWS, self.n_components_)
-        seed = int(_random_state(random_state).randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
+        generator = None if n_draws is None else _generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
             given = self._scale(X), noise, self._intervals(X)
@@ -987,11 +984,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __getstate__(self):
         state = {**super().__getstate__(), "_skvae_version": __version__}
-        for made_of_plain_arrays in ("_model", "_scaling"):
+        for made_of_plain_arrays in ("_model", "_scaling", "_blocks"):
             state.pop(made_of_plain_arrays, None)
         if "_parameters" in state:
             state["_schema"] = self._schema.arguments()
-            state["_blocks"] = None if self._blocks is None else asdict(self._blocks)
         return state
 
     def __setstate__(self, state):
@@ -1009,9 +1005,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         super().__setstate__(state)
         if "_parameters" in state:
             self._schema = Schema(*state["_schema"])
-            if self._blocks is not None:
-                self._blocks = Blocks(**self._blocks)
             self._model = FittedVAE(Parameters.from_dict(self._parameters))
+            self._blocks = self._model.blocks
             self._scaling = self._make_scaling()
 
 
@@ -1033,6 +1028,12 @@ def _random_state(random_state):
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(8))
     return check_random_state(random_state)
+
+
+def _generator(random_state):
+    """Return torch's generator of draws."""
+    seed = int(_random_state(random_state).randint(2**31 - 1))
+    return torch.Generator().manual_seed(seed)
 
 
 def _is_same(before, schema):
