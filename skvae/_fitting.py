@@ -133,6 +133,7 @@ class _Fitter:
     ):
         self.blocks = blocks
         self.n_numbers = x.shape[1] if blocks is None else blocks.n_numbers
+        self.n_dependent = 0 if blocks is None else len(blocks.sizes)
         self.x, self.architecture, self.settings = x, architecture, settings
         self.noise = "diag" if noise == "diag" else "spherical"  # while training
         self.floor = NOISE_FLOOR[self.noise]
@@ -191,7 +192,7 @@ class _Fitter:
         solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
         n_epochs = round(LAST_ROUND * record.best_epoch)
         if n_epochs:
-            best = _Start(record.flat, record.likelihood, start.linear)
+            best = replace(start, flat=record.flat, likelihood=record.likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, self.tensor, report=None, **changes)
             solution.parameters.flat = last.flat.cpu().numpy()
@@ -206,10 +207,12 @@ class _Fitter:
             every = self._start(self.tensor)
             solution.parameters.flat = every.flat.cpu().numpy()
             solution.parameters.linear = every.linear
+            solution.parameters.filler = every.filler
             solution.parameters.fallback = self._fallback(every.linear, self.x)
             return solution
         solution = self.closed_form()
         if self.gains_columns:
+            solution.parameters.filler = self._fit_filler(self.x)
             self._refine(solution.parameters, start)
         return solution
 
@@ -223,23 +226,26 @@ class _Fitter:
         record = self._train(start, self.tensor)
         solution.parameters.flat = record.flat.cpu().numpy()
         solution.parameters.linear = start.linear
+        solution.parameters.filler = start.filler
         solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
         return _with_history(solution, record)
 
     def _start(self, x):
         """Return where training on some rows starts."""
         if self.start is None:
-            linear = self._fit_linear(x.cpu().numpy())
+            rows = x.cpu().numpy()
+            linear, filler = self._fit_linear(rows), self._fit_filler(rows)
             generator = torch.Generator().manual_seed(self.seed)
             flat = initial_parameters(self.architecture, linear, generator)
             variance = linear.noise_variance
         else:
             linear, variance = self.start.linear, self.start.noise_variance
+            filler = self.start.filler
             if self.noise == "spherical" and variance.size:
                 variance = np.full_like(variance, variance.mean())
             flat = torch.from_numpy(self.start.flat.copy())
         likelihood = self._likelihood(variance[: self.n_numbers])
-        return _Start(flat.to(self.device), likelihood, linear)
+        return _Start(flat.to(self.device), likelihood, linear, filler)
 
     def _likelihood(self, variance):
         """Return p(x|z) with some noise of the numbers, as training has it."""
@@ -270,12 +276,21 @@ class _Fitter:
         k = self.architecture.n_components
         if self.blocks is None:
             return fit_linear_vae(x, k, self.noise, self.floor)
-        n_dependent = len(self.blocks.sizes)
         if x.shape[1] > MOST_EXACT:
-            linear = fit_wide_linear_vae(x, k, self.floor, n_dependent)
+            linear = fit_wide_linear_vae(x, k, self.floor, self.n_dependent)
         else:
-            linear = fit_linear_vae(x, k, self.noise, self.floor, n_dependent)
+            linear = fit_linear_vae(x, k, self.noise, self.floor, self.n_dependent)
         return with_link(linear, x, self.blocks)
+
+    def _fit_filler(self, x):
+        """Return the factor analysis that fills holes; None: what training starts from.
+
+        Columns that are nearly exact tell more of the others than PCA has it.
+        """
+        if not (self.gains_columns and have_holes(x)) or x.shape[1] > MOST_EXACT:
+            return None
+        k, floor = self.architecture.n_components, NOISE_FLOOR["diag"]
+        return fit_linear_vae(x, k, "diag", floor, self.n_dependent)
 
     def _fallback(self, linear, x):
         """Return what the density falls back on: the linear VAE fitted to x.
@@ -291,8 +306,11 @@ class _Fitter:
         noise_variance[numbers] = self.held_out.as_noise(error)
         return replace(linear, noise_variance=noise_variance)
 
+    def _network(self, start, flat):
+        return VAE(self.architecture, flat, start.filler or start.linear)
+
     def _train(self, start, x, held_out=None, **changes):
-        vae = VAE(self.architecture, start.flat.clone(), start.linear)
+        vae = self._network(start, start.flat.clone())
         likelihood = start.likelihood
         generator = torch.Generator(self.device).manual_seed(self.seed)
         held_out = x[:0] if held_out is None else held_out
@@ -304,14 +322,14 @@ class _Fitter:
         if record.best_epoch == 0:
             return False
         after, before = (
-            (VAE(self.architecture, model.flat, start.linear), model.likelihood)
+            (self._network(start, model.flat), model.likelihood)
             for model in (record, start)
         )
         return self.held_out.favour(after, before, in_r2=self.noise == "spherical")
 
     def _solution(self, start, record):
         """Attach to the weights what held-out rows tell of them."""
-        vae = VAE(self.architecture, record.flat, start.linear)
+        vae = self._network(start, record.flat)
         noise_variance = self.held_out.noise(vae, start.likelihood)
         parameters = self._parameters(start, record.flat, noise_variance)
         if have_holes(self.x):
@@ -344,6 +362,7 @@ class _Fitter:
             flat=flat.cpu().numpy(),
             noise_variance=noise_variance,
             linear=start.linear,
+            filler=start.filler,
             fallback=self._fallback(start.linear, self.held_out.rest.cpu().numpy()),
             blocks=self.blocks,
         )
@@ -358,6 +377,7 @@ class _Start:
     flat: torch.Tensor
     likelihood: Gaussian
     linear: object
+    filler: object  # of holes; None: `linear`
 
 
 def _with_history(solution, record: Record):
@@ -384,7 +404,7 @@ def _put_in_order(x, solution, held_out):
     component_kl = kl_divergence(mean, widen(log_var, parameters.widening))
     component_kl = component_kl.mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
-    filled = torch.from_numpy(parameters.linear.fill(rows.numpy())).double()
+    filled = torch.from_numpy(parameters.filling.fill(rows.numpy())).double()
     covariance = ((mean - mean.mean(dim=0)).T.double() @ filled)[order].numpy()
     strongest = np.abs(covariance).argmax(axis=1)
     signs = np.where(covariance[np.arange(len(order)), strongest] < 0, -1.0, 1.0)

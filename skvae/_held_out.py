@@ -286,7 +286,7 @@ def encode_some(parameters, x):
     """Return some rows, and the means and log-variances that the network gives them."""
     rows = torch.from_numpy(x[:SUMMARY_ROWS])
     flat = torch.from_numpy(parameters.flat)
-    vae = VAE(parameters.architecture, flat, parameters.linear)
+    vae = VAE(parameters.architecture, flat, parameters.filling)
     return rows, *by_chunks(vae.encode, rows)
 
 

@@ -53,7 +53,13 @@ class Parameters:
     dispersion: tuple | None = None  # a Dispersion's arguments; None is no change
     informed: np.ndarray | None = None  # (k,): share that training rows told of z
     widening: float = 1.0  # by which a row says less of z than the encoder has it
+    filler: LinearVAE | None = None  # of holes that the encoder reads; None: `linear`
     blocks: Blocks | None = None  # None: all columns are numbers
+
+    @property
+    def filling(self):
+        """What fills the holes of rows that the encoder reads."""
+        return self.filler or self.linear
 
     def to_dict(self):
         """Return a dictionary of plain values, down to the bottom."""
@@ -65,8 +71,9 @@ class Parameters:
         architecture = Architecture(**state["architecture"])
         linear, fallback = (LinearVAE(**state[key]) for key in ("linear", "fallback"))
         parts = {"architecture": architecture, "linear": linear, "fallback": fallback}
-        if state.get("blocks") is not None:
-            parts["blocks"] = Blocks(**state["blocks"])
+        for key, kind in (("filler", LinearVAE), ("blocks", Blocks)):
+            if state.get(key) is not None:
+                parts[key] = kind(**state[key])
         return cls(**{**state, **parts})
 
 
@@ -85,7 +92,7 @@ class FittedVAE:
         noise = Gaussian(_tensor(noise_variance))
         self.fallback_likelihood = make_likelihood(noise, blocks)
         architecture, flat = parameters.architecture, _tensor(parameters.flat)
-        self.network = VAE(architecture, flat, parameters.linear)
+        self.network = VAE(architecture, flat, parameters.filling)
         self.likelihood = _likelihood(parameters)
         self.network_weight = parameters.network_weight
         self.x_range = _range(parameters.x_range)

@@ -112,13 +112,13 @@ class VAE(nn.Module):
     architecture : Architecture
     flat : Tensor of shape (architecture.n_parameters,)
         Every parameter of the module is a view of it: writing to it moves the network.
-    linear : LinearVAE, optional
+    filler : LinearVAE, optional
         What fills the holes of rows that have some, NaN.
     """
 
-    def __init__(self, architecture, flat, linear=None):
+    def __init__(self, architecture, flat, filler=None):
         super().__init__()
-        self.linear = linear
+        self.filler = filler
         self.architecture = architecture
         self.flat = flat
         self.activation = ACTIVATIONS[architecture.activation]
@@ -131,13 +131,13 @@ class VAE(nn.Module):
 
     def with_flat(self, flat):
         """Return the same network with other parameters."""
-        return VAE(self.architecture, flat, self.linear)
+        return VAE(self.architecture, flat, self.filler)
 
     def fill(self, x):  # (n, d) -> (n, d)
         """Return rows as the encoder reads them: holes at their conditional means."""
         if not have_holes(x):
             return x
-        return torch.from_numpy(self.linear.fill(x.cpu().double().numpy())).to(x)
+        return torch.from_numpy(self.filler.fill(x.cpu().double().numpy())).to(x)
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
