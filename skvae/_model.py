@@ -191,8 +191,14 @@ class FittedVAE:
         Under the network by draws from the posteriors, weighted by importance (Mattei &
         Frellsen 2019); a row gets more until as many as `ENOUGH_DRAWS` would count
         alike. Under the fallback likewise, or exactly where all columns are numbers and
-        none is an interval. The arguments are as of `log_density`.
+        none is an interval; then exactly under a linear network, too. The arguments are
+        as of `log_density`.
         """
+        weight = self.network_weight
+        if intervals is None and self._as_linear is not None:
+            linear, rows = self._as_linear, x.numpy()
+            log_density = torch.from_numpy(linear.log_density(rows)) + log(weight)
+            return self._beside_fallback(_tensor(linear.fill(rows)), log_density, x)
         encoded, told = self._encode_twice(x), x if intervals is None else intervals
         is_exact = self.blocks is None and intervals is None
         if is_exact:
@@ -205,12 +211,31 @@ class FittedVAE:
             rows = rows[average.n_alike()[rows] < ENOUGH_DRAWS]
             if not len(rows):
                 break
-        expected = average.mean()
-        if not is_exact or self.network_weight == 1:
+        if not is_exact:
+            return average.mean()
+        return self._beside_fallback(average.mean(), average.log_weight(), x)
+
+    def _beside_fallback(self, expected, log_density, x):
+        """Mix what the network expects with what the fallback does, exactly."""
+        if self.network_weight == 1:
             return expected
-        of_fallback = self.fallback_log_density(x, noise) + log(1 - self.network_weight)
-        share = torch.sigmoid(average.log_weight() - of_fallback)[:, None]
+        of_fallback = torch.from_numpy(self.fallback.log_density(x.numpy()))
+        of_fallback += log(1 - self.network_weight)
+        share = torch.sigmoid(log_density - of_fallback)[:, None]
         return share * expected + (1 - share) * _tensor(self.fallback.fill(x.numpy()))
+
+    @cached_property
+    def _as_linear(self):
+        """The network as a linear VAE of numbers; None where it is more than that."""
+        is_bent = self.network.architecture.n_layers or self.prior
+        if is_bent or not isinstance(self.likelihood, Gaussian):
+            return None
+        bias, weight = (
+            self.network.parts[f"decoder_linear_{name}"].detach().numpy()
+            for name in ("bias", "weight")
+        )
+        linear = replace(self.linear, decoder=weight, decoder_bias=bias)
+        return linear.with_noise(self.likelihood.variance.numpy())
 
     def draws_given(self, x, noise, n, generator, intervals=None):
         """Draw each row n times given its observed entries, by resampling of z.
