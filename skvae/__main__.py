@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from skvae import __version__, _demo, _report, _selection
+from skvae._parameters import NOISES
 from skvae._reading import read_table
 from skvae._scaling import SCALINGS
 from skvae._terminal import (
@@ -27,7 +28,10 @@ from skvae._writing import (
 )
 
 DIGITS_PICTURE = "skvae-digits.png"
-OF_A_TABLE = "n_components scaling label_column output sample impute model".split()
+OF_A_TABLE = (
+    "n_components noise scaling label_column output sample impute model".split()
+)
+FULL_COMPONENTS = 8  # where it is rows that are asked for, and no picture of them
 
 
 def main(argv=None):
@@ -109,12 +113,24 @@ def _parse(argv):
         help="a .csv file (comma, semicolon, tab or bar) or .parquet file; - reads "
         "standard input",
     )
-    add("--n-components", type=_positive, metavar="K", help="columns to reduce to (2)")
+    add(
+        "--n-components",
+        type=_positive,
+        metavar="K",
+        help=f"columns to reduce to (2; with --sample, or --impute alone, "
+        f"{FULL_COMPONENTS}, but less than columns)",
+    )
     add(
         "--scaling",
         choices=[str(scaling).lower() for scaling in SCALINGS],
         help="how columns are scaled (standard; quantile with --sample, as drawn rows "
         "then resemble the table's)",
+    )
+    add(
+        "--noise",
+        choices=NOISES,
+        help="one for each column (diag), for all (spherical), or for all in training "
+        "(auto; diag with --impute alone, as what is filled in is nearer then)",
     )
     add(
         "--label-column",
@@ -210,22 +226,17 @@ def _run_table(args, progress):
     model = _output(args, "model", MODEL_SUFFIXES)
     picture = _output(args, "plot", PICTURE_SUFFIXES)
     name = "standard input" if args.table == "-" else args.table
-    n_components = args.n_components or 2
-    scaling = args.scaling or ("quantile" if args.sample else "standard")
-    scaling = None if scaling == "none" else scaling
     progress(f"reading {name}", log=False)  # in a log a mistake is one line
     table = read_table(args.table)
     selection = _selection.select(name, table, args.label_column)
     progress.say(_selection.describe_selection(name, table, selection))
-    given = n_components, scaling, args.random_state, progress
-    evaluation = _report.evaluate(selection, *given)
+    estimator = _estimator(args, selection.X.shape[1])
+    evaluation = _report.evaluate(selection, estimator, progress)
+    n_components = estimator.n_components
     progress.say(_report.describe_evaluation(evaluation, selection, n_components))
     if not (output or imputed or model or picture):
         return
     progress(f"fitting skvae on all {len(table):,} rows")
-    estimator = VAETransformer(
-        n_components, scaling=scaling, random_state=args.random_state
-    )
     estimator.fit(selection.X)
     progress.say()
     if output and args.sample:
@@ -244,6 +255,19 @@ def _run_table(args, progress):
         embedding = _selection.embed(selection, estimator)
         write_picture(picture, _report.draw(name, selection, evaluation, embedding))
         progress.say(f"picture: {picture.name}")
+
+
+def _estimator(args, n_columns):
+    """Return the estimator that suits what is asked for, where its options are not."""
+    only_fills = args.impute and not (args.output or args.model or args.plot)
+    full = max(min(FULL_COMPONENTS, n_columns - 1), 1)
+    scaling = args.scaling or ("quantile" if args.sample else "standard")
+    return VAETransformer(
+        args.n_components or (full if args.sample or only_fills else 2),
+        noise=args.noise or ("diag" if only_fills else "auto"),
+        scaling=None if scaling == "none" else scaling,
+        random_state=args.random_state,
+    )
 
 
 def _write_drawn(output, args, table, selection, estimator, progress):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.stats import ks_2samp, rankdata
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -18,7 +19,6 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from skvae import _plotting
 from skvae._schema import fit_schema
 from skvae._terminal import format_table, number
-from skvae._vae import VAETransformer
 
 MAX_HELD_OUT = 10_000
 # Every entry of so many held-out rows is hidden once, a tenth of them at a time.
@@ -61,7 +61,7 @@ class Distances:
     correlations: float  # mean absolute difference of two columns' rank correlation
 
 
-def evaluate(selection, n_components, scaling, random_state, progress):
+def evaluate(selection, estimator, progress):
     """Fit PCA and skvae on most rows and measure the others.
 
     Parameters
@@ -69,14 +69,9 @@ def evaluate(selection, n_components, scaling, random_state, progress):
     selection : Selection
         The table.
 
-    n_components : int
-        Of skvae, and of PCA as far as the table has so many.
-
-    scaling : str or None
-        Of skvae.
-
-    random_state : int
-        Seed of the split and of both methods.
+    estimator : VAETransformer
+        It stays as it is. PCA has its number of components, as far as the table has so
+        many, and its `random_state` is the split's, too.
 
     progress : callable
         Called with the name of each task as it starts.
@@ -88,13 +83,14 @@ def evaluate(selection, n_components, scaling, random_state, progress):
     schema = fit_schema(selection.X)
     codes = schema.encode(selection.X)
     X, is_level = _for_figures(selection, codes), selection.is_level
+    random_state = estimator.random_state
     n_held_out = min(int(np.ceil(0.2 * len(X))), MAX_HELD_OUT)
     train, test = train_test_split(
         np.arange(len(X)), test_size=n_held_out, random_state=random_state
     )
     X_test, known, truth = X.iloc[test], codes[train], codes[test].astype(np.float64)
-    pca = TablePCA(n_components, schema.n_levels, random_state)
-    vae = VAETransformer(n_components, scaling=scaling, random_state=random_state)
+    pca = TablePCA(estimator.n_components, schema.n_levels, random_state)
+    vae = clone(estimator)
     progress(f"fitting PCA and skvae on {len(train):,} rows")
     pca.fit(known)
     vae.fit(X.iloc[train])

@@ -31,7 +31,7 @@ ENVIRONMENT = os.environ | {
 def quick_estimator(monkeypatch):
     """The jobs with a small network and few epochs."""
     quick = functools.partial(VAETransformer, hidden_layer_sizes=(4,), max_iter=2)
-    for module in (__main__, _demo, _report):
+    for module in (__main__, _demo):
         monkeypatch.setattr(module, "VAETransformer", quick)
     return quick
 
@@ -206,6 +206,24 @@ def test_rows_are_drawn_with_quantiles_unless_told_otherwise(folder, wine):
     assert (abs(standard - standard.round(2)) > 1e-9).any()
 
 
+@pytest.mark.parametrize(
+    ("options", "n_components", "noise"),
+    [
+        ([], 2, "diag"),  # one less than columns
+        (["--plot", "p.png"], 2, "auto"),
+        (["--noise", "spherical", "--n-components", "1"], 1, "spherical"),
+    ],
+)
+def test_holes_are_filled_with_a_noise_by_column(
+    folder, quick_estimator, wine, options, n_components, noise
+):
+    X = wine.iloc[:, :3].mask(np.random.default_rng(0).random((len(wine), 3)) < 0.2)
+    X.to_csv("t.csv", index=False)
+    assert main(["t.csv", "--impute", "full.csv", *options]) == 0
+    expected = quick_estimator(n_components, noise=noise, random_state=0).fit(X)
+    assert_allclose(pd.read_csv("full.csv"), expected.impute(X))
+
+
 def test_parquet_comes_back_with_its_dtypes(folder):
     pytest.importorskip("pyarrow")
     table = survey().astype({"colour": "category", "size": "float32"})
@@ -350,7 +368,13 @@ def test_empty_standard_input(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "option",
-    ["--n-components=3", "--label-column=y", "--scaling=none", "--impute=z.csv"],
+    [
+        "--n-components=3",
+        "--label-column=y",
+        "--noise=diag",
+        "--scaling=none",
+        "--impute=z.csv",
+    ],
 )
 def test_table_options_need_a_table(capsys, option):
     assert main([option]) == 2
@@ -457,9 +481,9 @@ def test_interrupt_has_no_traceback(folder, monkeypatch, capsys):
 def test_reader_who_leaves_does_not_stop_the_work(folder):
     """As in ``python -m skvae wine.csv --output z.csv | head -1``, in a process."""
     code = (
-        "import functools, sys; from skvae import __main__, _report, VAETransformer\n"
+        "import functools, sys; from skvae import __main__, VAETransformer\n"
         "quick = functools.partial(VAETransformer, hidden_layer_sizes=(), max_iter=1)\n"
-        "__main__.VAETransformer = _report.VAETransformer = quick\n"
+        "__main__.VAETransformer = quick\n"
         "sys.exit(__main__.main(['wine.csv', '--output', 'z.csv']))"
     )
     process = subprocess.Popen(

@@ -23,11 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 N = 200
 
 
-@pytest.fixture(autouse=True)
-def quick_estimator(monkeypatch):
-    quick = functools.partial(VAETransformer, hidden_layer_sizes=(4,), max_iter=2)
-    monkeypatch.setattr(_report, "VAETransformer", quick)
-    return quick
+quick = functools.partial(
+    VAETransformer, hidden_layer_sizes=(4,), max_iter=2, random_state=0
+)
 
 
 def silent(task):
@@ -50,7 +48,7 @@ def iris():
 
 
 def evaluate(selection, n_components=2):
-    return _report.evaluate(selection, n_components, "standard", 0, silent)
+    return _report.evaluate(selection, quick(n_components), silent)
 
 
 def test_a_fifth_of_the_rows_is_held_out(iris, monkeypatch):
@@ -165,10 +163,10 @@ def test_majority_is_that_of_the_training_rows(mixed):
             assert np.isnan(share)
 
 
-def test_inverse_and_likelihood_are_those_of_the_estimator(mixed, quick_estimator):
+def test_inverse_and_likelihood_are_those_of_the_estimator(mixed):
     evaluation = evaluate(mixed)
     train, test = split(mixed, evaluation)
-    vae = quick_estimator(2, random_state=0).fit(train)
+    vae = quick(2).fit(train)
     back = vae.inverse_transform(vae.transform(test)).set_axis(test.index)
     found = evaluation.back["skvae"].by_column
     seen = test["size"].notna()
