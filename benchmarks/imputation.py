@@ -8,6 +8,7 @@ with any option it only prints them, unless ``--output`` names a file.
 import argparse
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -18,8 +19,8 @@ import tables
 import torch
 from mixed import add_options, gather, kinds, plain, show
 from sampling import argument_parser, finish
+from scipy import special
 from scipy.optimize import brentq
-from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -36,7 +37,8 @@ SHARES = 0.1, 0.3, 0.5
 N_DRAWS = 50
 ROUNDS = 10  # of missForest
 STEEPNESS = 2.0  # of hiding at random: the logistic's slope, per standard deviation
-TIMED = "skvae", "iterative"
+OURS = "skvae", "diag", "linear"
+TIMED = *OURS, "iterative"
 TIMED_SHAPES = (5_000, 20), (20_000, 20)
 
 NUMERIC = "boston wine autompg breast_cancer iris segments body".split()
@@ -59,6 +61,8 @@ Entries that are missing from the start stay so and are not measured.
 
 skvae     VAETransformer({k}).fit(X).impute(X), or one component less than columns;
           it gets the table as it is
+diag      the same with noise="diag", as `python -m skvae TABLE --impute` has it
+linear    the same with hidden_layer_sizes=(): PCA, in closed form if all is numbers
 mean      of the column; the most frequent of categories
 KNN       KNNImputer(), defaults
 iterative IterativeImputer(), defaults: BayesianRidge
@@ -132,12 +136,12 @@ def at_random(frame, share, rng):
     for j in np.setdiff1d(np.arange(frame.shape[1]), whole):
         logits[:, j] += offset(logits[:, j], share)
     logits[:, whole] = -np.inf
-    return rng.random(frame.shape) < expit(logits)
+    return rng.random(frame.shape) < special.expit(logits)
 
 
 def offset(logits, share):
     """What to add to logits for their probabilities to average to a share."""
-    return brentq(lambda offset: expit(logits + offset).mean() - share, -50, 50)
+    return brentq(lambda offset: special.expit(logits + offset).mean() - share, -50, 50)
 
 
 HIDINGS = {"MCAR": completely_at_random, "MAR": at_random}
@@ -152,9 +156,9 @@ def codes(column):
 # The methods: a frame with holes, a seed, k -> the frame without, and draws if any.
 
 
-def skvae(frame, seed, k):
+def skvae(frame, seed, k, **options):
     k = min(k, frame.shape[1] - 1)
-    vae = VAETransformer(k, random_state=seed).fit(frame)
+    vae = VAETransformer(k, random_state=seed, **options).fit(frame)
     return vae.impute(frame), lambda: vae.impute(
         frame, n_draws=N_DRAWS, random_state=seed
     )
@@ -194,6 +198,8 @@ def forest(frame, seed, k):
 
 METHODS = {
     "skvae": skvae,
+    "diag": partial(skvae, noise="diag"),
+    "linear": partial(skvae, hidden_layer_sizes=()),
     "mean": mean,
     "KNN": knn,
     "iterative": iterative,
@@ -337,7 +343,7 @@ def report(runs, args):
 
 
 def summary(by_table):
-    """Medians over tables, and on how many of them skvae is below each peer."""
+    """Medians over tables, and on how many of them ours are below each peer."""
     lines = []
     for figure in FIGURES:
         its = by_table[figure].dropna().unstack("method")
@@ -345,13 +351,14 @@ def summary(by_table):
             continue
         settings = its.groupby(["how", "share"])
         lines.append(f"{figure}, median\n{show(ordered(settings.median()))}")
-        if figure in ("RMSE", "errors") and "skvae" in its:
-            peers = its.drop(columns="skvae")
-            below = peers.gt(its["skvae"], axis=0).groupby(["how", "share"]).sum()
-            below = below.where(peers.groupby(["how", "share"]).count() > 0)
-            below["of"] = settings.size()
-            counts = below.to_string(na_rep="", float_format="%.0f")
-            lines.append(f"{figure}, tables on which skvae is below\n{counts}")
+        peers = its.drop(columns=[*OURS], errors="ignore")
+        for ours in ("skvae", "diag"):
+            if figure in ("RMSE", "errors") and ours in its:
+                below = peers.gt(its[ours], axis=0).groupby(["how", "share"]).sum()
+                below = below.where(peers.groupby(["how", "share"]).count() > 0)
+                below["of"] = settings.size()
+                counts = below.to_string(na_rep="", float_format="%.0f")
+                lines.append(f"{figure}, tables on which {ours} is below\n{counts}")
     return lines
 
 

@@ -86,11 +86,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     noise : {"auto", "spherical", "diag"}, default="auto"
         Noise of p(x|z). "spherical" gives all columns one variance after scaling, as
         PCA has it, and "diag" one to each, as FactorAnalysis has it: more likelihood,
-        while columns that are hard to predict count less in the reconstruction. Levels
-        have none. "auto" has the best of both: it trains as "spherical", and `score`
-        and `sample` then have one variance for each column, from rows that were not
-        trained on, and one that grows and shrinks with z, if that makes such rows
-        likelier. Without hidden layers it is "spherical", if all columns are numbers.
+        while columns that are hard to predict count less in the reconstruction; what
+        `impute` fills in is nearer. Levels have none. "auto" has the best of both: it
+        trains as "spherical", and `score` and `sample` then have one variance for each
+        column, from rows that were not trained on, and one that grows and shrinks with
+        z, if that makes such rows likelier. Without hidden layers it is "spherical", if
+        all columns are numbers.
 
     scaling : {"standard", "quantile", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
@@ -113,7 +114,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         near the prior, so that `sample` and `score` lose their meaning.
 
     alpha : float, default=0.01
-        Strength of the decoupled weight decay of the MLPs' weights [6]_.
+        Strength of the decoupled weight decay of the MLPs' weights [6]_. Much more,
+        such as 3, keeps the network nearer to the linear model it starts from: less
+        comes back, and a linear model of the components does better.
 
     batch_size : int or "auto", default="auto"
         Rows a gradient step. "auto" is a twentieth of the training rows, but at
@@ -557,7 +560,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Each missing entry has its expected value given the observed entries of
             its row, or its most probable level; integers are rounded. By draws from
             the posterior, weighted by importance [2]_. Observed entries are as they
-            were, to the bit.
+            were, to the bit. ``noise="diag"`` fills in nearest, and
+            ``hidden_layer_sizes=()`` fastest, exactly what the linear model expects.
 
         Raises
         ------
