@@ -15,25 +15,20 @@ Its z has a prior that was fitted to the posteriors (`_prior.py`).
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import inf, log
+from math import log
 
 import numpy as np
 import torch
 
 from skvae._blocks import Blocks
-from skvae._bounds import (
-    importance_weighted_bound,
-    importance_weights,
-    standard_normal,
-)
+from skvae._bounds import importance_weighted_bound, standard_normal
 from skvae._dispersion import Dispersion
 from skvae._likelihoods import Gaussian, VaryingGaussian, make_likelihood
 from skvae._linear import LinearVAE
 from skvae._network import VAE, Architecture, initial_parameters
 from skvae._prior import NormalMixture
 
-FIRST_DRAWS = 16  # of a row's density, and between the looks whether they suffice
-ENOUGH_DRAWS = 24  # of a row whose missing entries are expected
+FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
 
 
 @dataclass
@@ -160,8 +155,7 @@ class FittedVAE:
 
     def network_log_density(self, x, noise, intervals=None):
         """As `log_density`, of the network's part."""
-        log_prior = self.prior.log_prob if self.prior else standard_normal
-        return self._bound(self, self.likelihood, x, noise, log_prior, intervals)
+        return self._bound(self, self.likelihood, x, noise, self.log_prior, intervals)
 
     def fallback_log_density(self, x, noise, intervals=None):
         """As `log_density`, of the linear VAE's part: exact where all are numbers.
@@ -170,11 +164,17 @@ class FittedVAE:
         """
         if intervals is None and self.blocks is None:
             return torch.from_numpy(self.fallback.log_density(x.numpy()))
-        arguments = self._fallback_network, self.fallback_likelihood, x, noise
+        arguments = self.fallback_network, self.fallback_likelihood, x, noise
         return self._bound(*arguments, standard_normal, intervals)
 
+    @property
+    def log_prior(self):
+        """Log-density of z, a function of rows."""
+        return self.prior.log_prob if self.prior else standard_normal
+
     @cached_property
-    def _fallback_network(self):
+    def fallback_network(self):
+        """The linear VAE of all rows, with the verbs of a network."""
         return _Fallback(self.fallback, self.network.architecture)
 
     def _bound(self, vae, likelihood, x, noise, log_prior, intervals):
@@ -184,111 +184,6 @@ class FittedVAE:
         return importance_weighted_bound(
             *arguments, n_first=FIRST_DRAWS, observed=intervals
         )
-
-    def expected(self, x, noise, intervals=None):  # (n, d) -> (n, d)
-        """Return the mean of each entry given those that are observed.
-
-        Under the network by draws from the posteriors, weighted by importance (Mattei &
-        Frellsen 2019); a row gets more until as many as `ENOUGH_DRAWS` would count
-        alike. Under the fallback likewise, or exactly where all columns are numbers and
-        none is an interval; then exactly under a linear network, too. The arguments are
-        as of `log_density`.
-        """
-        weight = self.network_weight
-        if intervals is None and self._as_linear is not None:
-            linear, rows = self._as_linear, x.numpy()
-            log_density = torch.from_numpy(linear.log_density(rows)) + log(weight)
-            return self._beside_fallback(_tensor(linear.fill(rows)), log_density, x)
-        encoded, told = self._encode_twice(x), x if intervals is None else intervals
-        is_exact = self.blocks is None and intervals is None
-        if is_exact:
-            encoded = encoded[:1]
-        rows, average = torch.arange(len(x)), _WeightedMean(x)
-        for more in noise.split(FIRST_DRAWS):
-            _, decoded, log_weights = self._given(encoded, told, more, rows)
-            means = self.likelihood.mean(torch.cat(decoded))  # the fallback's too
-            average.add(rows, log_weights, means)
-            rows = rows[average.n_alike()[rows] < ENOUGH_DRAWS]
-            if not len(rows):
-                break
-        if not is_exact:
-            return average.mean()
-        return self._beside_fallback(average.mean(), average.log_weight(), x)
-
-    def _beside_fallback(self, expected, log_density, x):
-        """Mix what the network expects with what the fallback does, exactly."""
-        if self.network_weight == 1:
-            return expected
-        of_fallback = torch.from_numpy(self.fallback.log_density(x.numpy()))
-        of_fallback += log(1 - self.network_weight)
-        share = torch.sigmoid(log_density - of_fallback)[:, None]
-        return share * expected + (1 - share) * _tensor(self.fallback.fill(x.numpy()))
-
-    @cached_property
-    def _as_linear(self):
-        """The network as a linear VAE of numbers; None where it is more than that."""
-        is_bent = self.network.architecture.n_layers or self.prior
-        if is_bent or not isinstance(self.likelihood, Gaussian):
-            return None
-        bias, weight = (
-            self.network.parts[f"decoder_linear_{name}"].detach().numpy()
-            for name in ("bias", "weight")
-        )
-        linear = replace(self.linear, decoder=weight, decoder_bias=bias)
-        return linear.with_noise(self.likelihood.variance.numpy())
-
-    def draws_given(self, x, noise, n, generator, intervals=None):
-        """Draw each row n times given its observed entries, by resampling of z.
-
-        Returns
-        -------
-        Tensor of shape (n_rows, n, d)
-        """
-        encoded, told = self._encode_twice(x), x if intervals is None else intervals
-        rows = torch.arange(len(x))
-        z, decoded, log_weights = self._given(encoded, told, noise, rows)
-        chance = log_weights.T.softmax(dim=1)
-        chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
-        at = chosen, rows[:, None]
-        z, decoded = torch.cat(z)[at], torch.cat(decoded)[at]
-        drawn = self.likelihood.given(z).sample(decoded, generator)
-        of_fallback = self.fallback_likelihood.sample(decoded, generator)
-        return torch.where((chosen < len(noise))[:, :, None], drawn, of_fallback)
-
-    def _encode_twice(self, x):
-        """Return the posteriors under the network, and where it counts the fallback."""
-        encoded = [self.encode(x)]
-        if self.network_weight < 1:
-            encoded.append(self._fallback_network.encode(x))
-        return encoded
-
-    def _given(self, encoded, told, noise, rows):
-        """Draw z of some rows from their posteriors, under one or both.
-
-        Returns
-        -------
-        z : list of Tensor of shape (n_draws, n_rows, k)
-            From the network, and from the fallback.
-        decoded : list of Tensor of shape (n_draws, n_rows, d)
-        log_weights : Tensor of shape (n_draws of either, n_rows)
-            For importance.
-        """
-        log_prior = self.prior.log_prob if self.prior else standard_normal
-        fallback = self._fallback_network, self.fallback_likelihood, standard_normal
-        sources = [
-            (self, self.likelihood, log_prior, self.network_weight),
-            (*fallback, 1 - self.network_weight),
-        ]
-        parts = []
-        for source, (mean, log_var) in zip(sources, encoded, strict=False):
-            vae, likelihood, log_prior, weight = source
-            of_told = likelihood.of_intervals() if told.ndim == 3 else likelihood
-            z, decoded, log_weights = importance_weights(
-                vae, of_told, log_prior, told[rows], mean[rows], log_var[rows], noise
-            )
-            parts.append((z, decoded, log_weights + log(weight)))
-        z, decoded, log_weights = zip(*parts, strict=True)
-        return z, decoded, torch.cat(log_weights)
 
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
@@ -311,46 +206,7 @@ class FittedVAE:
     def _decode_fallback(self, z):
         if self.blocks is None:
             return _tensor(self.fallback.decode(z.numpy()))
-        return self._fallback_network.decode(z)
-
-
-class _WeightedMean:
-    """Each row's mean of draws that come by and by, their weights as logarithms.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n, d)
-        As many rows and columns as there are means.
-    """
-
-    def __init__(self, x):
-        self._highest = torch.full_like(x[:, 0], -inf)  # the sums are in its units
-        self._total, self._squares, self._count = x.new_zeros(3, len(x))
-        self._sum = torch.zeros_like(x)
-
-    def add(self, rows, log_weights, values):
-        """Add draws, (n_draws, n_rows) and (n_draws, n_rows, d), of some rows."""
-        before = self._highest[rows]
-        self._highest[rows] = before.maximum(log_weights.amax(dim=0))
-        shrunk = (before - self._highest[rows]).exp()
-        weights = (log_weights - self._highest[rows]).exp()
-        self._total[rows] = self._total[rows] * shrunk + weights.sum(dim=0)
-        squares = weights.square().sum(dim=0)
-        self._squares[rows] = self._squares[rows] * shrunk**2 + squares
-        self._count[rows] += len(log_weights)
-        new = torch.einsum("sn,snd->nd", weights, values)
-        self._sum[rows] = self._sum[rows] * shrunk[:, None] + new
-
-    def mean(self):  # -> (n, d)
-        return self._sum / self._total[:, None]
-
-    def log_weight(self):  # -> (n,)
-        """Logarithm of the mean weight."""
-        return self._highest + (self._total / self._count).log()
-
-    def n_alike(self):  # -> (n,)
-        """Return how many draws of one weight would tell as much."""
-        return self._total**2 / self._squares
+        return self.fallback_network.decode(z)
 
 
 class _Fallback:

@@ -21,6 +21,7 @@ from skvae._containers import is_table
 from skvae._dimension import fewest_components
 from skvae._fitting import fit_vae
 from skvae._held_out import TELLING_ROWS
+from skvae._imputation import Imputation
 from skvae._model import FittedVAE, Parameters
 from skvae._network import Architecture
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
@@ -594,13 +595,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         coded = self._validate(X)
         holed = np.flatnonzero(np.isnan(coded).any(axis=1))
         noise = spread_normal(SCORE_DRAWS, self.n_components_)
+        imputation = Imputation(self._model)
         generator = None if n_draws is None else _generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
             given = self._scale(X), noise, self._intervals(X)
             if n_draws is None:
-                return self._expect(*given)[:, None]
-            return self._draw_given(*given, n_draws, generator)
+                return self._expect(imputation, *given)[:, None]
+            return self._draw_given(imputation, *given, n_draws, generator)
 
         tables = []
         completed = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
@@ -956,19 +958,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _scale(self, X):
         return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
 
-    def _expect(self, x, noise, intervals):
+    def _expect(self, imputation, x, noise, intervals):
         """Return the expected rows given what is observed of them, in units."""
-        expected = self._to_units(self._model.expected(x, noise, intervals))
+        expected = self._to_units(imputation.expected(x, noise, intervals))
         if self._marginals:  # of scores the mean is not that of what they stand for
             generator = torch.Generator().manual_seed(0)
-            drawn = self._draw_given(x, noise, intervals, EXPECTED_DRAWS, generator)
+            given = x, noise, intervals, EXPECTED_DRAWS, generator
+            drawn = self._draw_given(imputation, *given)
             is_number = self._schema.n_levels == 0
             expected[:, is_number] = drawn.mean(axis=1)[:, is_number]
         return expected
 
-    def _draw_given(self, x, noise, intervals, n, generator):
+    def _draw_given(self, imputation, x, noise, intervals, n, generator):
         """Draw rows n times given what is observed of them, in units."""
-        drawn = self._model.draws_given(x, noise, n, generator, intervals)
+        drawn = imputation.draws(x, noise, n, generator, intervals)
         return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n, -1)
 
     def _intervals(self, X):
