@@ -22,7 +22,7 @@ MOST_EXACT = 1_000  # columns, of which some are indicators
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 
-def fit_linear_vae(x, n_components, noise, floor, n_dependent=0, start=None):
+def fit_linear_vae(x, n_components, noise, floor, n_dependent=0):
     """Return the maximum-likelihood linear VAE of the rows of ``x``.
 
     Parameters
@@ -39,9 +39,6 @@ def fit_linear_vae(x, n_components, noise, floor, n_dependent=0, start=None):
     n_dependent : int
         Number of columns that the others determine, such as the last level of each run
         of indicators.
-    start : LinearVAE, optional
-        Of rows that are much like these: what is missing is expected as it has it,
-        where the search starts.
 
     Returns
     -------
@@ -49,7 +46,7 @@ def fit_linear_vae(x, n_components, noise, floor, n_dependent=0, start=None):
     """
     least, most = least_noise(x, noise, floor), x.shape[1] - n_dependent
     if have_holes(x):
-        return _fit_incomplete(x, n_components, noise, least, most, start)
+        return _fit_incomplete(x, n_components, noise, least, most)
     center = x.mean(axis=0, dtype=np.float64)
     scatter = _scatter(x, center, _divisor(noise, len(x)))
     rank = min(len(x), most)
@@ -105,36 +102,32 @@ def _best(noise, center, scatter, rank, n_components, least, start=None):
     return with_encoder(loadings, center, noise_variance, n_components)
 
 
-def _fit_incomplete(x, n_components, noise, least, most, start):
+def _fit_incomplete(x, n_components, noise, least, most):
     """Fit to rows with holes, their expected covariance, of a rank at most, at a time.
 
     (As Dempster et al. 1977 a normal distribution with holes.) The likeliest is kept:
     with few rows a later step may overrun.
     """
     n, d = x.shape
-    divisor, rank, noise_variance = _divisor(noise, n), most, None
-    if start is None:
-        center, rank = observed_mean(x), min(n, most)
-        scatter = _scatter(np.where(np.isnan(x), center, x), center, divisor)
-        score = -np.inf
-    else:
-        center, scatter, score = _expected(start, x, divisor)
-        noise_variance = start.noise_variance
-    best, best_score = None, -np.inf
+    divisor, center = _divisor(noise, n), observed_mean(x)
+    filled = np.where(np.isnan(x), center, x)
+    scatter, rank = _scatter(filled, center, divisor), min(n, most)
+    best, best_score, start = None, -np.inf, None
     for _ in range(MOST_STEPS):
-        arguments = center, scatter, rank, n_components, least, noise_variance
-        linear, before = _best(noise, *arguments), score
-        center, scatter, score = _expected(linear, x, divisor)
-        if score > best_score:
+        arguments = center, scatter, rank, n_components, least, start
+        linear = _best(noise, *arguments)
+        center, scatter, score = _expected(linear, x)
+        gain = score - best_score
+        if gain > 0:
             best, best_score = linear, score
-        if score - before < LEAST_GAIN * max(d / LEAST_GAIN_COLUMNS, 1):
+        if gain < LEAST_GAIN * max(d / LEAST_GAIN_COLUMNS, 1):
             break
         # What is missing has noise in all directions.
-        rank, noise_variance = most, linear.noise_variance
+        scatter, rank, start = scatter * n / divisor, most, linear.noise_variance
     return best
 
 
-def _expected(linear, x, divisor):
+def _expected(linear, x):
     """Return the expected mean and covariance of rows, and the mean log-density."""
     n, missing = len(x), np.isnan(x)
     has_holes = missing.any(axis=1)
@@ -163,7 +156,7 @@ def _expected(linear, x, divisor):
     scatter = squares / n - np.outer(mean, mean)
     scatter[np.ix_(holed, holed)] += spread / n_spread * has_holes.mean()
     scatter += np.diag(missing.mean(axis=0) * linear.noise_variance)
-    return mean + linear.decoder_bias, scatter * n / divisor, score / n
+    return mean + linear.decoder_bias, scatter, score / n
 
 
 def observed_mean(x):  # (n, d) -> (d,)
@@ -332,8 +325,7 @@ class CrossFit:
         fold = np.arange(len(x)) % n_folds
         self.folds = []  # the rows of each, and the linear VAE of the others
         for i in range(min(n_folds, len(x))):
-            arguments = len(linear.decoder), noise, floor
-            other = fit_linear_vae(x[fold != i], *arguments, start=linear)
+            other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
             self.folds.append((x[fold == i].astype(np.float64), other))
         self.error, factor = np.zeros((2, x.shape[1]))
         n_observed = _n_observed(x)
