@@ -53,7 +53,7 @@ Each table is cut to 5,000 random rows and split 80/20, {seeds} times; figures a
 medians over splits. k = {k}, or one less than a smaller table has columns.
 
 skvae     VAETransformer(k) on the table as it is; "quantile": scaling="quantile";
-          "alpha=3": with that, and a network nearer to linear
+          "alpha=3": VAETransformer(k, alpha=3), whose network is nearer to linear
 PCA       PCA(k) of numbers filled by the median and standardised, beside categories
           filled by the most frequent and one-hot; dates as numbers
 FAMD      prince.FAMD(k), filled likewise, levels it has not seen too

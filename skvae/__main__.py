@@ -31,7 +31,7 @@ DIGITS_PICTURE = "skvae-digits.png"
 OF_A_TABLE = (
     "n_components noise scaling label_column output sample impute model".split()
 )
-FULL_COMPONENTS = 8  # where it is rows that are asked for, and no picture of them
+FULL_COMPONENTS = 8  # to draw rows from, or to fill in; two make a picture
 
 
 def main(argv=None):
@@ -117,8 +117,8 @@ def _parse(argv):
         "--n-components",
         type=_positive,
         metavar="K",
-        help=f"columns to reduce to (2; with --sample, or --impute alone, "
-        f"{FULL_COMPONENTS}, but less than columns)",
+        help="columns to reduce to (2; with --sample, or with --impute as the only "
+        f"file, {FULL_COMPONENTS}, or one less than columns)",
     )
     add(
         "--scaling",
@@ -130,7 +130,7 @@ def _parse(argv):
         "--noise",
         choices=NOISES,
         help="one for each column (diag), for all (spherical), or for all in training "
-        "(auto; diag with --impute alone, as what is filled in is nearer then)",
+        "(auto; with --impute as the only file diag: what is filled in is nearer)",
     )
     add(
         "--label-column",

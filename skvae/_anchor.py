@@ -18,7 +18,7 @@ MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
 HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over
 LEAST_HIDDEN_ROWS, HIDDEN_PRODUCTS = 200, 2_000_000_000  # for which wide tables do
 LEAST_GAIN_COLUMNS = 10  # in a wider table each column may gain as much
-MOST_EXACT = 1_000  # columns, of which some are indicators
+MOST_EXACT = 1_000  # columns, indicators among them
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 
 

@@ -133,7 +133,6 @@ class _Fitter:
     ):
         self.blocks = blocks
         self.n_numbers = x.shape[1] if blocks is None else blocks.n_numbers
-        self.n_dependent = 0 if blocks is None else len(blocks.sizes)
         self.x, self.architecture, self.settings = x, architecture, settings
         self.noise = "diag" if noise == "diag" else "spherical"  # while training
         self.floor = NOISE_FLOOR[self.noise]
@@ -176,9 +175,11 @@ class _Fitter:
         noise_variance = noise_variance * self.held_out.interval_factor(vae)
         architecture = replace(self.architecture, hidden_layer_sizes=())
         flat = initial_parameters(architecture, honest, None).numpy()
-        return Solution(
-            Parameters(architecture, flat, noise_variance, linear, linear, weight)
+        parameters = Parameters(
+            architecture, flat, noise_variance, linear, linear, weight
         )
+        parameters.filler = self._fit_filler(self.x)
+        return Solution(parameters)
 
     def early_stopped(self):
         """Train until held-out rows improve no more; keep what suited them best."""
@@ -212,7 +213,6 @@ class _Fitter:
             return solution
         solution = self.closed_form()
         if self.gains_columns:
-            solution.parameters.filler = self._fit_filler(self.x)
             self._refine(solution.parameters, start)
         return solution
 
@@ -232,19 +232,19 @@ class _Fitter:
 
     def _start(self, x):
         """Return where training on some rows starts."""
+        rows = x.cpu().numpy()
         if self.start is None:
-            rows = x.cpu().numpy()
-            linear, filler = self._fit_linear(rows), self._fit_filler(rows)
+            linear = self._fit_linear(rows)
             generator = torch.Generator().manual_seed(self.seed)
             flat = initial_parameters(self.architecture, linear, generator)
             variance = linear.noise_variance
         else:
             linear, variance = self.start.linear, self.start.noise_variance
-            filler = self.start.filler
             if self.noise == "spherical" and variance.size:
                 variance = np.full_like(variance, variance.mean())
             flat = torch.from_numpy(self.start.flat.copy())
         likelihood = self._likelihood(variance[: self.n_numbers])
+        filler = self._fit_filler(rows)
         return _Start(flat.to(self.device), likelihood, linear, filler)
 
     def _likelihood(self, variance):
@@ -276,21 +276,22 @@ class _Fitter:
         k = self.architecture.n_components
         if self.blocks is None:
             return fit_linear_vae(x, k, self.noise, self.floor)
+        n_dependent = len(self.blocks.sizes)
         if x.shape[1] > MOST_EXACT:
-            linear = fit_wide_linear_vae(x, k, self.floor, self.n_dependent)
+            linear = fit_wide_linear_vae(x, k, self.floor, n_dependent)
         else:
-            linear = fit_linear_vae(x, k, self.noise, self.floor, self.n_dependent)
+            linear = fit_linear_vae(x, k, self.noise, self.floor, n_dependent)
         return with_link(linear, x, self.blocks)
 
     def _fit_filler(self, x):
-        """Return the factor analysis that fills holes; None: what training starts from.
+        """Return the factor analysis that fills holes; None: the linear VAE does.
 
         Columns that are nearly exact tell more of the others than PCA has it.
         """
         if not (self.gains_columns and have_holes(x)) or x.shape[1] > MOST_EXACT:
             return None
         k, floor = self.architecture.n_components, NOISE_FLOOR["diag"]
-        return fit_linear_vae(x, k, "diag", floor, self.n_dependent)
+        return fit_linear_vae(x, k, "diag", floor)
 
     def _fallback(self, linear, x):
         """Return what the density falls back on: the linear VAE fitted to x.

@@ -560,9 +560,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X_full : table like X, or list of `n_draws` of them
             Each missing entry has its expected value given the observed entries of
             its row, or its most probable level; integers are rounded. By draws from
-            the posterior, weighted by importance [2]_. Observed entries are as they
-            were, to the bit. ``noise="diag"`` fills in nearest, and
-            ``hidden_layer_sizes=()`` fastest, exactly what the linear model expects.
+            the posterior, weighted by importance [2]_, or exactly, where all columns
+            are numbers and the model is linear. Observed entries are as they were, to
+            the bit. ``noise="diag"`` fills in nearest, ``hidden_layer_sizes=()``
+            fastest.
 
         Raises
         ------

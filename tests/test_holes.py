@@ -15,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skvae import VAETransformer, _anchor, _scaling
 from skvae._anchor import CrossFit, fit_linear_vae
 from skvae._dispersion import fit_dispersion
-from skvae._model import widen
+from skvae._held_out import encode_some
+from skvae._model import Parameters, widen
 
 NOISES = ["spherical", "diag"]
 LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}
@@ -147,19 +148,6 @@ def test_a_step_that_overruns_is_not_kept(monkeypatch):
     assert scores == sorted(scores)
 
 
-@pytest.mark.parametrize("noise", NOISES)
-def test_a_fit_to_holes_may_start_from_that_of_like_rows(noise, monkeypatch):
-    x = with_holes(factor_table(2000))
-    every, some = fit_linear_vae(x, 2, noise, 1e-9), x[:1600]
-    scratch = fit_linear_vae(some, 2, noise, 1e-9)
-    monkeypatch.setattr(_anchor, "MOST_STEPS", 3)
-    warm = fit_linear_vae(some, 2, noise, 1e-9, start=every)
-    gap = warm.log_density(some).mean() - scratch.log_density(some).mean()
-    assert abs(gap) < 2e-3
-    gap = warm.log_density(some).mean() - every.log_density(some).mean()
-    assert gap > 0  # it is theirs alone
-
-
 def test_the_honest_noise_is_of_what_is_observed():
     x = factor_table(3000)
     linear = fit_linear_vae(x, 2, "diag", 1e-9)
@@ -167,6 +155,19 @@ def test_the_honest_noise_is_of_what_is_observed():
     errors = [CrossFit(rows, linear, "diag", 1e-9).error for rows in (x, holed)]
     np.testing.assert_allclose(errors[1], errors[0], rtol=0.4)
     assert errors[1].sum() > errors[0].sum()  # less tells of z
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_rows_of_a_fold_with_holes_are_no_likelier_than_fresh_ones(noise):
+    k = 4 if noise == "diag" else 6  # more than factors
+    holed = with_holes(factor_table(300, d=12), 0.5)
+    fresh = with_holes(factor_table(3000, d=12, draw=1), 0.5, seed=1)
+    linear = fit_linear_vae(holed, k, noise, 1e-4)
+    of_fresh = linear.log_density(fresh).mean()
+    flattery = linear.log_density(holed).mean() - of_fresh
+    _, left_out = CrossFit(holed, linear, noise, 1e-4).log_densities(1.0)
+    assert flattery > 0.2
+    assert left_out.mean() - of_fresh < 0.25 * flattery
 
 
 def test_a_dispersion_of_errors_with_holes_is_that_of_the_others():
@@ -463,6 +464,33 @@ def test_the_encoder_reads_what_factor_analysis_expects(n):
     best = np.sqrt(np.square(residual).mean())
     assert errors["auto"] < 1.1 * best
     assert errors["auto"] < 0.97 * errors["spherical"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"early_stopping": False}, {"max_iter": 1, "learning_rate_init": 1e-9}],
+)
+@pytest.mark.parametrize("with_levels", [True, False])
+def test_the_filler_is_of_all_rows_where_the_start_is(parameters, with_levels):
+    X = pd.DataFrame(with_holes(uneven_table(200))).add_prefix("x")
+    if with_levels:
+        X["sign"] = np.where(X["x0"] > 0, "+", "-")
+    parameters = {"max_iter": 3} | parameters
+    vae = VAETransformer(2, hidden_layer_sizes=(8,), random_state=0, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        vae.fit(X)
+    x = vae._scale(vae._validate(X)).numpy()
+    expected = fit_linear_vae(x.astype(np.float32), 2, "diag", 1e-4)
+    for rows in (x, x[:5]):
+        found = vae._model.network.fill(torch.from_numpy(rows)).numpy()
+        np.testing.assert_allclose(found, expected.fill(rows), atol=1e-3)
+    parameters = Parameters.from_dict(vae._parameters)
+    with torch.no_grad():
+        encoded = vae._model.network.encode(torch.from_numpy(x))
+        _, *found = encode_some(parameters, x.astype(np.float32))
+    for a, b in zip(found, encoded, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 @pytest.mark.parametrize("at_fit", [True, False])

@@ -207,20 +207,40 @@ def test_rows_are_drawn_with_quantiles_unless_told_otherwise(folder, wine):
 
 
 @pytest.mark.parametrize(
-    ("options", "n_components", "noise"),
+    ("options", "n_components", "parameters"),
     [
-        ([], 2, "diag"),  # one less than columns
-        (["--plot", "p.png"], 2, "auto"),
-        (["--noise", "spherical", "--n-components", "1"], 1, "spherical"),
+        ("--impute full.csv", 8, {"noise": "diag"}),
+        ("--impute full.csv --plot p.png", 2, {}),
+        ("--impute full.csv --model m.pkl", 2, {}),
+        (
+            "--impute full.csv --sample 5 --output drawn.csv",
+            8,
+            {"scaling": "quantile"},
+        ),
+        (
+            "--impute full.csv --noise spherical --n-components 1",
+            1,
+            {"noise": "spherical"},
+        ),
     ],
 )
-def test_holes_are_filled_with_a_noise_by_column(
-    folder, quick_estimator, wine, options, n_components, noise
+def test_the_estimator_suits_the_files(
+    folder, quick_estimator, wine, options, n_components, parameters
 ):
+    pytest.importorskip("matplotlib")
+    X = wine.drop(columns=["magnesium", "proline", "target"])  # integers are rounded
+    X = X.mask(np.random.default_rng(0).random(X.shape) < 0.2)
+    X.to_csv("t.csv", index=False)
+    assert main(["t.csv", *options.split()]) == 0
+    expected = quick_estimator(n_components, random_state=0, **parameters).fit(X)
+    assert_allclose(pd.read_csv("full.csv"), expected.impute(X))
+
+
+def test_few_columns_have_one_more_than_components(folder, quick_estimator, wine):
     X = wine.iloc[:, :3].mask(np.random.default_rng(0).random((len(wine), 3)) < 0.2)
     X.to_csv("t.csv", index=False)
-    assert main(["t.csv", "--impute", "full.csv", *options]) == 0
-    expected = quick_estimator(n_components, noise=noise, random_state=0).fit(X)
+    assert main(["t.csv", "--impute", "full.csv"]) == 0
+    expected = quick_estimator(2, noise="diag", random_state=0).fit(X)
     assert_allclose(pd.read_csv("full.csv"), expected.impute(X))
 
 
