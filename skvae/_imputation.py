@@ -6,15 +6,21 @@ Frellsen 2019); exactly where a part of the model is linear.
 
 from dataclasses import replace
 from functools import cached_property
-from math import inf, log
+from math import inf, log, sqrt
 
 import torch
 
-from skvae._bounds import importance_weights, standard_normal
+from skvae._bounds import importance_weights, spread_normal, standard_normal
 from skvae._likelihoods import Gaussian
 from skvae._model import FIRST_DRAWS
 
-ENOUGH_DRAWS = 24  # of a row whose missing entries are expected
+MOST_DRAWS = 512  # of a row whose missing entries are expected
+ENOUGH_DRAWS = 24  # that count alike
+RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
+# z is drawn with the posteriors' variances times 1 + this / root k: where a posterior
+# is too narrow, z beyond it would be rare and weigh all. The root keeps what that costs
+# in draws alike for each k.
+PROPOSAL_SPREAD = 2.0
 
 
 class Imputation:
@@ -27,8 +33,11 @@ class Imputation:
 
     def __init__(self, model):
         self._model, self._weight = model, model.network_weight
+        n_components = model.network.architecture.n_components
+        self._noise = spread_normal(MOST_DRAWS, n_components)
+        self._log_spread = log(1 + PROPOSAL_SPREAD / sqrt(n_components))
 
-    def expected(self, x, noise, intervals=None):  # (n, d) -> (n, d)
+    def expected(self, x, intervals=None):  # (n, d) -> (n, d)
         """Return the mean of each entry given those that are observed.
 
         A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
@@ -36,7 +45,6 @@ class Imputation:
         Parameters
         ----------
         x : Tensor of shape (n, d)
-        noise : Tensor of shape (n_draws, k)
         intervals : Tensor of shape (n, 2, d), optional
             Least and largest value that each entry stands for.
         """
@@ -46,12 +54,12 @@ class Imputation:
             log_density = torch.from_numpy(linear.log_density(rows)) + log(self._weight)
             filled = torch.from_numpy(linear.fill(rows))
             return self._beside_fallback(filled, log_density, x)
-        encoded, told = self._encode_twice(x), x if intervals is None else intervals
+        encoded, told = self._propose(x), x if intervals is None else intervals
         is_exact = model.blocks is None and intervals is None  # of the fallback
         if is_exact:
             encoded = encoded[:1]
         rows, average = torch.arange(len(x)), _WeightedMean(x)
-        for more in noise.split(FIRST_DRAWS):
+        for more in self._noise.split(FIRST_DRAWS):
             _, decoded, log_weights = self._given(encoded, told, more, rows)
             means = model.likelihood.mean(torch.cat(decoded))  # the fallback's too
             average.add(rows, log_weights, means)
@@ -62,7 +70,7 @@ class Imputation:
             return average.mean()
         return self._beside_fallback(average.mean(), average.log_weight(), x)
 
-    def draws(self, x, noise, n, generator, intervals=None):
+    def draws(self, x, n, generator, intervals=None):
         """Draw each row n times given its observed entries, by resampling of z.
 
         Returns
@@ -70,7 +78,8 @@ class Imputation:
         Tensor of shape (n_rows, n, d)
         """
         model = self._model
-        encoded, told = self._encode_twice(x), x if intervals is None else intervals
+        encoded, told = self._propose(x), x if intervals is None else intervals
+        noise = self._noise[:RESAMPLED_DRAWS]
         rows = torch.arange(len(x))
         z, decoded, log_weights = self._given(encoded, told, noise, rows)
         chance = log_weights.T.softmax(dim=1)
@@ -105,15 +114,18 @@ class Imputation:
         linear = replace(model.linear, decoder=weight, decoder_bias=bias)
         return linear.with_noise(model.likelihood.variance.numpy())
 
-    def _encode_twice(self, x):
-        """Return the posteriors under the network, and where it counts the fallback."""
+    def _propose(self, x):
+        """Return where z is drawn: somewhat beyond the posteriors.
+
+        Under the network, and where it counts the fallback.
+        """
         encoded = [self._model.encode(x)]
         if self._weight < 1:
             encoded.append(self._model.fallback_network.encode(x))
-        return encoded
+        return [(mean, log_var + self._log_spread) for mean, log_var in encoded]
 
     def _given(self, encoded, told, noise, rows):
-        """Draw z of some rows from their posteriors, under one or both.
+        """Draw z of some rows, under one or both.
 
         Returns
         -------

@@ -157,7 +157,8 @@ def fit_scaling(X, scaling):
     -------
     mean, scale : ndarray of shape (n_features,)
         A column's own standard deviation, 1 where that is 0. If `scaling` is None, the
-        root of the columns' mean variance: relative scales survive.
+        root of the columns' mean variance: relative scales survive. 1 where that is
+        less than the rounding of a mean.
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
@@ -172,7 +173,8 @@ def fit_scaling(X, scaling):
         mean, scale = scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
         variance = scaler.var_
     if scaling is None:
-        scale = np.full(X.shape[1], np.sqrt(np.mean(variance)) or 1.0)
+        shared, rounding = np.sqrt(np.mean(variance)), np.spacing(abs(mean).max())
+        scale = np.full(X.shape[1], shared if shared > rounding else 1.0)
     if scaling != "quantile":
         return mean, scale, None
     if has_holes:

@@ -595,15 +595,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_draws = _check_count("n_draws", n_draws)
         coded = self._validate(X)
         holed = np.flatnonzero(np.isnan(coded).any(axis=1))
-        noise = spread_normal(SCORE_DRAWS, self.n_components_)
         imputation = Imputation(self._model)
         generator = None if n_draws is None else _generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
-            given = self._scale(X), noise, self._intervals(X)
+            given = imputation, self._scale(X), self._intervals(X)
             if n_draws is None:
-                return self._expect(imputation, *given)[:, None]
-            return self._draw_given(imputation, *given, n_draws, generator)
+                return self._expect(*given)[:, None]
+            return self._draw_given(*given, n_draws, generator)
 
         tables = []
         completed = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
@@ -959,20 +958,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _scale(self, X):
         return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
 
-    def _expect(self, imputation, x, noise, intervals):
+    def _expect(self, imputation, x, intervals):
         """Return the expected rows given what is observed of them, in units."""
-        expected = self._to_units(imputation.expected(x, noise, intervals))
+        expected = self._to_units(imputation.expected(x, intervals))
         if self._marginals:  # of scores the mean is not that of what they stand for
             generator = torch.Generator().manual_seed(0)
-            given = x, noise, intervals, EXPECTED_DRAWS, generator
-            drawn = self._draw_given(imputation, *given)
+            given = imputation, x, intervals, EXPECTED_DRAWS, generator
+            drawn = self._draw_given(*given)
             is_number = self._schema.n_levels == 0
             expected[:, is_number] = drawn.mean(axis=1)[:, is_number]
         return expected
 
-    def _draw_given(self, imputation, x, noise, intervals, n, generator):
+    def _draw_given(self, imputation, x, intervals, n, generator):
         """Draw rows n times given what is observed of them, in units."""
-        drawn = imputation.draws(x, noise, n, generator, intervals)
+        drawn = imputation.draws(x, n, generator, intervals)
         return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n, -1)
 
     def _intervals(self, X):

@@ -260,3 +260,11 @@ def test_without_numbers_there_is_nothing_to_gain(scaling):
     np.testing.assert_array_equal(fitted.log_slope(rows), 0)
     assert fitted.intervals(rows) is None
     np.testing.assert_array_equal(fitted.backward(fitted.forward(rows)), rows)
+
+
+def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
+    X = np.c_[np.full(18, 0.01), np.repeat([0.0, 3e-136], 9)]
+    mean, scale, _ = fit_scaling(X, None)
+    np.testing.assert_array_equal(scale, 1.0)
+    x = (X - mean) / scale
+    assert abs(x).max() < 1e-15
