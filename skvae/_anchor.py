@@ -15,7 +15,7 @@ from skvae._linear import have_holes, with_encoder
 
 CHUNK_ROWS = 4096
 MOST_STEPS, LEAST_GAIN = 100, 1e-3  # of expectation-maximisation; in nats a row
-HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over
+HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over, or folds
 LEAST_HIDDEN_ROWS, HIDDEN_PRODUCTS = 200, 2_000_000_000  # for which wide tables do
 LEAST_GAIN_COLUMNS = 10  # in a wider table each column may gain as much
 MOST_EXACT = 1_000  # columns, indicators among them
@@ -306,7 +306,8 @@ class CrossFit:
     linear : LinearVAE
         Fitted to `x`, with `noise` and `floor`.
     max_rows : int
-        Of a longer table, so many random rows are looked at.
+        Of a longer table, so many random rows are looked at; of one with holes
+        `HIDDEN_ROWS`, as each fold then takes as long as the table.
 
     Attributes
     ----------
@@ -321,7 +322,7 @@ class CrossFit:
 
     def __init__(self, x, linear, noise, floor, n_folds=5, max_rows=20_000):
         order = np.random.RandomState(0).permutation(len(x))  # rows may have a period
-        x = x[order[:max_rows]]
+        x = x[order[: HIDDEN_ROWS if have_holes(x) else max_rows]]
         fold = np.arange(len(x)) % n_folds
         self.folds = []  # the rows of each, and the linear VAE of the others
         for i in range(min(n_folds, len(x))):

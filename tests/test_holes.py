@@ -170,6 +170,15 @@ def test_rows_of_a_fold_with_holes_are_no_likelier_than_fresh_ones(noise):
     assert left_out.mean() - of_fresh < 0.25 * flattery
 
 
+def test_folds_of_a_long_table_with_holes_are_of_some_of_its_rows(monkeypatch):
+    monkeypatch.setattr(_anchor, "HIDDEN_ROWS", 100)
+    x = factor_table(400)
+    linear = fit_linear_vae(x, 2, "diag", 1e-9)
+    for rows, n in ((x, 400), (with_holes(x), 100)):
+        folds = CrossFit(rows, linear, "diag", 1e-9).folds
+        assert sum(len(of_fold) for of_fold, _ in folds) == n
+
+
 def test_a_dispersion_of_errors_with_holes_is_that_of_the_others():
     rng = np.random.default_rng(0)
     z = torch.from_numpy(rng.normal(size=(1, 4000, 1)))
