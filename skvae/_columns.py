@@ -395,8 +395,8 @@ def _reach(unit, what, entry):
     if what == "durations":
         most = min(2**62, 10**8 * TICKS["D"] // TICKS[unit])
         return -most, most
-    years = ("1678", "2262") if unit == "ns" else ("0001", "9999")
-    return tuple(np.array(years, dtype=f"M8[{unit}]").view(np.int64).tolist())
+    days = ("1678", "2262") if unit == "ns" else ("0001-01-02", "9999")  # in any zone
+    return tuple(np.array(days, dtype=f"M8[{unit}]").view(np.int64).tolist())
 
 
 def _read_times(observed, name):

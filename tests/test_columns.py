@@ -162,6 +162,17 @@ def test_times_outside_of_the_dtype_are_clipped():
     assert back.tolist() == [dt.time(), dt.time.max]
 
 
+@pytest.mark.parametrize("zone", ["-12:00", "+14:00"])
+def test_clipped_times_are_years_that_python_has(zone):
+    stamps = pd.Series(["2020-01-01 12:00"]).astype("M8[s]").dt.tz_localize(zone)
+    column = make_column(**fit_column(stamps, NAME))
+    times, _ = column.decode(np.array([-1e30, 1e30]))
+    first, last = column.entries(times)
+    assert first.year == 1
+    assert last.year in (9998, 9999)
+    assert repr(first) != repr(last)  # the year 0 has none
+
+
 def test_what_fit_saw_is_never_clipped():
     far = np.array(["-5000-01-01", "20000-06-01"], dtype="M8[s]")
     column = fit(far, None)
