@@ -79,7 +79,9 @@ a tenth at a time; an R2 of 0 is that of the mean. Distances are Kolmogorov-Smir
 a column, of levels half the sum of what their shares differ by, and the absolute
 difference of two columns' rank correlation; those of the training rows are chance.
 
-The files are of all rows. Not used, and copied by --impute as they are, are row
+The files are of all rows. Empty entries are missing, and NA, NaN, null, None and the
+like. What --impute fills in is within its column's range and has its decimals; what is
+drawn has no holes. Not used, and copied by --impute as they are, are row
 numbers, constant columns, text of too many values, columns of fewer than 10 values, and
 the label; --sample leaves out all of these but the constant ones. Text is read as
 numbers or dates where more than 90 % of a column are such; the rest is missing.
@@ -117,8 +119,8 @@ def _parse(argv):
         "--n-components",
         type=_positive,
         metavar="K",
-        help="columns to reduce to (2; with --sample, or with --impute as the only "
-        f"file, {FULL_COMPONENTS}, or one less than columns)",
+        help="columns to reduce to (2; to draw, or only to fill in, "
+        f"{FULL_COMPONENTS}, or one less than the table's where that is fewer)",
     )
     add(
         "--scaling",
@@ -129,8 +131,10 @@ def _parse(argv):
     add(
         "--noise",
         choices=NOISES,
-        help="one for each column (diag), for all (spherical), or for all in training "
-        "(auto; with --impute as the only file diag: what is filled in is nearer)",
+        help="variance of what the components do not tell: one for each column (diag), "
+        "one for all (spherical), or one for all in training and then one for each "
+        "(auto). Only to fill in it is diag, which fills in nearest and brings back "
+        "less; else auto",
     )
     add(
         "--label-column",

@@ -14,6 +14,7 @@ MIN_ROWS = 10
 # Of fewer values all may be held out.
 MIN_VALUES = 10
 LONGEST_EXAMPLE = 40
+MOST_DECIMALS = 10  # that a column's entries are given
 
 
 @dataclass
@@ -174,10 +175,30 @@ def impute(table, selection, estimator):
     for column, values in estimator.impute(selection.X).items():
         hole = is_missing(selection.X[column])
         if hole.any():
+            if selection.kinds[column] == "numbers":
+                values = _like(selection.X[column][~hole], values)
             array = table[column].array.copy()
             array[hole] = as_read(values, table[column]).array[hole]
             filled[column] = array
     return filled
+
+
+def _like(observed, values):
+    """Return numbers within the range of what was observed, and with its decimals.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae._selection import _like
+    >>> _like(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
+    [0.5, 1.23]
+    """
+    if values.dtype.kind not in "fiu":
+        return values
+    values = values.clip(observed.min(), observed.max())
+    exact = (d for d in range(MOST_DECIMALS) if (observed.round(d) == observed).all())
+    decimals = next(exact, None)
+    return values if decimals is None else values.round(decimals)
 
 
 def sample(n_rows, table, selection, estimator, random_state):
