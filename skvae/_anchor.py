@@ -306,7 +306,7 @@ class CrossFit:
     linear : LinearVAE
         Fitted to `x`, with `noise` and `floor`.
     max_rows : int
-        Of a longer table, so many random rows are looked at; of one with holes
+        Of a longer table, so many random rows are looked at; of one with holes at most
         `HIDDEN_ROWS`, as each fold then takes as long as the table.
 
     Attributes
@@ -322,7 +322,7 @@ class CrossFit:
 
     def __init__(self, x, linear, noise, floor, n_folds=5, max_rows=20_000):
         order = np.random.RandomState(0).permutation(len(x))  # rows may have a period
-        x = x[order[: HIDDEN_ROWS if have_holes(x) else max_rows]]
+        x = x[order[: min(max_rows, HIDDEN_ROWS) if have_holes(x) else max_rows]]
         fold = np.arange(len(x)) % n_folds
         self.folds = []  # the rows of each, and the linear VAE of the others
         for i in range(min(n_folds, len(x))):

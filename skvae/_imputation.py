@@ -54,10 +54,9 @@ class Imputation:
             log_density = torch.from_numpy(linear.log_density(rows)) + log(self._weight)
             filled = torch.from_numpy(linear.fill(rows))
             return self._beside_fallback(filled, log_density, x)
-        encoded, told = self._propose(x), x if intervals is None else intervals
         is_exact = model.blocks is None and intervals is None  # of the fallback
-        if is_exact:
-            encoded = encoded[:1]
+        encoded = self._propose(x, beside_fallback=not is_exact)
+        told = x if intervals is None else intervals
         rows, average = torch.arange(len(x)), _WeightedMean(x)
         for more in self._noise.split(FIRST_DRAWS):
             _, decoded, log_weights = self._given(encoded, told, more, rows)
@@ -114,13 +113,13 @@ class Imputation:
         linear = replace(model.linear, decoder=weight, decoder_bias=bias)
         return linear.with_noise(model.likelihood.variance.numpy())
 
-    def _propose(self, x):
+    def _propose(self, x, beside_fallback=True):
         """Return where z is drawn: somewhat beyond the posteriors.
 
         Under the network, and where it counts the fallback.
         """
         encoded = [self._model.encode(x)]
-        if self._weight < 1:
+        if beside_fallback and self._weight < 1:
             encoded.append(self._model.fallback_network.encode(x))
         return [(mean, log_var + self._log_spread) for mean, log_var in encoded]
 
