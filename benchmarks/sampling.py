@@ -35,7 +35,7 @@ from tables import HALVES, NAMES, load
 from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
-from skvae._report import rank_correlations
+from skvae._cli.report import rank_correlations
 
 OUTPUT = Path(__file__).parent / "results" / "sampling.txt"
 MAX_ROWS, MAX_COLUMNS = 2_000, 100

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from skvae._anchor import LinearVAE
-from skvae._likelihoods import Gaussian
-from skvae._network import VAE, Architecture, initial_parameters
-from skvae._training import Settings, _Trainer
+from skvae._likelihoods.gaussian import Gaussian
+from skvae._linear.anchor import LinearVAE
+from skvae._model.network import VAE, Architecture, initial_parameters
+from skvae._training.loop import Settings, _Trainer
 
 HEADER = """\
 A training step in microseconds, on {threads} thread(s): the median of {rounds} rounds

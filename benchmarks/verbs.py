@@ -16,7 +16,7 @@ import torch
 from step import spread
 
 from skvae import VAETransformer
-from skvae._threads import one_thread
+from skvae._numerics.threads import one_thread
 
 HEADER = """\
 {rows:,} rows of 50 columns, 8 components, the default network, one thread, float64: the

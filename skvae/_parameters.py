@@ -7,8 +7,8 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 
-from skvae._network import ACTIVATIONS
-from skvae._scaling import SCALINGS
+from skvae._model.network import ACTIVATIONS
+from skvae._table.scaling import SCALINGS
 
 NOISES = ("auto", "spherical", "diag")
 

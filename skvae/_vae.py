@@ -16,16 +16,18 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._bounds import spread_normal
-from skvae._containers import is_table
-from skvae._dimension import fewest_components
-from skvae._fitting import fit_vae
-from skvae._held_out import TELLING_ROWS
-from skvae._imputation import Imputation
-from skvae._model import FittedVAE, Parameters
-from skvae._network import Architecture
+from skvae._fitting.dimension import fewest_components
+from skvae._fitting.fit import Settings, fit_vae
+from skvae._fitting.validation import TELLING_ROWS
+from skvae._model.bounds import spread_normal
+from skvae._model.density import FittedVAE, Parameters
+from skvae._model.imputation import Imputation
+from skvae._model.network import Architecture
+from skvae._numerics.threads import one_thread
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
-from skvae._scaling import (
+from skvae._table.containers import is_table
+from skvae._table.entries import check_entries
+from skvae._table.scaling import (
     Affine,
     ByBlock,
     Quantile,
@@ -34,10 +36,7 @@ from skvae._scaling import (
     make_scaling,
     scale_rows,
 )
-from skvae._schema import Schema, fit_schema
-from skvae._table import check_entries
-from skvae._threads import one_thread
-from skvae._training import Settings
+from skvae._table.schema import Schema, fit_schema
 from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty

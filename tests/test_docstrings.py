@@ -21,8 +21,8 @@ DISPLAYS = ["EmbeddingDisplay", "ReconstructionDisplay"]
 PUBLIC = [
     "skvae.VAETransformer",
     *(f"skvae.VAETransformer.{name}" for name in METHODS),
-    *(f"skvae._plotting.{name}" for name in DISPLAYS),
-    *(f"skvae._plotting.{name}.from_estimator" for name in DISPLAYS),
+    *(f"skvae.display.{name}" for name in DISPLAYS),
+    *(f"skvae.display.{name}.from_estimator" for name in DISPLAYS),
 ]
 
 # Not asked for: an extended summary, a See Also; RT02 wants results without names.

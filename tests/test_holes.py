@@ -12,11 +12,13 @@ from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
-from skvae import VAETransformer, _anchor, _scaling
-from skvae._anchor import CrossFit, fit_linear_vae
-from skvae._dispersion import fit_dispersion
-from skvae._held_out import encode_some
-from skvae._model import Parameters, widen
+from skvae import VAETransformer
+from skvae._fitting.validation import encode_some
+from skvae._likelihoods.dispersion import fit_dispersion
+from skvae._linear import anchor as anchor_module
+from skvae._linear.anchor import CrossFit, fit_linear_vae
+from skvae._model.density import Parameters, widen
+from skvae._table import scaling as scaling_module
 
 NOISES = ["spherical", "diag"]
 LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}
@@ -143,7 +145,7 @@ def test_a_step_that_overruns_is_not_kept(monkeypatch):
     x = with_holes(factor_table(12, d=30), 0.5)
     scores = []
     for steps in (1, 2, 100):
-        monkeypatch.setattr(_anchor, "MOST_STEPS", steps)
+        monkeypatch.setattr(anchor_module, "MOST_STEPS", steps)
         scores.append(fit_linear_vae(x, 2, "spherical", 1e-6).log_density(x).mean())
     assert scores == sorted(scores)
 
@@ -171,7 +173,7 @@ def test_rows_of_a_fold_with_holes_are_no_likelier_than_fresh_ones(noise):
 
 
 def test_folds_of_a_long_table_with_holes_are_of_some_of_its_rows(monkeypatch):
-    monkeypatch.setattr(_anchor, "HIDDEN_ROWS", 100)
+    monkeypatch.setattr(anchor_module, "HIDDEN_ROWS", 100)
     x = factor_table(400)
     linear = fit_linear_vae(x, 2, "diag", 1e-9)
     for rows, n in ((x, 400), (with_holes(x), 100)):
@@ -320,12 +322,12 @@ def test_a_few_rows_may_have_holes(n, noise):
 
 
 def test_a_column_may_begin_after_many_rows(monkeypatch):
-    monkeypatch.setattr(_scaling, "SCALER_ROWS", 50)
-    monkeypatch.setattr(_scaling, "MARGINAL_ROWS", 20)
+    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 50)
+    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 20)
     X = bow(400)
     X[:390, 2] = np.nan
     for scaling in ("standard", "quantile"):
-        mean, scale, _ = _scaling.fit_scaling(X, scaling)
+        mean, scale, _ = scaling_module.fit_scaling(X, scaling)
         np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
         np.testing.assert_allclose(scale, np.nanstd(X, axis=0))
 

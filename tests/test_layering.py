@@ -1,4 +1,4 @@
-"""The arrows between the modules point down, and libraries stay where they belong.
+"""Some arrows between the folders never exist, and libraries stay where they belong.
 
 The sources are only read, never imported. Imports inside functions count.
 """
@@ -12,54 +12,63 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 
-# Top to bottom: a module may import what stands below it, and nothing beside it.
-LAYERS = [
-    ["__main__"],
-    ["__init__"],
-    ["_demo", "_report"],
-    ["_selection"],
-    ["_plotting", "_reading", "_writing"],
-    ["_terminal"],
-    ["_vae"],
-    ["_dimension", "_fitting", "_parameters", "_schema", "_table"],
-    ["_containers", "_held_out", "_imputation"],
-    ["_model", "_training"],
-    ["_gradient"],
-    ["_network", "_anchor", "_likelihoods", "_bounds", "_prior", "_scaling"],
-    ["_link"],
-    ["_dispersion", "_linear", "_marginals", "_threads"],
-    ["_blocks", "_columns", "_linalg"],
-    ["_plain"],
-    ["_version"],
-]
-DEPTH = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
+# What stands at the top of the package: folders, and the files beside them.
+FLOORS = """
+    _cli display _fitting _likelihoods _linear _model _numerics _table _training
+    _layout _parameters _vae _version __init__ __main__
+""".split()
+EVERYTHING = set(FLOORS)
 
-# module -> (libraries it may not import, why)
-KNOWS_NOTHING_OF = {
-    "_table": (["torch"], "a table's entries are numbers of numpy's"),
-    "_schema": (["torch", "sklearn"], "tables are pandas' or polars'"),
-    "_containers": (["torch", "sklearn"], "tables are pandas' or polars'"),
-    "_plain": (["torch", "sklearn"], "what it packs is pandas' or polars'"),
-    "_columns": (["torch", "sklearn", "polars"], "a column is a Series of pandas'"),
-    "_blocks": (["torch", "sklearn", "pandas"], "the layout is numpy"),
-    "_link": (["torch"], "the closed form is numpy"),
-    "_scaling": (["torch", "pandas"], "tables become numpy arrays, not tensors"),
-    "_marginals": (["torch", "pandas", "sklearn"], "a column is an array"),
-    "_anchor": (["torch"], "the closed form is numpy"),
-    "_linear": (["torch"], "the closed form is numpy"),
-    "_linalg": (["sklearn", "pandas"], "linear algebra sees arrays only"),
-    "_network": (["sklearn", "pandas"], "the network sees tensors only"),
-    "_bounds": (["sklearn", "pandas"], "the bounds see tensors only"),
-    "_model": (["sklearn", "pandas"], "the fitted model sees standardised rows only"),
-    "_imputation": (["sklearn", "pandas"], "its rows are standardised"),
-    "_dimension": (["sklearn", "pandas"], "the search sees standardised rows only"),
-    "_fitting": (["sklearn", "pandas"], "the fit sees standardised rows only"),
-    "_held_out": (["sklearn", "pandas"], "held-out rows are standardised too"),
-    "_likelihoods": (["sklearn", "pandas"], "the likelihoods see tensors only"),
-    "_prior": (["sklearn", "pandas"], "the prior sees tensors only"),
-    "_dispersion": (["sklearn", "pandas"], "the dispersion sees tensors only"),
-    "_gradient": (["sklearn", "pandas"], "the gradient sees tensors only"),
-    "_training": (["sklearn", "pandas"], "the training sees tensors only"),
+# floor -> (floors and libraries that it never imports, why)
+NEVER = {
+    "_table": (
+        {*EVERYTHING - {"_table", "_layout", "_numerics"}, "torch"},
+        "a table is rows of floats, whatever is made of them",
+    ),
+    "_linear": (
+        EVERYTHING - {"_linear", "_numerics"},
+        "a linear model sees rows of floats only",
+    ),
+    "_likelihoods": (
+        {*EVERYTHING - {"_likelihoods", "_layout", "_numerics"}, "sklearn", "pandas"},
+        "a likelihood is handed what the decoder says of its columns",
+    ),
+    "_model": (
+        {"_table", "_training", "_fitting", "_vae", "_cli", "display"}
+        | {"sklearn", "pandas"},
+        "a fitted model is asked about rows of floats, however it was fitted",
+    ),
+    "_training": (
+        {"_fitting", "_linear", "_table", "_vae", "_cli", "display"}
+        | {"sklearn", "pandas"},
+        "the loop knows tensors, and not what is kept of them",
+    ),
+    "_fitting": (
+        {"_table", "_vae", "_cli", "display", "sklearn", "pandas"},
+        "a fit sees rows of floats only",
+    ),
+    "_vae": (
+        {"_training", "_linear", "_likelihoods", "display", "_cli", "__init__"},
+        "the estimator knows tables, fits and fitted models",
+    ),
+    "_parameters": (
+        {"_vae", "_cli", "display", "_fitting", "_training", "__init__"},
+        "the domain of a parameter needs no data",
+    ),
+    "_cli": (
+        {"_model", "_linear", "_likelihoods", "_training", "_fitting"},
+        "the command uses the estimator as its users do",
+    ),
+    "display": (EVERYTHING - {"display"}, "a picture is of any transformer"),
+    "_numerics": (
+        {*EVERYTHING - {"_numerics"}, "sklearn", "pandas"},
+        "numerics know arrays and tensors",
+    ),
+    "_layout": (
+        {*EVERYTHING - {"_layout"}, "torch", "sklearn", "pandas"},
+        "the layout is what table and network agree on",
+    ),
+    "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }
 
 
@@ -69,11 +78,11 @@ class Import(NamedTuple):
     in_function: bool
 
 
-def find_imports(source: str) -> Iterator[Import]:
+def find_imports(module: str, source: str) -> Iterator[Import]:
     """All imports of a module of the package, ``import_module("...")`` included."""
 
     def visit(node, in_function):
-        for name in imported_names(node):
+        for name in imported_names(module, node):
             yield Import(name, node.lineno, in_function)
         is_function = isinstance(
             node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -84,14 +93,15 @@ def find_imports(source: str) -> Iterator[Import]:
     return visit(ast.parse(source), in_function=False)
 
 
-def imported_names(node: ast.AST) -> list[str]:
+def imported_names(module: str, node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names):
             return [alias.name for alias in names]
-        case ast.ImportFrom(module=module, names=names, level=level):
-            # The package is flat: every relative import starts from skvae.
-            parents = (["skvae"] if level else []) + ([module] if module else [])
-            return [".".join([*parents, alias.name]) for alias in names]
+        case ast.ImportFrom(module=source, names=names, level=level):
+            package = ["skvae", *module.split(".")]
+            parents = package[:-level] if level else []
+            parts = [*parents, *([source] if source else [])]
+            return [".".join([*parts, alias.name]) for alias in names]
         case ast.Call(
             func=ast.Name(id="import_module" | "__import__")
             | ast.Attribute(attr="import_module"),
@@ -101,63 +111,68 @@ def imported_names(node: ast.AST) -> list[str]:
     return []
 
 
-def module_of(name: str) -> str:
-    """The module that an import of `name`, which begins with skvae, reaches."""
+def floor_of(name: str) -> str:
+    """The floor that an import of `name`, which begins with skvae, reaches."""
     _, second, *_ = [*name.split("."), ""]
-    is_module = second in DEPTH or (second[:1] == "_" and second[:2] != "__")
-    return second if is_module else "__init__"
+    is_floor = second in EVERYTHING or (second[:1] == "_" and second[:2] != "__")
+    return second if is_floor else "__init__"
 
 
 def find_violations(module: str, source: str) -> list[str]:
+    floor = module.split(".")[0]
+    forbidden, reason = NEVER.get(floor, (set(), ""))
+    path = module.replace(".", "/")
     violations = []
-    for name, line, in_function in find_imports(source):
+    for name, line, in_function in find_imports(module, source):
         library = name.split(".")[0]
-        if library == "skvae":
-            broken_rule = check_arrow(module, module_of(name))
-        else:
-            broken_rule = check_library(module, library, in_function)
-        if broken_rule:
-            violations.append(f"skvae/{module}.py:{line} imports {name}: {broken_rule}")
+        target = floor_of(name) if library == "skvae" else library
+        rule = None
+        if library == "skvae" and target not in EVERYTHING:
+            rule = f"{target} has no place in FLOORS"
+        elif target in forbidden:
+            rule = f"{floor} never imports {target}, as {reason}"
+        elif target == "matplotlib" and not (floor == "display" and in_function):
+            rule = "matplotlib is imported inside the functions of display alone"
+        if rule:
+            violations.append(f"skvae/{path}.py:{line} imports {name}: {rule}")
     return violations
 
 
-def check_arrow(module: str, target: str) -> str | None:
-    if target not in DEPTH:
-        return f"{target} has no place in LAYERS"
-    if DEPTH[target] > DEPTH[module]:
-        return None
-    if target == module:
-        return f"{module} imports itself"
-    if DEPTH[target] == DEPTH[module]:
-        return f"{module} and {target} stand side by side and may not know each other"
-    return f"the arrow points up, {target} stands above {module}"
-
-
-def check_library(module: str, library: str, in_function: bool) -> str | None:
-    forbidden, reason = KNOWS_NOTHING_OF.get(module, ([], ""))
-    if library in forbidden:
-        return f"{module} may not import {library}, {reason}"
-    if library == "matplotlib" and module != "_plotting":
-        return "only _plotting may import matplotlib"
-    if library == "matplotlib" and not in_function:
-        return "matplotlib may only be imported inside a function, when used"
-    return None
-
-
-def test_every_module_has_a_layer():
-    files = {
+def modules() -> list[str]:
+    return sorted(
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         for path in PACKAGE.rglob("*.py")
-    }
-    assert files - DEPTH.keys() == set(), "give these modules a place in LAYERS"
-    assert DEPTH.keys() - files == set(), "LAYERS lists modules that do not exist"
+    )
 
 
-@pytest.mark.parametrize("module", DEPTH)
-def test_imports_point_down(module):
-    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-    violations = find_violations(module, source)
+def test_everything_has_a_floor():
+    found = {module.split(".")[0] for module in modules()}
+    assert found - EVERYTHING == set(), "give these a place in FLOORS"
+    assert EVERYTHING - found == set(), "FLOORS lists what does not exist"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_arrow_that_must_not_exist(module):
+    path = PACKAGE / f"{module.replace('.', '/')}.py"
+    violations = find_violations(module, path.read_text(encoding="utf-8"))
     assert not violations, "\n".join(violations)
+
+
+def test_files_import_each_other_in_no_circle():
+    found = set(modules())
+    arrows = {}
+    for module in found:
+        source = (PACKAGE / f"{module.replace('.', '/')}.py").read_text("utf-8")
+        arrows[module] = set()
+        for name, *_ in find_imports(module, source):
+            parts = name.split(".")
+            if parts[0] == "skvae":
+                targets = (".".join(parts[1 : i + 1]) for i in (3, 2, 1))
+                arrows[module] |= {next((t for t in targets if t in found), "__init__")}
+        arrows[module].discard(module)
+    while leaves := {module for module, to in arrows.items() if not to & set(arrows)}:
+        arrows = {m: to for m, to in arrows.items() if m not in leaves}
+    assert not arrows, f"these import each other in a circle: {sorted(arrows)}"
 
 
 @pytest.mark.parametrize(
@@ -165,36 +180,32 @@ def test_imports_point_down(module):
     [
         # arrows up, in every spelling
         (
-            "_table",
+            "_table.schema",
             "import numpy\nfrom skvae._vae import VAETransformer\n",
-            "skvae/_table.py:2 imports skvae._vae.VAETransformer: "
-            "the arrow points up, _vae stands above _table",
+            "skvae/_table/schema.py:2 imports skvae._vae.VAETransformer: "
+            "_table never imports _vae, as a table is rows of floats",
         ),
-        ("_network", "import skvae._training as t", "_training stands above _network"),
-        ("_version", "from skvae import _table", "_table stands above _version"),
-        ("_version", "from . import _table", "_table stands above _version"),
-        ("_version", "from ._table import x", "_table stands above _version"),
-        ("_version", "from skvae._table import *", "_table stands above _version"),
-        ("_vae", "from skvae import __version__", "__init__ stands above _vae"),
-        ("_vae", "import skvae", "__init__ stands above _vae"),
-        ("__init__", "from skvae.__main__ import main", "above __init__"),
-        ("_vae", "def f():\n    import skvae._plotting", "_plotting stands above _vae"),
-        ("_vae", "import_module('skvae._plotting')", "_plotting stands above _vae"),
-        ("_vae", "importlib.import_module('._plotting', 'skvae')", "above _vae"),
-        # modules side by side
-        ("_network", "from skvae._likelihoods import Gaussian", "stand side by side"),
-        ("_anchor", "from skvae import _scaling", "stand side by side"),
-        ("_table", "import skvae._table", "_table imports itself"),
-        ("_vae", "from skvae._new import f", "_new has no place in LAYERS"),
+        ("_model.network", "import skvae._training.loop as t", "imports _training"),
+        ("_version", "from skvae import _table", "_version never imports _table"),
+        ("_linear.vae", "from .. import _table", "_linear never imports _table"),
+        ("_linear.vae", "from .._table import x", "_linear never imports _table"),
+        ("_linear.vae", "from skvae._model.network import *", "imports _model"),
+        ("_vae", "from skvae import __version__", "_vae never imports __init__"),
+        ("_vae", "import skvae", "_vae never imports __init__"),
+        ("_vae", "def f():\n    import skvae.display", "_vae never imports display"),
+        ("_vae", "import_module('skvae.display')", "_vae never imports display"),
+        ("_vae", "importlib.import_module('.display', 'skvae')", "imports display"),
+        ("_fitting.fit", "from skvae._table.schema import Schema", "imports _table"),
+        ("display.drawing", "from skvae._layout import x", "imports _layout"),
+        ("_vae", "from skvae._new import f", "_new has no place in FLOORS"),
         # libraries
-        ("_table", "import numpy, torch", "_table may not import torch"),
-        ("_anchor", "from torch import nn", "_anchor may not import torch"),
-        ("_network", "import sklearn.utils", "_network may not import sklearn"),
-        ("_likelihoods", "import pandas as pd", "_likelihoods may not import pandas"),
-        ("_training", "async def f(): import sklearn", "may not import sklearn"),
-        ("_plotting", "import matplotlib.pyplot as plt", "only be imported inside"),
-        ("_plotting", "class D:\n    import matplotlib", "only be imported inside"),
-        ("__main__", "def f(): import matplotlib", "only _plotting may import"),
+        ("_table.entries", "import numpy, torch", "_table never imports torch"),
+        ("_model.network", "import sklearn.utils", "_model never imports sklearn"),
+        ("_likelihoods.noise", "import pandas as pd", "never imports pandas"),
+        ("_training.loop", "async def f(): import sklearn", "never imports sklearn"),
+        ("display.drawing", "import matplotlib.pyplot as plt", "inside the functions"),
+        ("display.drawing", "class D:\n    import matplotlib", "inside the functions"),
+        ("_cli.main", "def f(): import matplotlib", "inside the functions of display"),
     ],
 )
 def test_bad_import_is_reported(module, source, message):
@@ -205,12 +216,13 @@ def test_bad_import_is_reported(module, source, message):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("__main__", "from skvae import VAETransformer, __version__, _table"),
+        ("_cli.main", "from skvae import VAETransformer, __version__"),
         ("__init__", "from skvae._vae import VAETransformer"),
-        ("_plotting", "def draw():\n    from matplotlib import pyplot"),
-        ("_vae", "import sklearn, pandas, torch\nfrom skvae import _table, _anchor"),
-        ("_training", "import torch\nfrom skvae._network import VAE"),
-        ("_table", "import pandas, torchmetrics\nfrom skvae._version import shim"),
+        ("display.drawing", "def draw():\n    from matplotlib import pyplot"),
+        ("_vae", "import sklearn, pandas, torch\nfrom skvae._table import schema"),
+        ("_training.loop", "import torch\nfrom skvae._model.network import VAE"),
+        ("_table.entries", "import pandas, torchmetrics\nimport skvae._layout"),
+        ("_table.entries", "from . import plain\nfrom .plain import pack"),
     ],
 )
 def test_good_import_passes(module, source):

@@ -21,8 +21,8 @@ from strategies import tables
 from test_containers import as_objects, missing_of
 
 from skvae import VAETransformer
-from skvae._containers import is_polars
-from skvae._schema import fit_schema
+from skvae._table.containers import is_polars
+from skvae._table.schema import fit_schema
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended"),

@@ -18,12 +18,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skvae import VAETransformer
-from skvae._anchor import fit_linear_vae
-from skvae._fitting import NOISE_FLOOR
-from skvae._likelihoods import Gaussian
-from skvae._network import VAE, Architecture, initial_parameters
-from skvae._threads import one_thread
-from skvae._training import Settings, train
+from skvae._fitting.fit import NOISE_FLOOR
+from skvae._likelihoods.gaussian import Gaussian
+from skvae._linear.anchor import fit_linear_vae
+from skvae._model.network import VAE, Architecture, initial_parameters
+from skvae._numerics.threads import one_thread
+from skvae._training.loop import Settings, train
 
 BENT = {
     "hidden_layer_sizes": (32, 16),

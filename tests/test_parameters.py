@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skvae import VAETransformer
-from skvae._network import ACTIVATIONS
+from skvae._model.network import ACTIVATIONS
 from skvae._parameters import (
     InvalidParameterError,
     check_parameters,

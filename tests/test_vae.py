@@ -29,10 +29,10 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skvae._fitting
+import skvae._fitting.fit
 import skvae._vae
 from skvae import VAETransformer
-from skvae._gradient import ByHand
+from skvae._training.gradient import ByHand
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -1080,7 +1080,11 @@ def interrupt(*args, **kwargs):
 @pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize(
     "place",
-    ["skvae._fitting.train", "skvae._fitting.fit_readout", "skvae._vae.fit_vae"],
+    [
+        "skvae._fitting.fit.train",
+        "skvae._fitting.fit.fit_readout",
+        "skvae._vae.fit_vae",
+    ],
 )
 def test_an_interrupted_fit_leaves_the_estimator_as_it_was(
     place, warm_start, make_vae, curve, predictions, monkeypatch

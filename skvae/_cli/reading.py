@@ -1,0 +1,312 @@
+"""Tables from files, CSV of any common kind or Parquet, and what their text stands for.
+
+Every mistake is a `CommandError` that names the file and, where there is one, the line.
+"""
+
+import codecs
+import contextlib
+import csv
+import io
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.api import guess_datetime_format
+
+from skvae._cli.terminal import CommandError, require
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+# Text is numbers, or times, of which fewer than this share is something else.
+MAX_ODD = 0.1
+N_GUESSED = 100  # texts whose format is guessed
+
+
+def read_table(source):
+    """Read a table of named columns.
+
+    Parameters
+    ----------
+    source : str
+        A CSV (commas, semicolons, tabs or bars) or Parquet file, or ``-`` for standard
+        input.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Column names are strings; a first column without a name is the index. Numbers
+        of a CSV that are all whole are integers, also beside missing values.
+    """
+    name, content = source, source
+    if source == "-":
+        name, content = "standard input", sys.stdin.buffer.read()
+        is_parquet = content.startswith(b"PAR1")
+    else:
+        suffix = Path(source).suffix.lower()
+        is_parquet = suffix in PARQUET_SUFFIXES
+        if not is_parquet and suffix not in CSV_SUFFIXES:
+            known = " ".join(CSV_SUFFIXES + PARQUET_SUFFIXES)
+            raise CommandError(
+                f"{source}: unknown extension {suffix!r}; a table is one of {known}, "
+                "or - for standard input"
+            )
+    try:
+        table = _read_parquet(name, content) if is_parquet else _read_csv(name, content)
+    except OSError as error:
+        raise CommandError(f"{source}: {error.strerror or error}") from error
+    table.columns = [str(column) for column in table.columns]
+    return table
+
+
+def _open(content):
+    return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
+
+
+def _read_parquet(name, content):
+    require("pyarrow", "parquet", f"{name}: reading Parquet")
+    import pyarrow
+
+    with _open(content) as file:
+        try:
+            return pd.read_parquet(file, engine="pyarrow")
+        except pyarrow.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise CommandError(
+                f"{name}: cannot be read as Parquet: {reason}"
+            ) from error
+
+
+def _read_csv(name, content):
+    try:
+        with _open(content) as file:
+            delimiter, header = _sniff(name, file)
+        has_index = header is not None and len(header) > 1 and not header[0]
+        with _open(content) as file:
+            table = pd.read_csv(
+                file,
+                sep=delimiter,
+                header=None if header is None else 0,
+                index_col=0 if has_index else None,
+                skipinitialspace=True,
+                encoding="utf-8-sig",
+                low_memory=False,
+            )
+    except UnicodeDecodeError as error:
+        raise CommandError(_undecodable_line(name, content)) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise CommandError(_parser_message(name, str(error))) from error
+    if header is None:
+        table.columns = [f"x{j}" for j in range(table.shape[1])]
+        warnings.warn(
+            f"{name}: line 1 holds numbers, not names; its columns are named x0, x1, "
+            "... from left to right",
+            stacklevel=2,
+        )
+    elif has_index:
+        table.index.name = None
+    if delimiter == ";":
+        table = _read_decimal_commas(table)
+    return table.apply(_as_integers) if len(table.columns) else table
+
+
+def _sniff(name, file, n_bytes=1 << 18):
+    """Return the delimiter and the header's fields, None where line 1 is data."""
+    head = file.read(n_bytes)
+    text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    if not text.strip():
+        raise CommandError(f"{name}: empty")
+    if len(head) == n_bytes:  # the last line may be cut
+        text = text[: text.rfind("\n") + 1] or text
+    try:
+        headers = {mark: next(filter(None, _rows(text, mark))) for mark in ",;\t|"}
+        delimiter = max(headers, key=lambda mark: len(headers[mark]))
+        header = [field.strip() for field in headers[delimiter]]
+        # pandas would take the first of too many fields for an index, without a word.
+        rows = _rows(text, delimiter)
+        for row in rows:
+            if len(row) > len(header):
+                raise CommandError(
+                    f"{name}, line {rows.line_num}: expected {len(header)} fields, "
+                    f"saw {len(row)}"
+                )
+    except csv.Error as error:
+        raise CommandError(f"{name}: {error}") from error
+    return delimiter, None if _is_data(header) else header
+
+
+def _rows(text, delimiter):
+    return csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True
+    )
+
+
+def _is_data(header):
+    """Whether line 1 holds numbers that are no names: such names rise, or many fall.
+
+    Examples
+    --------
+    >>> from skvae._cli.reading import _is_data
+    >>> _is_data(["5.1", "3.5", "1.4", "setosa"])
+    True
+    >>> _is_data(["country", "1999", "2000"]), _is_data(["0", "1", "10", "2"])
+    (False, False)
+    """
+    fields = [field for field in header if _is_number(field)]
+    numbers = [float(field) for field in fields]
+    rises = numbers == sorted(set(numbers))
+    falls = len(numbers) >= 8 and numbers[::-1] == sorted(set(numbers))
+    rises_as_text = len(set(numbers)) == len(numbers) and fields == sorted(fields)
+    return not (rises or falls or rises_as_text)
+
+
+def _is_number(text):
+    with contextlib.suppress(ValueError):
+        return bool(float(text) < float("inf"))  # "nan" and "inf" can be names
+    return False
+
+
+def _read_decimal_commas(table):
+    """Turn text such as ``3,14`` into numbers, in columns where all of it is such."""
+    for column in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                points = table[column].str.replace(",", ".", regex=False)
+                table[column] = pd.to_numeric(points)
+    return table
+
+
+def _as_integers(column):
+    """Return floats that are all whole as integers; any other column as it is."""
+    if column.dtype.kind != "f" or column.isna().all():
+        return column
+    whole = column.isna() | (column % 1 == 0) & (column.abs() < 2**53)
+    if not whole.all():
+        return column
+    return column.astype("Int64" if column.isna().any() else "int64")
+
+
+def _parser_message(name, message):
+    """Turn pandas' tokenizer message into ``table.csv, line 3: ...``."""
+    message = message.split("C error: ")[-1].strip().splitlines()[0]
+    for words, offset in ((" in line ", 0), (" starting at row ", 1)):
+        what, found, where = message.partition(words)
+        number, _, rest = where.partition(",")
+        if found and number.strip().isdigit():
+            what = what[0].lower() + what[1:] if what[1:2].islower() else what
+            rest = f",{rest}" if rest else ""
+            return f"{name}, line {int(number) + offset}: {what}{rest}"
+    return f"{name}: {message}"
+
+
+def _undecodable_line(name, content):
+    with _open(content) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return (
+                    f"{name}, line {number}: byte {line[error.start]:#04x} is not "
+                    "UTF-8; save the table as UTF-8"
+                )
+    return f"{name}: not UTF-8; save the table as UTF-8"
+
+
+def read_text(column):
+    """Return the numbers or times that a column's text stands for.
+
+    Parameters
+    ----------
+    column : pandas.Series
+
+    Returns
+    -------
+    values : pandas.Series
+        Missing where the text is odd, which less than a tenth of it may be. A column
+        that is no such text is returned as it is.
+
+    odd : pandas.Series
+        The odd text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae._cli.reading import read_text
+    >>> values, odd = read_text(pd.Series(["13/2/2020", "1/3/2020"]))
+    >>> values.dt.month.tolist()
+    [2, 3]
+    """
+    text = column.dropna()
+    if _is_text(text):
+        for values in _read_numbers(text), _read_times(text)[0]:
+            odd = text[values.isna()]
+            if len(odd) < MAX_ODD * len(text):
+                return _as_integers(values.reindex(column.index)), odd
+    return column, text[:0]
+
+
+def as_read(values, column):
+    """Return values as text of the column's format, if the column is text."""
+    text = column.dropna()
+    if not _is_text(text) or _is_text(values.dropna()):
+        return values
+    if values.dtype.kind == "M":
+        return values.dt.strftime(_read_times(text)[1])
+    return values.astype("string").astype(object)
+
+
+def _is_text(values):
+    return pd.api.types.infer_dtype(values, skipna=True) == "string"
+
+
+def _read_numbers(text):
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def _read_times(text):
+    """Return times, NaT where text is odd, and their format.
+
+    All NaT where no format fits best: then days could be months.
+    """
+    distinct = text.drop_duplicates()
+    formats = _guess_formats(distinct[:N_GUESSED])
+    iso = [form for form in formats if form.startswith("%Y-%m-%d")]
+    if iso:  # with or without a time, which midnight may not have
+        formats = [max(iso, key=len)]
+    found = []
+    for form in formats:
+        how = {"format": "ISO8601" if iso else form, "utc": "%z" in form}
+        times = pd.to_datetime(distinct, errors="coerce", **how)
+        found.append((times.notna().sum(), form, times))
+    found.sort(key=lambda one: -one[0])
+    if not found or [count for count, *_ in found].count(found[0][0]) > 1:
+        return pd.Series(pd.NaT, index=text.index), None
+    _, form, times = found[0]
+    if distinct.str.endswith("Z").any():
+        form = form.replace("%z", "Z")
+    return text.map(dict(zip(distinct, times, strict=True))), form
+
+
+def _guess_formats(texts):
+    """Return the formats of dates, day and month in both orders, that texts may have.
+
+    Examples
+    --------
+    >>> from skvae._cli.reading import _guess_formats
+    >>> _guess_formats(["1/2/2020"]), _guess_formats(["2020-01-02"])
+    (['%d/%m/%Y', '%m/%d/%Y'], ['%Y-%m-%d'])
+    >>> _guess_formats(["2020", "2019-10", "seven"])
+    []
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of days that can be no months
+        guesses = {
+            guess_datetime_format(text, dayfirst=dayfirst)
+            for text in texts
+            for dayfirst in (False, True)
+        }
+    day_of_year = re.compile(r"%Y.%m.%d|(%d.%m|%m.%d|%d.%b|%b.%d).*%Y")
+    return sorted(form for form in guesses if form and day_of_year.match(form))

@@ -1,0 +1,1 @@
+"""One kind of column each: its density, gradient, mean and draws, given z."""

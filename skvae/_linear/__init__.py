@@ -1,0 +1,1 @@
+"""PCA and factor analysis as a linear variational autoencoder, without a network."""

@@ -1,0 +1,1 @@
+"""Linear algebra, threads, draws and chunks with reproducible bits."""

@@ -1,0 +1,1 @@
+"""A user's table as rows of floats, and back. It knows no torch."""

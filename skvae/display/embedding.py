@@ -1,0 +1,191 @@
+"""The picture of an embedding.
+
+It has the form of scikit-learn's displays: `from_estimator` computes and draws, the
+constructor takes what was computed elsewhere, `plot` draws again on other axes.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skvae.display.drawing import (
+    add_legend,
+    as_labels,
+    axes_or_new,
+    classes,
+    is_continuous,
+)
+
+
+class EmbeddingDisplay:
+    """Scatter plot of two components, coloured by class or by value.
+
+    It is recommended to use :meth:`from_estimator` to create a display.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, n_components)
+        Output of ``transform``.
+
+    y : array-like of shape (n_samples,), default=None
+        Labels. Numbers with more than 20 distinct values are shown on a colour bar,
+        anything else as classes with a legend.
+
+    components : tuple of int, default=(0, 1)
+        The components on the two axes. With one component only, its distribution is
+        drawn.
+
+    feature_names : sequence of str, default=None
+        Names of the components, for the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the scatter plot.
+
+    figure_ : matplotlib Figure
+        Figure containing the axes.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from skvae.display import EmbeddingDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> display = EmbeddingDisplay(PCA(2).fit_transform(X), y=y)
+    >>> display.plot().ax_.get_xlabel()
+    'component 0'
+    >>> plt.close()
+    """
+
+    def __init__(self, embedding, *, y=None, components=(0, 1), feature_names=None):
+        self.embedding = embedding
+        self.y = y
+        self.components = components
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, y=None, components=(0, 1), ax=None, legend=True, **kwargs
+    ):
+        """Transform ``X`` and draw the embedding.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted transformer: a `VAETransformer`, or any other with ``transform``.
+
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            Rows to embed.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels to colour the rows by.
+
+        components : tuple of int, default=(0, 1)
+            The components on the two axes.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If `None`, a new figure is created.
+
+        legend : bool, default=True
+            Whether to explain the colours.
+
+        **kwargs : dict
+            Keywords of :meth:`matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+            The display, with ``ax_`` and ``figure_`` set.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.decomposition import PCA
+        >>> from skvae.display import EmbeddingDisplay
+        >>> X, y = load_iris(return_X_y=True)
+        >>> display = EmbeddingDisplay.from_estimator(PCA(2).fit(X), X, y=y)
+        >>> display.ax_.get_xlabel()
+        'pca0'
+        >>> plt.close()
+        """
+        check_is_fitted(estimator)
+        names = None
+        if hasattr(estimator, "get_feature_names_out"):
+            names = list(estimator.get_feature_names_out())
+        display = cls(
+            np.asarray(estimator.transform(X)),
+            y=y,
+            components=components,
+            feature_names=names,
+        )
+        return display.plot(ax=ax, legend=legend, **kwargs)
+
+    def plot(self, *, ax=None, legend=True, **kwargs):
+        """Draw the embedding.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If `None`, a new figure is created.
+
+        legend : bool, default=True
+            Whether to explain the colours.
+
+        **kwargs : dict
+            Keywords of :meth:`matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+            The display, with ``ax_`` and ``figure_`` set.
+        """
+        self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
+        y = None if self.y is None else as_labels(self.y)
+        if self.embedding.shape[1] == 1:
+            self._plot_distribution(y, legend)
+            return self
+        n_samples = len(self.embedding)
+        style = {
+            "s": np.clip(12_000 / n_samples, 2, 25),
+            "linewidths": 0,
+            "alpha": 0.8,
+            "rasterized": n_samples > 5_000,  # a small file in vector formats too
+        }
+        kwargs = style | kwargs
+        x, z = self.embedding[:, list(self.components)].T
+        if y is None:
+            self.ax_.scatter(x, z, **kwargs)
+        elif is_continuous(y):
+            points = self.ax_.scatter(x, z, c=y, **kwargs)
+            if legend:
+                self.figure_.colorbar(points, ax=self.ax_)
+        else:
+            for rows, label, color in classes(y):
+                self.ax_.scatter(x[rows], z[rows], color=color, label=label, **kwargs)
+            if legend:
+                add_legend(self.ax_)
+        self.ax_.set(xlabel=self._name(0), ylabel=self._name(1))
+        return self
+
+    def _plot_distribution(self, y, legend):
+        column = self.embedding[:, 0]
+        edges = np.histogram_bin_edges(column, bins=min(50, max(5, len(column) // 20)))
+        if y is None or is_continuous(y):
+            self.ax_.hist(column, bins=edges)
+        else:
+            for rows, label, color in classes(y):
+                self.ax_.hist(
+                    column[rows], bins=edges, color=color, label=label, alpha=0.5
+                )
+            if legend:
+                add_legend(self.ax_)
+        self.ax_.set(xlabel=self._name(0), ylabel="rows")
+
+    def _name(self, axis):
+        component = self.components[axis]
+        if self.feature_names is None:
+            return f"component {component}"
+        return self.feature_names[component]

@@ -1,0 +1,175 @@
+"""Logits for a linear VAE: logistic regressions, as scikit-learn fits them."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from skvae._fitting import link as link_module
+from skvae._fitting.link import RIDGE, with_link
+from skvae._layout import fit_blocks
+from skvae._likelihoods.gaussian import MOST_LOGIT
+from skvae._linear.anchor import fit_linear_vae
+from skvae._linear.vae import LinearVAE
+
+
+def table(n=500, seed=0, slope=1.5):
+    """Return z, and columns of two, three and two levels that depend on it."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    noise = rng.logistic(size=(n, 3))
+    first, second, third = (slope * z[:, None] + noise).T
+    codes = np.c_[first > 1, (second > -1) + 1.0 * (second > 1), third > 0]
+    return z, codes.astype(float)
+
+
+def knowing_z(z, codes):
+    """Return a linear VAE whose z is the number in the first column, and the rows."""
+    X = np.c_[z, codes]
+    blocks = fit_blocks(X, np.array([0, 2, 3, 2]))
+    x = np.c_[z, blocks.scaled(codes[:, [0, 2, 1]])]
+    d = x.shape[1]
+    encoder, decoder = np.zeros((d, 1)), np.full((1, d), 0.3)
+    encoder[0] = 1
+    exact = np.full(1, -np.inf)  # log-variance
+    linear = LinearVAE(
+        encoder, np.zeros(1), exact, decoder, np.full(d, 7.0), np.ones(d)
+    )
+    return linear, x, blocks
+
+
+def probabilities(link, z):
+    """Of the second level of both columns of two, and of the levels of three."""
+    logits = np.c_[np.ones(len(z)), z] @ link
+    return expit(logits[:, 1]), expit(logits[:, 2]), softmax(logits[:, 3:], axis=1)
+
+
+def regress(z, codes):
+    """As scikit-learn does, with the same ridge."""
+    model = LogisticRegression(C=1 / RIDGE, tol=1e-10, max_iter=10_000)
+    return model.fit(z[:, None], codes).predict_proba(z[:, None])
+
+
+def test_logits_are_those_of_logistic_regression(monkeypatch):
+    monkeypatch.setattr(link_module, "STEPS", 3000)
+    z, codes = table()
+    linear, x, blocks = knowing_z(z, codes)
+    first, third, second = probabilities(with_link(linear, x, blocks).link, z)
+    for found, column in ((first, 0), (third, 2)):
+        expected = regress(z, codes[:, column])[:, 1]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(second, regress(z, codes[:, 1]), atol=1e-5)
+
+
+def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
+    monkeypatch.setattr(link_module, "STEPS", 3000)
+    z, codes = table()
+    codes[np.random.default_rng(1).random(codes.shape) < 0.4] = np.nan
+    linear, x, blocks = knowing_z(z, codes)
+    # The linear VAE would tell less of rows with holes: here it knows z all the same.
+    monkeypatch.setattr(LinearVAE, "encode", lambda self, x: x[:, :1])
+    first, third, second = probabilities(with_link(linear, x, blocks).link, z)
+    for found, column in ((first, 0), (third, 2)):
+        rows = ~np.isnan(codes[:, column])
+        expected = regress(z[rows], codes[rows, column])[:, 1]
+        np.testing.assert_allclose(found[rows], expected, atol=1e-5)
+    rows = ~np.isnan(codes[:, 1])
+    np.testing.assert_allclose(
+        second[rows], regress(z[rows], codes[rows, 1]), atol=1e-5
+    )
+
+
+def test_few_steps_come_close():
+    z, codes = table(slope=3)
+    linear, x, blocks = knowing_z(z, codes)
+    found = probabilities(with_link(linear, x, blocks).link, z)
+    for probability, column in zip(found, (0, 2, 1), strict=True):
+        best = regress(z, codes[:, column])
+        levels = codes[:, column]
+        assert log_loss(levels, probability) < log_loss(levels, best) + 0.01
+
+
+def test_each_step_improves_the_fit(monkeypatch):
+    z, codes = table()
+    linear, x, blocks = knowing_z(z, codes)
+    losses = []
+    for steps in (0, 1, 2, 5, 30, 300):
+        monkeypatch.setattr(link_module, "STEPS", steps)
+        link = with_link(linear, x, blocks).link
+        first, third, second = probabilities(link, z)
+        fit = log_loss(codes[:, 0], first) + log_loss(codes[:, 2], third)
+        fit += log_loss(codes[:, 1], second)
+        losses.append(len(z) * fit + 0.5 * RIDGE * np.square(link[1:, 1:]).sum())
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_without_a_signal_the_logits_are_those_of_the_shares(monkeypatch):
+    z, codes = table()
+    codes[:, 2] = z == z.max()  # a rare level
+    linear, x, blocks = knowing_z(np.zeros_like(z), codes)
+    for steps in (0, link_module.STEPS):
+        monkeypatch.setattr(link_module, "STEPS", steps)
+        link = with_link(linear, x, blocks).link
+        np.testing.assert_allclose(link[1:, 1:], 0, atol=1e-12)
+        first, third, second = probabilities(link, z[:1])
+        np.testing.assert_allclose(first, codes[:, 0].mean())
+        np.testing.assert_allclose(third, 1 / len(codes))
+        shares = np.bincount(codes[:, 1].astype(int)) / len(codes)
+        np.testing.assert_allclose(second[0], shares)
+
+
+def test_numbers_are_decoded_as_before():
+    z, codes = table()
+    linear, x, blocks = knowing_z(z, codes)
+    linked = with_link(linear, x, blocks)
+    np.testing.assert_array_equal(linked.link[:, 0], [7.0, 0.3])
+    bias, weights = linked.decoder_start
+    np.testing.assert_array_equal(np.vstack([bias, weights]), linked.link)
+    np.testing.assert_array_equal(linked.decoder, linear.decoder)
+    np.testing.assert_array_equal(linear.decoder_start[0], 7)
+
+
+def test_a_permuted_model_has_the_same_logits():
+    z, codes = table()
+    linear, x, blocks = knowing_z(z, codes)
+    linear = with_link(fit_linear_vae(x.astype(np.float32), 2, "diag", 1e-4), x, blocks)
+    turned = linear.permuted(np.array([1, 0]), np.array([-1.0, 1.0]))
+    at = np.random.default_rng(0).normal(size=(9, 2))
+    found = turned.decoder_start[0] + at @ turned.decoder_start[1]
+    same = at[:, [1, 0]] * [1.0, -1.0]
+    expected = linear.decoder_start[0] + same @ linear.decoder_start[1]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_the_first_rows_are_enough(monkeypatch):
+    z, codes = table()
+    linear, x, blocks = knowing_z(z, codes)
+    monkeypatch.setattr(link_module, "MOST_ROWS", 100)
+    found = with_link(linear, x, blocks).link
+    np.testing.assert_array_equal(found, with_link(linear, x[:100], blocks).link)
+
+
+@pytest.mark.parametrize("n_levels", [2, 3])
+@pytest.mark.parametrize(("n", "n_components"), [(2, 2), (4, 2), (10, 8), (40, 30)])
+def test_few_rows_and_many_components_give_modest_logits(n, n_components, n_levels):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        codes = rng.integers(n_levels, size=(n, 4)).astype(float)
+        blocks = fit_blocks(codes, np.full(4, n_levels))
+        x = blocks.scaled(codes)
+        linear = fit_linear_vae(x.astype(np.float32), n_components, "spherical", 1e-6)
+        link = with_link(linear, x, blocks).link
+        assert abs(link[1:]).max() < 5  # the ridge alone sees to it
+
+
+def test_levels_far_apart_stay_finite():
+    z, codes = table(slope=1e6)
+    linear, x, blocks = knowing_z(1e3 * z, codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        link = with_link(linear, x, blocks).link
+    assert np.isfinite(link).all()
+    assert MOST_LOGIT == link_module.MOST_LOGIT

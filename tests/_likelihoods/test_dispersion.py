@@ -1,0 +1,120 @@
+"""The variance as a function of z: against scikit-learn's gamma regression."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import GammaRegressor
+
+from skvae._likelihoods import dispersion as dispersion_module
+from skvae._likelihoods.dispersion import (
+    BOUND,
+    REACH,
+    Dispersion,
+    features,
+    fit_dispersion,
+)
+
+N, K, RIDGE = 400, 2, 5.0
+
+
+def tensor(values):
+    return torch.as_tensor(values, dtype=torch.float64)
+
+
+@pytest.fixture
+def draws():
+    """Two draws of z for each row, and squared errors: two columns vary, one not."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(2, N, K))
+    log_variance = np.stack(
+        [z[..., 0], 1 - 0.8 * z[..., 1] ** 2, np.full(z.shape[:2], 5.0)], axis=-1
+    )
+    error = np.exp(log_variance) * rng.normal(size=log_variance.shape) ** 2 + 1e-9
+    return tensor(z), tensor(error)
+
+
+def test_it_is_a_gamma_regression_with_a_ridge(draws, monkeypatch):
+    monkeypatch.setattr(dispersion_module, "STEPS", 200)
+    monkeypatch.setattr(dispersion_module, "BOUND", 1e6)
+    z, error = draws
+    x = features(z).flatten(0, 1)[:, 1:].numpy()
+    factor = fit_dispersion(z, error, RIDGE).factor(z).flatten(0, 1).numpy()
+    for j, column in enumerate(error.flatten(0, 1).numpy().T):
+        oracle = GammaRegressor(alpha=RIDGE / N, tol=1e-10, max_iter=5000)
+        expected = oracle.fit(x, column / column.mean()).predict(x)
+        np.testing.assert_allclose(factor[:, j], expected, rtol=1e-3)
+
+
+def test_few_steps_come_close(draws, monkeypatch):
+    few = fit_dispersion(*draws, RIDGE).factor(draws[0])
+    monkeypatch.setattr(dispersion_module, "STEPS", 200)
+    many = fit_dispersion(*draws, RIDGE).factor(draws[0])
+    assert float((few / many).log().abs().max()) < 0.2
+    assert float((few / many).log().abs().mean()) < 0.02
+
+
+def test_the_unit_of_a_column_does_not_count(draws):
+    z, error = draws
+    scaled = error * tensor([1e-6, 1.0, 1e9])
+    np.testing.assert_allclose(
+        fit_dispersion(z, scaled, RIDGE).coefficients,
+        fit_dispersion(z, error, RIDGE).coefficients,
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
+def test_a_strong_ridge_leaves_a_variance_that_does_not_vary(draws):
+    z, error = draws
+    factor = fit_dispersion(z, error, 1e12).factor(z)
+    np.testing.assert_allclose(factor, 1, atol=1e-6)
+    assert float(fit_dispersion(z, error, RIDGE).factor(z)[..., 0].std()) > 0.5
+
+
+def test_z_is_bent_to_stay_within_reach():
+    z = tensor([[-1e9], [-1.0], [0.0], [0.01], [1e9]])
+    found = features(z)[:, 1]
+    np.testing.assert_allclose(found[[0, 4]], [-REACH, REACH])
+    np.testing.assert_allclose(found[2:4], z[2:4, 0], rtol=1e-4)
+    np.testing.assert_array_equal(features(z)[:, 2], found**2)
+
+
+def test_far_out_it_stays_within_bounds(draws):
+    fitted = fit_dispersion(*draws, 1e-3)
+    far = tensor([[1e9, 0.0], [0.0, -1e9], [1e9, 1e9], [-50.0, 50.0]])
+    log_factor = fitted.factor(far).log()
+    assert float(log_factor.abs().max()) <= BOUND
+    beyond = fitted.factor(10 * far)
+    np.testing.assert_allclose(beyond, fitted.factor(far), rtol=0.05)
+
+
+def loss_of(fitted, z, error):
+    factor = fitted.factor(z)
+    return float((error / error.mean() / factor + factor.log()).sum())
+
+
+def test_a_step_that_was_too_long_is_shortened():
+    """Where a column is as good as constant, but for three rows in ten."""
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(1, 300, 2))
+    varies = z[..., :1] > np.quantile(z[..., 0], 0.7)
+    error = np.where(varies, rng.normal(size=(1, 300, 1)) ** 2, 1e-6)
+    z, error = tensor(z), tensor(error)
+    assert loss_of(fit_dispersion(z, error, 3.0), z, error) < -290
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_outlier_makes_it_worse_than_a_constant_variance(seed):
+    z = tensor(np.random.default_rng(seed).normal(size=(1, 50, 1)))
+    error = torch.ones(1, 50, 1, dtype=torch.float64)
+    error[0, 7] = 1e8
+    loss = loss_of(fit_dispersion(z, error, 1e-3), z, error)
+    assert loss < 40  # 50 is that of the constant
+
+
+def test_its_arguments_rebuild_it(draws):
+    fitted = fit_dispersion(*draws, RIDGE)
+    coefficients, ridge = fitted.arguments()
+    other = Dispersion(torch.from_numpy(coefficients), ridge)
+    assert torch.equal(other.factor(draws[0]), fitted.factor(draws[0]))
+    assert ridge == RIDGE

@@ -1,0 +1,270 @@
+"""Tables to the network's scale and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.stats import norm
+from sklearn.preprocessing import StandardScaler
+
+from skvae._layout import fit_blocks
+from skvae._table import scaling as scaling_module
+from skvae._table.entries import LARGEST_VALUE
+from skvae._table.scaling import (
+    SCALINGS,
+    Quantile,
+    fit_mixed,
+    fit_scaling,
+    make_scaling,
+    scale_rows,
+)
+
+# Long columns of unlike centres and spreads, the last constant.
+X = np.random.RandomState(0).normal(size=(300, 4)) * [1, 50, 1e-3, 0] + [0, 3, 1e3, 7]
+
+tables = arrays(
+    np.float64,
+    array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6),
+    elements=st.floats(-1e9, 1e9, width=32),
+)
+each_scaling = pytest.mark.parametrize("scaling", SCALINGS)
+quickly = settings(max_examples=50, deadline=None)
+
+
+def fit(X, scaling):
+    return make_scaling(*fit_scaling(X, scaling))
+
+
+def both_ways(X, scaling):
+    fitted = fit(X, scaling)
+    x = scale_rows(X, fitted, np.float64)
+    return x, fitted.backward(x)
+
+
+def test_standard_is_the_scaler_of_scikit_learn():
+    scaler = StandardScaler().fit(X)
+    mean, scale, _ = fit_scaling(X, "standard")
+    np.testing.assert_allclose(mean, scaler.mean_)
+    np.testing.assert_allclose(scale, scaler.scale_)
+    x, _ = both_ways(X, "standard")
+    np.testing.assert_allclose(x, scaler.transform(X), atol=1e-12)
+
+
+def test_none_divides_all_columns_by_the_root_of_their_mean_variance():
+    mean, scale, _ = fit_scaling(X, None)
+    np.testing.assert_allclose(mean, X.mean(axis=0))
+    np.testing.assert_allclose(scale, np.sqrt(X.var(axis=0).mean()))
+    x, _ = both_ways(X, None)
+    assert x.var(axis=0).sum() == pytest.approx(4)
+    np.testing.assert_allclose(np.cov(x.T) * scale[0] ** 2, np.cov(X.T), atol=1e-9)
+
+
+def test_quantile_makes_columns_normal():
+    skewed = np.exp(np.random.default_rng(0).normal(size=(5000, 2)))
+    x, _ = both_ways(skewed, "quantile")
+    inner = np.abs(np.log(skewed)) < 2.5
+    np.testing.assert_allclose(x[inner], np.log(skewed)[inner], atol=0.15)
+
+
+@given(tables, st.sampled_from(SCALINGS))
+@quickly
+def test_scaling_goes_there_and_back(X, scaling):
+    x, back = both_ways(X, scaling)
+    size = np.abs(X).max(axis=0)
+    np.testing.assert_allclose(back, X, rtol=0, atol=1e-12 * size.max())
+    assert np.isfinite(x).all()
+
+
+@given(tables, st.sampled_from(SCALINGS), st.integers(-20, 20))
+@quickly
+def test_the_unit_of_the_table_does_not_show(X, scaling, power):
+    # By powers of two no digit changes.
+    x, _ = both_ways(X, scaling)
+    in_other_unit, _ = both_ways(X * 2.0**power, scaling)
+    np.testing.assert_allclose(in_other_unit, x, rtol=1e-9, atol=1e-9)
+
+
+@each_scaling
+@pytest.mark.parametrize("value", [0.0, 0.1, -7e5, 1e90])
+def test_constant_columns_become_zeros(scaling, value):
+    constant = np.full((50, 3), value)
+    x, back = both_ways(constant, scaling)
+    np.testing.assert_allclose(x, 0, atol=1e-12 * max(abs(value), 1))
+    np.testing.assert_array_equal(back, constant)
+
+
+@each_scaling
+def test_float32_rows_are_scaled_in_float64(scaling):
+    far = (X + 1e4).astype(np.float32)
+    wide = far.astype(np.float64)
+    mean, scale, _ = fit_scaling(far, scaling)
+    assert mean.dtype == scale.dtype == np.float64
+    found, expected = fit(far, scaling), fit(wide, scaling)
+    # Quantiles are of the decimals that single precision stands for.
+    limits = {"rtol": 0, "atol": 0.1 if scaling == "quantile" else 0}
+    np.testing.assert_allclose(
+        scale_rows(far, found, np.float32),
+        expected.forward(wide).astype(np.float32),
+        **limits,
+    )
+
+
+@each_scaling
+def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch):
+    monkeypatch.setattr(scaling_module, "CHUNK_ROWS", 7)
+    rows = X.copy()
+    rows.flags.writeable = False
+    fitted = fit(rows, scaling)
+    for given_rows in (rows, rows[:14], rows[:1], rows[::-1], np.asfortranarray(rows)):
+        x = scale_rows(given_rows, fitted, np.float64)
+        np.testing.assert_array_equal(x, fitted.forward(given_rows))
+        assert x.flags.writeable
+        assert x.flags.c_contiguous
+    assert scale_rows(rows, fitted, np.float32).dtype == np.float32
+    order = np.random.default_rng(0).permutation(len(rows))
+    x = scale_rows(rows, fitted, np.float64, order)
+    np.testing.assert_array_equal(x, fitted.forward(rows[order]))
+
+
+def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
+    whole = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
+    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 7)
+    parts = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
+    np.testing.assert_allclose(parts, whole, rtol=1e-9)
+
+
+def test_the_largest_entries_stay_finite_through_the_scaling():
+    rows = X.copy()
+    rows[:2, 1] = LARGEST_VALUE, -LARGEST_VALUE
+    for scaling in "standard", "quantile":
+        x, _ = both_ways(rows, scaling)
+        assert np.isfinite(x.astype(np.float32)).all()
+
+
+def test_quantiles_of_a_long_table_are_those_of_some_random_rows(monkeypatch):
+    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 1_000)
+    long = np.random.default_rng(0).normal(size=(20_000, 2)).cumsum(axis=0)
+    order = long.argsort(axis=0).argsort(axis=0)
+    x, _ = both_ways(long, "quantile")
+    np.testing.assert_allclose(norm.cdf(x), order / len(long), atol=0.05)
+
+
+# ------------------------------------------------------------------ what densities gain
+
+
+@each_scaling
+def test_log_slope_is_the_derivative_of_the_map(scaling):
+    rng = np.random.default_rng(0)
+    rows = np.c_[rng.normal(size=500), np.exp(rng.normal(size=500))]
+    fitted, step = fit(rows, scaling), 1e-7
+    new = rng.uniform([-3, 0.01], [3, 9], size=(200, 2))
+    per_unit = (fitted.forward(new + step) - fitted.forward(new - step)) / (2 * step)
+    found = np.exp(fitted.log_slope(new))
+    is_within = np.isclose(found, per_unit.prod(axis=1), rtol=1e-4)
+    assert is_within.mean() > 0.98  # the rest has an edge of a cell between
+
+
+def test_only_point_masses_are_intervals():
+    rng = np.random.default_rng(0)
+    rows = np.c_[rng.normal(size=500), rng.integers(0, 3, 500)]
+    low, high = fit(rows, "quantile").intervals(rows).swapaxes(0, 1)
+    assert (low[:, 0] == high[:, 0]).all()
+    np.testing.assert_allclose(low[:, 0], fit(rows, "quantile").forward(rows)[:, 0])
+    share = np.bincount(rows[:, 1].astype(int)) / 500
+    mass = (norm.cdf(high) - norm.cdf(low))[:, 1]
+    np.testing.assert_allclose(mass, share[rows[:, 1].astype(int)], atol=1 / 500)
+
+
+def test_without_point_masses_there_are_no_intervals():
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    fitted = fit(rows, "quantile")
+    assert isinstance(fitted, Quantile)
+    assert fitted.intervals(rows) is None
+    assert fit(rows, "standard").intervals(rows) is None
+
+
+# ------------------------------------------------------------------ columns of levels
+
+N_LEVELS = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
+
+
+def mixed(n=300, holes=0.0):
+    """Codes of levels, a bell and a column of few numbers."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers([3, 1, 2, 4, 1], size=(n, 5)).astype(float)
+    rows[:, 1] = 50 * rng.normal(size=n) + 7
+    rows[rng.random(rows.shape) < holes] = np.nan
+    return rows
+
+
+@each_scaling
+@pytest.mark.parametrize("holes", [0.0, 0.3])
+def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, holes):
+    rows = mixed(holes=holes)
+    mean, scale, marginals, blocks = fit_mixed(rows, scaling, N_LEVELS)
+    fitted = make_scaling(mean, scale, marginals, blocks)
+    of_numbers = fit(rows[:, [1, 3]], scaling)
+    expected = fit_blocks(rows, N_LEVELS)
+    np.testing.assert_array_equal(blocks.shares, expected.shares)
+    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [N_LEVELS > 0])
+    numbers, indicators = np.split(fitted.forward(rows), [2], axis=1)
+    np.testing.assert_array_equal(numbers, of_numbers.forward(rows[:, [1, 3]]))
+    np.testing.assert_array_equal(indicators, blocks.scaled(rows[:, [2, 0, 4]]))
+    assert numbers.shape[1] + indicators.shape[1] == fitted.n_columns == 7
+    # What a log-density gains is of the numbers that there are.
+    slope = of_numbers.log_slope(rows[:, [1, 3]])
+    np.testing.assert_array_equal(fitted.log_slope(rows), slope)
+    intervals, expected = (
+        f.intervals(rows[:, columns])
+        for f, columns in ((fitted, range(5)), (of_numbers, [1, 3]))
+    )
+    if scaling != "quantile":
+        assert intervals is expected is None
+        return
+    np.testing.assert_array_equal(intervals[..., :2], expected)
+    for end in intervals[..., 2:].swapaxes(0, 1):  # indicators have no width
+        np.testing.assert_array_equal(end, indicators)
+    low, high = intervals[..., 1].T
+    assert (low < high)[~np.isnan(rows[:, 3])].all()
+
+
+@given(
+    st.sampled_from(SCALINGS),
+    st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    st.integers(2, 30),
+    st.integers(0, 2**32),
+)
+@quickly
+def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
+    n_levels, rng = np.array(n_levels), np.random.default_rng(seed)
+    rows = rng.integers(np.where(n_levels, n_levels, 9), size=(n, len(n_levels)))
+    rows = rows.astype(float)
+    fitted = make_scaling(*fit_mixed(rows, scaling, n_levels))
+    x = scale_rows(rows, fitted, np.float64)
+    assert x.shape == (n, fitted.n_columns)
+    np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
+    holed = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
+    found, missing = fitted.forward(holed), np.isnan(holed[:, fitted.blocks.order])
+    sizes = np.maximum(n_levels, 1)
+    sizes[n_levels == 2] = 1
+    missing = np.repeat(missing, sizes[fitted.blocks.order], axis=1)
+    np.testing.assert_array_equal(np.isnan(found), missing)
+    np.testing.assert_array_equal(found[~missing], x[~missing])
+
+
+@each_scaling
+def test_without_numbers_there_is_nothing_to_gain(scaling):
+    rows = mixed()[:, [0, 2]]
+    fitted = make_scaling(*fit_mixed(rows, scaling, np.array([3, 2])))
+    np.testing.assert_array_equal(fitted.log_slope(rows), 0)
+    assert fitted.intervals(rows) is None
+    np.testing.assert_array_equal(fitted.backward(fitted.forward(rows)), rows)
+
+
+def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
+    X = np.c_[np.full(18, 0.01), np.repeat([0.0, 3e-136], 9)]
+    mean, scale, _ = fit_scaling(X, None)
+    np.testing.assert_array_equal(scale, 1.0)
+    x = (X - mean) / scale
+    assert abs(x).max() < 1e-15
