@@ -200,6 +200,8 @@ def difference(old, new):
     """Return the largest relative difference of two results, inf if not numbers."""
     import numpy as np
 
+    if hasattr(old, "select_dtypes"):
+        old, new = (frame.select_dtypes("number") for frame in (old, new))
     try:
         old, new = (np.asarray(value, dtype=np.float64) for value in (old, new))
         if old.shape != new.shape:

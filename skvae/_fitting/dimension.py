@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from skvae._fitting.validation import SUMMARY_ROWS, by_chunks
-from skvae._linear.anchor import fit_readout, observed_mean, principal_axes
+from skvae._linear.closed_form import principal_axes
+from skvae._linear.moments import observed_mean, scatter
+from skvae._linear.readout import fit_readout
 from skvae._model.density import FittedVAE
-from skvae._numerics.linalg import product
 from skvae._numerics.threads import one_thread
 
 
@@ -59,12 +60,15 @@ def fewest_components(x, share, n_held_out, fit):
 def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
     """R2 of the held-out rows, by number of components."""
     # What is missing counts as the mean.
-    rest, held_out = np.nan_to_num(rest), np.nan_to_num(held_out)
-    center, directions = principal_axes(rest)
+    rest, held_out = (
+        torch.from_numpy(rows).nan_to_num(0.0) for rows in (rest, held_out)
+    )
+    center = observed_mean(rest)
+    directions = principal_axes(scatter(rest, center, len(rest)))[1]
     centred = held_out - center
-    total = np.square(centred).sum()
-    explained = np.square(product(centred, directions.T)).sum(axis=0).cumsum()
-    return _r2(total - explained, total)
+    total = float(centred.square().sum())
+    explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0)
+    return _r2(total - explained.numpy(), total)
 
 
 def _first(is_enough):
@@ -85,7 +89,7 @@ def _truncated_r2(model, rest, held_out):
     """Return a function: the held-out R2 of the first components alone."""
     z_rest, z_held_out = (_encode(model, rows) for rows in (rest, held_out))
     center = z_rest.mean(dim=0)
-    deviations = _observed(held_out - observed_mean(rest))
+    deviations = _observed(held_out - observed_mean(torch.from_numpy(rest)).numpy())
     total = np.square(deviations).sum()
 
     def r2(k):
@@ -95,11 +99,11 @@ def _truncated_r2(model, rest, held_out):
             return decoded
 
         with torch.inference_mode():
-            residual = rest - decode(z_rest).numpy()
-            readout = fit_readout(z_rest[:, :k].numpy(), residual)
-            residual = held_out - decode(z_held_out).numpy()
-        residual -= readout[0] + product(z_held_out[:, :k].numpy(), readout[1:])
-        return _r2(np.square(_observed(residual)).sum(), total)
+            residual = torch.from_numpy(rest) - decode(z_rest)
+            readout = fit_readout(z_rest[:, :k], residual)
+            residual = torch.from_numpy(held_out) - decode(z_held_out)
+            residual -= readout[0] + z_held_out[:, :k] @ readout[1:]
+        return _r2(np.square(_observed(residual.numpy())).sum(), total)
 
     return r2
 

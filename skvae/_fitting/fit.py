@@ -20,15 +20,10 @@ from skvae._fitting.validation import (
     encode_some,
 )
 from skvae._likelihoods.gaussian import Gaussian, interval_variance, make_likelihood
-from skvae._linear.anchor import (
-    MOST_EXACT,
-    CrossFit,
-    fit_linear_vae,
-    fit_readout,
-    fit_wide_linear_vae,
-    least_noise,
-    observed_mean,
-)
+from skvae._linear.anchor import MOST_EXACT, fit_linear_vae, fit_wide_linear_vae
+from skvae._linear.cross_fit import CrossFit
+from skvae._linear.moments import least_noise, observed_mean
+from skvae._linear.readout import fit_readout
 from skvae._model.bounds import kl_divergence
 from skvae._model.density import (
     FittedVAE,
@@ -141,7 +136,8 @@ class _Fitter:
         linear_was_best = start is not None and start.architecture != architecture
         self.start = None if linear_was_best else start
         self.seed, self.device = seed, torch.device(device)
-        self.tensor = torch.from_numpy(x).to(self.device)
+        self.rows = torch.from_numpy(x)
+        self.tensor = self.rows.to(self.device)
         self.intervals = None if intervals is None else torch.from_numpy(intervals)
         is_pca = architecture.n_layers == 0 and intervals is None and blocks is None
         self.held_out = HeldOut(
@@ -166,21 +162,22 @@ class _Fitter:
 
         A few far rows make that noise too large for the others, so both are mixed.
         """
-        linear = self._fit_linear(self.x)
-        cross_fit = CrossFit(self.x, linear, self.noise, self.floor)
+        linear = self._fit_linear(self.rows)
+        cross_fit = CrossFit(self.rows, linear, self.noise, self.floor)
         honest = linear.with_noise(cross_fit.noise_variance)
         noise_variance = honest.noise_variance
         if self.gains_columns:
-            noise_variance = self.held_out.as_noise(cross_fit.error)
+            noise = self.held_out.as_noise(cross_fit.error.numpy())
+            noise_variance = torch.from_numpy(noise)
         weight = stacking_weight(*cross_fit.log_densities(noise_variance))
         vae = linear_network(honest, self.architecture)
-        noise_variance = noise_variance * self.held_out.interval_factor(vae)
+        noise_variance = noise_variance.numpy() * self.held_out.interval_factor(vae)
         architecture = replace(self.architecture, hidden_layer_sizes=())
         flat = initial_parameters(architecture, honest, None).numpy()
         parameters = Parameters(
             architecture, flat, noise_variance, linear, linear, weight
         )
-        parameters.filler = self._fit_filler(self.x)
+        parameters.filler = self._fit_filler(self.rows)
         return Solution(parameters)
 
     def early_stopped(self):
@@ -192,7 +189,9 @@ class _Fitter:
             record.best_epoch, record.best_score = 0, record.start_score
             return _with_history(self._fallen_back(start, record), record)
         solution = self._solution(start, record)
-        solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
+        solution.parameters.fallback = self._fallback(
+            self._fit_linear(self.rows), self.rows
+        )
         n_epochs = round(LAST_ROUND * record.best_epoch)
         if n_epochs:
             best = replace(start, flat=record.flat, likelihood=record.likelihood)
@@ -211,7 +210,7 @@ class _Fitter:
             solution.parameters.flat = every.flat.cpu().numpy()
             solution.parameters.linear = every.linear
             solution.parameters.filler = every.filler
-            solution.parameters.fallback = self._fallback(every.linear, self.x)
+            solution.parameters.fallback = self._fallback(every.linear, self.rows)
             return solution
         solution = self.closed_form()
         if self.gains_columns:
@@ -229,17 +228,19 @@ class _Fitter:
         solution.parameters.flat = record.flat.cpu().numpy()
         solution.parameters.linear = start.linear
         solution.parameters.filler = start.filler
-        solution.parameters.fallback = self._fallback(self._fit_linear(self.x), self.x)
+        solution.parameters.fallback = self._fallback(
+            self._fit_linear(self.rows), self.rows
+        )
         return _with_history(solution, record)
 
     def _start(self, x):
         """Return where training on some rows starts."""
-        rows = x.cpu().numpy()
+        rows = x.cpu()
         if self.start is None:
             linear = self._fit_linear(rows)
             generator = torch.Generator().manual_seed(self.seed)
             flat = initial_parameters(self.architecture, linear, generator)
-            variance = linear.noise_variance
+            variance = linear.noise_variance.numpy()
         else:
             linear, variance = self.start.linear, self.start.noise_variance
             if self.noise == "spherical" and variance.size:
@@ -251,10 +252,11 @@ class _Fitter:
 
     def _likelihood(self, variance):
         """Return p(x|z) with some noise of the numbers, as training has it."""
-        numbers = self.x[:, : self.n_numbers]
+        numbers = self.rows[:, : self.n_numbers]
+        least = least_noise(numbers, self.noise, self.floor)
         variance, least = (
-            torch.from_numpy(values).float().to(self.device)
-            for values in (variance, least_noise(numbers, self.noise, self.floor))
+            values.float().to(self.device)
+            for values in (torch.from_numpy(variance), least)
         )
         shared, within = self.noise == "spherical", None
         if self.intervals is not None:
@@ -265,8 +267,8 @@ class _Fitter:
         options = {"floor": least, "shared": shared, "within": within}
         share = self._observed_share()
         options["share"] = None if share is None else share[: self.n_numbers]
-        numbers = Gaussian(variance, **options)
-        return make_likelihood(numbers, self.blocks, share)
+        gaussian = Gaussian(variance, **options)
+        return make_likelihood(gaussian, self.blocks, share)
 
     def _observed_share(self):
         """Share of each column's entries that are observed; None if all are."""
@@ -303,10 +305,10 @@ class _Fitter:
         if self.blocks is None:
             return linear
         numbers = slice(self.n_numbers)
-        squares = linear.expected_squares(x[:SUMMARY_ROWS].astype(np.float64))
-        noise_variance = linear.noise_variance.copy()
-        error = observed_mean(squares[:, numbers])
-        noise_variance[numbers] = self.held_out.as_noise(error)
+        squares = linear.expected_squares(x[:SUMMARY_ROWS])
+        noise_variance = linear.noise_variance.clone()
+        error = observed_mean(squares[:, numbers]).numpy()
+        noise_variance[numbers] = torch.from_numpy(self.held_out.as_noise(error))
         return replace(linear, noise_variance=noise_variance)
 
     def _network(self, start, flat):
@@ -366,7 +368,7 @@ class _Fitter:
             noise_variance=noise_variance,
             linear=start.linear,
             filler=start.filler,
-            fallback=self._fallback(start.linear, self.held_out.rest.cpu().numpy()),
+            fallback=self._fallback(start.linear, self.held_out.rest.cpu()),
             blocks=self.blocks,
         )
         _set_ranges(parameters, self.x, *encode_some(parameters, self.x)[1:])
@@ -407,7 +409,7 @@ def _put_in_order(x, solution, held_out):
     component_kl = kl_divergence(mean, widen(log_var, parameters.widening))
     component_kl = component_kl.mean(dim=0).double().numpy()
     order = np.argsort(-component_kl, kind="stable")
-    filled = torch.from_numpy(parameters.filling.fill(rows.numpy())).double()
+    filled = parameters.filling.fill(rows)
     covariance = ((mean - mean.mean(dim=0)).T.double() @ filled)[order].numpy()
     strongest = np.abs(covariance).argmax(axis=1)
     signs = np.where(covariance[np.arange(len(order)), strongest] < 0, -1.0, 1.0)
@@ -417,7 +419,9 @@ def _put_in_order(x, solution, held_out):
         torch.from_numpy(order),
         torch.from_numpy(signs).float(),
     )
-    parameters.linear = parameters.linear.permuted(order, signs)
+    parameters.linear = parameters.linear.permuted(
+        *map(torch.from_numpy, (order, signs))
+    )
     if parameters.informed is not None:
         parameters.informed = _informed(parameters, x)
     solution.component_kl = component_kl[order]
@@ -425,7 +429,7 @@ def _put_in_order(x, solution, held_out):
     _set_ranges(parameters, x, mean, log_var)
     model = FittedVAE(parameters)
     (expected,) = by_chunks(lambda z: (model.mean(z),), mean)
-    parameters.readout = fit_readout(mean.numpy(), (rows - expected).numpy())
+    parameters.readout = fit_readout(mean, rows - expected).numpy()
     if parameters.prior is not None:
         generator = torch.Generator().manual_seed(held_out.seed)
         z = draw_posteriors(parameters, x, generator).flatten(0, 1)
@@ -437,7 +441,7 @@ def _put_in_order(x, solution, held_out):
 
 def _informed(parameters, x):
     """Return the share of what whole rows tell of z that rows tell on average."""
-    return parameters.linear.informed(x).mean(axis=0)
+    return parameters.linear.informed_share(torch.from_numpy(x)).mean(dim=0).numpy()
 
 
 def _set_ranges(parameters, x, mean, log_var):

@@ -8,9 +8,9 @@ repeated least squares, of all columns at once.
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from skvae._layout import MOST_LOGIT
-from skvae._numerics.linalg import product, solve
 
 MOST_ROWS = 5_000  # that the regressions are fitted to
 STEPS = 30
@@ -23,7 +23,7 @@ def with_link(linear, x, blocks):
     Parameters
     ----------
     linear : LinearVAE
-    x : ndarray of shape (n, d)
+    x : Tensor of shape (n, d)
         The rows that it was fitted to, in random order.
     blocks : Blocks
 
@@ -31,50 +31,50 @@ def with_link(linear, x, blocks):
     -------
     LinearVAE
     """
-    x = x[:MOST_ROWS].astype(np.float64)
+    x = x[:MOST_ROWS].double()
+    spread, shares = (torch.from_numpy(a) for a in (blocks.spread, blocks.shares))
     z = linear.encode(x)
-    noise = np.random.RandomState(0).normal(size=z.shape)
-    z = np.column_stack([np.ones(len(z)), z + np.exp(0.5 * linear.log_var) * noise])
-    indicators = x[:, blocks.n_numbers :] * blocks.spread + blocks.shares
-    weights = np.zeros((z.shape[1], indicators.shape[1]))
-    weights[0] = _logit(blocks)
-    penalty = np.full(len(weights), RIDGE)
+    draws = torch.from_numpy(np.random.RandomState(0).normal(size=z.shape))
+    z = z + (0.5 * linear.log_var).exp() * draws
+    z = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
+    indicators = x[:, blocks.n_numbers :] * spread + shares
+    weights = z.new_zeros(z.shape[1], indicators.shape[1])
+    weights[0] = _logit(shares, blocks)
+    penalty = z.new_full((len(weights),), RIDGE)
     penalty[0] = 1e-6
-    gram, start = product(z.T, z), weights.copy()
-    binary, levels = np.split(np.arange(len(blocks.shares)), [blocks.n_binary])
+    gram, start = z.T @ z, weights.clone()
+    binary, levels = slice(blocks.n_binary), slice(blocks.n_binary, None)
     for _ in range(STEPS):
-        residual = indicators - _probability(product(z, weights), blocks)
-        gradient = product(z.T, np.nan_to_num(residual))
+        residual = indicators - _probability(z @ weights, blocks)
+        gradient = z.T @ residual.nan_to_num(0.0)
         gradient -= penalty[:, None] * (weights - start)
         for curvature, of in ((0.25, binary), (0.5, levels)):  # at most
-            step = solve(curvature * gram + np.diag(penalty), gradient[:, of])
-            weights[:, of] += step
-    numbers = np.vstack([linear.decoder_bias, linear.decoder])[:, : blocks.n_numbers]
-    link = np.hstack([numbers, weights])
-    return replace(linear, link=link, log_var=_log_var(linear, link, blocks))
+            bound = curvature * gram + torch.diag(penalty)
+            weights[:, of] += torch.linalg.solve(bound, gradient[:, of])
+    of_numbers = linear.output_map[:, : blocks.n_numbers]
+    output_map = torch.cat([of_numbers, weights], dim=1)
+    log_var = _log_var(linear, output_map, shares)
+    return replace(linear, output_map=output_map, log_var=log_var)
 
 
-def _log_var(linear, link, blocks):
+def _log_var(linear, output_map, shares):
     """No posterior is surer than logits let it be, each as at its level's share."""
-    told = blocks.shares * (1 - blocks.shares)
-    told = np.concatenate([1 / linear.noise_variance[: blocks.n_numbers], told])
-    told = np.square(link[1:]) @ told
-    return np.maximum(linear.log_var, -np.log1p(told))
+    n_numbers = output_map.shape[1] - len(shares)
+    told = torch.cat([1 / linear.noise_variance[:n_numbers], shares * (1 - shares)])
+    return linear.log_var.maximum(-torch.log1p(output_map[1:].square() @ told))
 
 
-def _logit(blocks):
+def _logit(shares, blocks):
     """Logits of the levels' shares."""
-    share = np.clip(blocks.shares, 1e-9, 1 - 1e-9)
-    odds = np.where(np.arange(len(share)) < blocks.n_binary, share / (1 - share), share)
-    return np.log(odds)
+    share = shares.clamp(1e-9, 1 - 1e-9)
+    odds = share.clone()
+    odds[: blocks.n_binary] /= 1 - share[: blocks.n_binary]
+    return odds.log()
 
 
 def _probability(logits, blocks):
     """As Bernoulli and Categorical have it."""
-    odds = np.exp(np.clip(logits, -MOST_LOGIT, MOST_LOGIT))
-    binary, levels = np.split(odds, [blocks.n_binary], axis=1)
-    if blocks.sizes:
-        first = np.cumsum((0, *blocks.sizes[:-1]))
-        totals = np.add.reduceat(levels, first, axis=1)
-        levels = levels / np.repeat(totals, blocks.sizes, axis=1)
-    return np.hstack([binary / (1 + binary), levels])
+    odds = logits.clamp(-MOST_LOGIT, MOST_LOGIT).exp()
+    binary, *levels = odds.split([blocks.n_binary, *blocks.sizes], dim=1)
+    levels = [of_one / of_one.sum(dim=1, keepdim=True) for of_one in levels]
+    return torch.cat([binary / (1 + binary), *levels], dim=1)

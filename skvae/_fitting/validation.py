@@ -13,7 +13,8 @@ import torch
 
 from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian, IntervalGaussian, VaryingGaussian
-from skvae._linear.anchor import fit_readout, least_noise
+from skvae._linear.moments import least_noise
+from skvae._linear.readout import fit_readout
 from skvae._model.bounds import elbo, spread_normal, standard_normal
 from skvae._model.density import FittedVAE, stacking_weight
 from skvae._model.network import VAE
@@ -114,8 +115,7 @@ class HeldOut:
             return mean.double(), residual.double()
 
         few = by_chunks(decode, self.rest[:SUMMARY_ROWS])
-        readout = fit_readout(*(values.cpu().numpy() for values in few))
-        readout = torch.from_numpy(readout).to(x.device)
+        readout = fit_readout(*(values.cpu() for values in few)).to(x.device)
         mean, residual = decode(x)
         residual = residual - readout[0] - mean @ readout[1:]
         return residual.nan_to_num(0.0).square().sum(dim=1)
@@ -155,7 +155,7 @@ class HeldOut:
     @cached_property
     def _least_noise(self):
         shape = "diag" if self.by_column else "spherical"
-        return least_noise(self._numbers(self.x).cpu().numpy(), shape, self.floor)
+        return least_noise(self._numbers(self.x).cpu(), shape, self.floor).numpy()
 
     @torch.no_grad()
     def interval_factor(self, vae):
@@ -271,8 +271,7 @@ class HeldOut:
             given = telling[rows], noise, intervals
             of_network.append(model.network_log_density(*given))
             of_fallback.append(model.fallback_log_density(*given))
-        parts = (torch.cat(part).numpy() for part in (of_network, of_fallback))
-        return stacking_weight(*parts)
+        return stacking_weight(torch.cat(of_network), torch.cat(of_fallback))
 
     def _draw(self, x, vae):
         """Draw standard normal noise for the z of rows, the same each time."""

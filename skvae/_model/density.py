@@ -13,7 +13,7 @@ makes one wrong far row cost more than a whole table gains. So the fitted model
 Its z has a prior that was fitted to the posteriors (`_prior.py`).
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import log
 
@@ -28,6 +28,7 @@ from skvae._model.bounds import importance_weighted_bound, standard_normal
 from skvae._model.network import VAE, Architecture, initial_parameters
 from skvae._model.prior import NormalMixture
 
+LINEAR_VAES = "linear", "fallback", "filler"
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
 
 
@@ -58,17 +59,24 @@ class Parameters:
 
     def to_dict(self):
         """Return a dictionary of plain values, down to the bottom."""
-        return asdict(self)
+        state = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in LINEAR_VAES:
+            if state[name] is not None:
+                state[name] = {k: v.numpy() for k, v in vars(state[name]).items()}
+        state["architecture"] = asdict(self.architecture)
+        if self.blocks is not None:
+            state["blocks"] = asdict(self.blocks)
+        return state
 
     @classmethod
     def from_dict(cls, state):
         """Rebuild what `to_dict` took apart."""
-        architecture = Architecture(**state["architecture"])
-        linear, fallback = (LinearVAE(**state[key]) for key in ("linear", "fallback"))
-        parts = {"architecture": architecture, "linear": linear, "fallback": fallback}
-        for key, kind in (("filler", LinearVAE), ("blocks", Blocks)):
-            if state.get(key) is not None:
-                parts[key] = kind(**state[key])
+        parts: dict = {"architecture": Architecture(**state["architecture"])}
+        for name in LINEAR_VAES:
+            if state.get(name) is not None:
+                parts[name] = _load_linear(state[name])
+        if state.get("blocks") is not None:
+            parts["blocks"] = Blocks(**state["blocks"])
         return cls(**{**state, **parts})
 
 
@@ -84,7 +92,7 @@ class FittedVAE:
         self.fallback = parameters.fallback
         blocks = self.blocks = parameters.blocks
         noise_variance = self.fallback.noise_variance[: len(parameters.noise_variance)]
-        noise = Gaussian(_tensor(noise_variance))
+        noise = Gaussian(noise_variance)
         self.fallback_likelihood = make_likelihood(noise, blocks)
         architecture, flat = parameters.architecture, _tensor(parameters.flat)
         self.network = VAE(architecture, flat, parameters.filling)
@@ -99,8 +107,8 @@ class FittedVAE:
             self.prior = NormalMixture(*map(_tensor, parameters.prior))
         self.linear = parameters.linear
         self.informed = parameters.informed
-        self.linear_encoder = _tensor(parameters.linear.encoder)
-        self.linear_decoder = _tensor(parameters.linear.decoder_start[1])
+        self.linear_encoder = parameters.linear.encoder
+        self.linear_decoder = parameters.linear.output_map[1:]
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
@@ -111,7 +119,7 @@ class FittedVAE:
         if filled is x and self.informed is None:
             return mean, widen(log_var, self.widening)
         # Rows with holes tell less than those that the encoder learned from.
-        informed = _tensor(self.linear.informed(x.numpy()))
+        informed = self.linear.informed_share(x)
         if self.informed is not None:
             informed = informed / _tensor(self.informed)
         mean = torch.where(informed > 0, mean, 0.0)
@@ -163,7 +171,7 @@ class FittedVAE:
         And none of them an interval.
         """
         if intervals is None and self.blocks is None:
-            return torch.from_numpy(self.fallback.log_density(x.numpy()))
+            return self.fallback.log_density(x)
         arguments = self.fallback_network, self.fallback_likelihood, x, noise
         return self._bound(*arguments, standard_normal, intervals)
 
@@ -205,7 +213,7 @@ class FittedVAE:
 
     def _decode_fallback(self, z):
         if self.blocks is None:
-            return _tensor(self.fallback.decode(z.numpy()))
+            return self.fallback.decode(z)
         return self.fallback_network.decode(z)
 
 
@@ -221,7 +229,7 @@ class _Fallback:
         mean, log_var = self._network.encode(x)
         if not x.isnan().any():
             return mean, log_var
-        informed = _tensor(self._linear.informed(x.numpy()))
+        informed = self._linear.informed_share(x)
         return torch.where(informed > 0, mean, 0.0), widen(log_var, 1 / informed)
 
 
@@ -253,7 +261,7 @@ def stacking_weight(log_density, other, n_steps=200):
 
     Parameters
     ----------
-    log_density, other : ndarray of shape (n,)
+    log_density, other : Tensor of shape (n,)
         Of rows that neither density was fitted to.
 
     Returns
@@ -262,18 +270,18 @@ def stacking_weight(log_density, other, n_steps=200):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import torch
     >>> from skvae._model.density import stacking_weight
-    >>> even, ahead = np.zeros(98), np.full(98, 50.0)
+    >>> even, ahead = torch.zeros(98), torch.full((98,), 50.0)
     >>> round(stacking_weight(even, even), 3), round(stacking_weight(ahead, even), 3)
     (0.5, 0.99)
     """
     weight = 0.5
-    odds = np.clip(log_density - other, -700, 700)
+    odds = (other - log_density).clamp(-700, 700).exp()
     for _ in range(n_steps):
-        share = 1 / (1 + (1 - weight) / weight * np.exp(-odds))
-        weight = (share.sum() + 1) / (len(share) + 2)
-    return float(weight)
+        share = 1 / (1 + (1 - weight) / weight * odds)
+        weight = (float(share.sum()) + 1) / (len(share) + 2)
+    return weight
 
 
 def _likelihood(parameters):
@@ -283,6 +291,16 @@ def _likelihood(parameters):
         coefficients, ridge = parameters.dispersion
         numbers = VaryingGaussian(variance, Dispersion(_tensor(coefficients), ridge))
     return make_likelihood(numbers, parameters.blocks)
+
+
+def _load_linear(state):
+    """Return a linear VAE; older files have its output map where it differs, `link`."""
+    state = dict(state)
+    link = state.pop("link", None)
+    if "output_map" not in state:
+        own = np.vstack([state["decoder_bias"], state["decoder"]])
+        state["output_map"] = own if link is None else link
+    return LinearVAE(**{name: _tensor(value) for name, value in state.items()})
 
 
 def _tensor(array):

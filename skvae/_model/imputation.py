@@ -50,10 +50,9 @@ class Imputation:
         """
         model = self._model
         if intervals is None and self._as_linear is not None:
-            linear, rows = self._as_linear, x.numpy()
-            log_density = torch.from_numpy(linear.log_density(rows)) + log(self._weight)
-            filled = torch.from_numpy(linear.fill(rows))
-            return self._beside_fallback(filled, log_density, x)
+            linear = self._as_linear
+            log_density = linear.log_density(x) + log(self._weight)
+            return self._beside_fallback(linear.fill(x), log_density, x)
         is_exact = model.blocks is None and intervals is None  # of the fallback
         encoded = self._propose(x, beside_fallback=not is_exact)
         told = x if intervals is None else intervals
@@ -93,11 +92,10 @@ class Imputation:
         """Mix what the network expects with what the fallback does, exactly."""
         if self._weight == 1:
             return expected
-        fallback, rows = self._model.fallback, x.numpy()
-        of_fallback = torch.from_numpy(fallback.log_density(rows))
-        of_fallback += log(1 - self._weight)
+        fallback = self._model.fallback
+        of_fallback = fallback.log_density(x) + log(1 - self._weight)
         share = torch.sigmoid(log_density - of_fallback)[:, None]
-        return share * expected + (1 - share) * torch.from_numpy(fallback.fill(rows))
+        return share * expected + (1 - share) * fallback.fill(x)
 
     @cached_property
     def _as_linear(self):
@@ -107,11 +105,11 @@ class Imputation:
         if is_bent or not isinstance(model.likelihood, Gaussian):
             return None
         bias, weight = (
-            model.network.parts[f"decoder_linear_{name}"].detach().numpy()
+            model.network.parts[f"decoder_linear_{name}"].detach()
             for name in ("bias", "weight")
         )
         linear = replace(model.linear, decoder=weight, decoder_bias=bias)
-        return linear.with_noise(model.likelihood.variance.numpy())
+        return linear.with_noise(model.likelihood.variance)
 
     def _propose(self, x, beside_fallback=True):
         """Return where z is drawn: somewhat beyond the posteriors.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -139,7 +138,7 @@ class VAE(nn.Module):
         """Return rows as the encoder reads them: holes at their conditional means."""
         if not have_missing(x):
             return x
-        return torch.from_numpy(self.filler.fill(x.cpu().double().numpy())).to(x)
+        return self.filler.fill(x.cpu()).to(x)
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
@@ -195,12 +194,10 @@ def initial_parameters(architecture, linear, generator):
 def set_linear_part(architecture, flat, linear):
     """Write the linear VAE `linear` over that of a flat vector, in place."""
     views = architecture.views(flat)
-    views["encoder_linear_weight"].copy_(torch.from_numpy(linear.encoder))
-    posterior_bias = np.concatenate([linear.encoder_bias, linear.log_var])
-    views["encoder_linear_bias"].copy_(torch.from_numpy(posterior_bias))
-    bias, weight = linear.decoder_start
-    views["decoder_linear_weight"].copy_(torch.from_numpy(weight))
-    views["decoder_linear_bias"].copy_(torch.from_numpy(bias))
+    views["encoder_linear_weight"].copy_(linear.encoder)
+    views["encoder_linear_bias"].copy_(torch.cat([linear.encoder_bias, linear.log_var]))
+    views["decoder_linear_bias"].copy_(linear.output_map[0])
+    views["decoder_linear_weight"].copy_(linear.output_map[1:])
 
 
 def permute_components(architecture, flat, order, signs):

@@ -1,25 +1,19 @@
-"""Linear algebra with the same bits however many threads NumPy's BLAS may use.
+"""Linear algebra of torch's, in the order and the shapes that we use it.
 
-OpenBLAS can be limited for the whole process only, which a library must not do; torch
-can be limited for a thread, see `skvae._numerics.threads`. Arrays in, arrays out,
-float64.
+It is torch's and not NumPy's, as torch can be limited to one thread for the calling
+thread alone, see `skvae._numerics.threads`. OpenBLAS can be limited for the whole
+process only, which a library must not do, and its last digits depend on the limit.
 """
 
-import numpy as np
 import torch
 
 OVERSAMPLING, SUBSPACE_STEPS = 10, 20
 
 
-def product(a, b):
-    """Return ``a @ b``."""
-    return (_tensor(a) @ _tensor(b)).numpy()
-
-
 def eigh(a):
     """Return eigenvalues of a symmetric matrix, largest first, and vectors as rows."""
-    values, vectors = torch.linalg.eigh(_tensor(a))
-    return values.flip(0).numpy(), vectors.T.flip(0).numpy()
+    values, vectors = torch.linalg.eigh(a)
+    return values.flip(0), vectors.T.flip(0)
 
 
 def leading_right_singular(a, k):
@@ -28,32 +22,23 @@ def leading_right_singular(a, k):
     By subspace iteration (Halko, Martinsson & Tropp 2011): nearly, where the next are
     about as large.
     """
-    a = _tensor(a)
     generator = torch.Generator().manual_seed(0)
-    q = torch.randn(a.shape[1], k + OVERSAMPLING, generator=generator, dtype=a.dtype)
+    q = torch.randn(
+        a.shape[1], k + OVERSAMPLING, generator=generator, dtype=a.dtype, device="cpu"
+    )
     for _ in range(SUBSPACE_STEPS):
         q = torch.linalg.qr(a.T @ (a @ q))[0]
     _, values, vectors = torch.linalg.svd(a @ q, full_matrices=False)
-    return values[:k].numpy(), (vectors[:k] @ q.T).numpy()
+    return values[:k], vectors[:k] @ q.T
 
 
 def left_singular_vectors(a):
     """Return those of `a` as columns."""
-    return torch.linalg.svd(_tensor(a), full_matrices=False)[0].numpy()
-
-
-def solve(a, b):
-    """Return ``x`` of ``a @ x = b``."""
-    return torch.linalg.solve(_tensor(a), _tensor(b)).numpy()
+    return torch.linalg.svd(a, full_matrices=False)[0]
 
 
 def inverse_and_log_det(a):  # (n, k, k) -> (n, k, k), (n,)
     """Return inverses and log-determinants of positive definite matrices."""
-    roots = torch.linalg.cholesky(_tensor(a))
+    roots = torch.linalg.cholesky(a)
     log_det = 2 * roots.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-    return torch.cholesky_inverse(roots).numpy(), log_det.numpy()
-
-
-def _tensor(a):
-    # torch complains of read-only arrays and of negative strides.
-    return torch.from_numpy(np.require(a, np.float64, ["C", "W"]))
+    return torch.cholesky_inverse(roots), log_det

@@ -1,0 +1,36 @@
+"""Some rows at a time: what bounds the memory of a loop over all of them."""
+
+import torch
+
+CHUNK_ROWS = 2048
+
+
+def slices(n_rows, size=CHUNK_ROWS):
+    """Yield slices of `size` rows that cover `n_rows` rows in their order.
+
+    Examples
+    --------
+    >>> from skvae._numerics.chunks import slices
+    >>> list(slices(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
+
+
+def map_chunks(function, x, size=CHUNK_ROWS):
+    """Apply a function to some rows at a time; join each of the tensors it returns.
+
+    Parameters
+    ----------
+    function : callable
+        Maps rows to a tuple of tensors with as many rows.
+    x : Tensor of shape (n, ...)
+    size : int, default=2048
+
+    Returns
+    -------
+    list of Tensor
+    """
+    parts = zip(*map(function, x.split(size)), strict=True)
+    return [torch.cat(part) for part in parts]
