@@ -249,7 +249,7 @@ def widen(log_var, factor):
 def linear_network(linear, architecture):
     """Return a linear VAE as a network, in float64."""
     architecture = replace(architecture, hidden_layer_sizes=())
-    flat = initial_parameters(architecture, linear, None).double()
+    flat = initial_parameters(architecture, linear, None, torch.float64)
     return VAE(architecture, flat, linear)
 
 

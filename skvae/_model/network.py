@@ -174,12 +174,12 @@ def squash(h):
     return h * (1 + (h / MLP_RANGE).square()) ** -0.25
 
 
-def initial_parameters(architecture, linear, generator):
+def initial_parameters(architecture, linear, generator, dtype=torch.float32):
     """Return the flat vector of a network that computes the linear VAE `linear`.
 
     Hidden layers are drawn from `generator`, each MLP's last layer is zero.
     """
-    flat = torch.zeros(architecture.n_parameters, dtype=torch.float32, device="cpu")
+    flat = torch.zeros(architecture.n_parameters, dtype=dtype, device="cpu")
     views = architecture.views(flat)
     for mlp in ("encoder", "decoder"):
         for i in range(architecture.n_layers - 1):
