@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from skvae._layout import MOST_LOGIT
+from skvae._likelihoods.gaussian import Categorical
 
 MOST_ROWS = 5_000  # that the regressions are fitted to
 STEPS = 30
@@ -74,7 +74,6 @@ def _logit(shares, blocks):
 
 def _probability(logits, blocks):
     """As Bernoulli and Categorical have it."""
-    odds = logits.clamp(-MOST_LOGIT, MOST_LOGIT).exp()
-    binary, *levels = odds.split([blocks.n_binary, *blocks.sizes], dim=1)
-    levels = [of_one / of_one.sum(dim=1, keepdim=True) for of_one in levels]
-    return torch.cat([binary / (1 + binary), *levels], dim=1)
+    binary, levels = logits.split([blocks.n_binary, sum(blocks.sizes)], dim=1)
+    categorical = Categorical(levels[0], levels[0], blocks.sizes)
+    return torch.cat([binary.sigmoid(), categorical.probability(levels)], dim=1)

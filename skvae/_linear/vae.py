@@ -170,7 +170,7 @@ def with_encoder(loadings, center, noise_variance, n_components):
     decoder[: len(loadings)] = loadings
     weighted = decoder / noise_variance
     precision = 1 + (weighted * decoder).sum(dim=1)
-    encoder = (weighted / precision[:, None]).T
+    encoder = (weighted / precision[:, None]).T.contiguous()
     return LinearVAE(
         encoder=encoder,
         encoder_bias=-(center @ encoder),
