@@ -1,9 +1,8 @@
-"""The network's columns: numbers first, then indicators of levels.
+"""The border: the columns that the table and the network agree on.
 
-A column of two levels is one indicator, a column of more has one for each level. They
-are centred at the share of rows that have the level, and keep the variance that one-hot
-columns have, beside the standardised numbers' 1: rare levels, and columns of many, do
-not drown the rest, and a linear VAE of all is the PCA that a user would otherwise take.
+The network's columns stand in blocks, one for each kind of column: first the numeric
+ones, then the indicators of categories. Each block says which columns of the table it
+has and how many of the network's columns each of those takes.
 """
 
 from dataclasses import dataclass
@@ -15,100 +14,127 @@ MOST_LOGIT = 40.0  # whose exponential single precision can add up
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """The layout of the network's columns, and the scale of the indicators.
+class Block:
+    """Columns of one kind, side by side in the network.
 
     Parameters
     ----------
-    n_levels : ndarray of shape (n_features,)
-        Of each column of the table, 0 for numbers.
-    shares : ndarray of shape (n_indicators,)
-        Of the rows, that have the level of each indicator.
+    kind : str
+        Of `KINDS` in `_likelihoods/mixed.py` and `_table/scaling.py`.
+    columns : ndarray of shape (n_columns,)
+        Indices of the table's columns.
+    sizes : ndarray of shape (n_columns,)
+        Number of the network's columns that each of them has.
+    center, spread : ndarray of shape (width,)
+        The network's columns are indicators less `center`, over `spread`. Numeric
+        columns have been scaled before: 0 and 1.
     """
 
-    n_levels: np.ndarray
-    shares: np.ndarray
+    kind: str
+    columns: np.ndarray
+    sizes: np.ndarray
+    center: np.ndarray
+    spread: np.ndarray
 
-    @cached_property
-    def order(self):
-        """The table's columns in the order of the blocks."""
-        return _order(self.n_levels)
+    @property
+    def width(self):
+        """Number of the network's columns."""
+        return len(self.center)
 
-    @cached_property
-    def n_numbers(self):
-        return int((self.n_levels == 0).sum())
 
-    @cached_property
-    def n_binary(self):
-        return int((self.n_levels == 2).sum())
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of the network's columns, in their order.
 
-    @cached_property
-    def sizes(self):
-        """Numbers of levels of the columns that have other than two."""
-        order = self.order[self.n_numbers + self.n_binary :]
-        return tuple(int(size) for size in self.n_levels[order])
+    Parameters
+    ----------
+    blocks : tuple of Block
+    """
+
+    blocks: tuple[Block, ...]
 
     @cached_property
     def widths(self):
         """Number of the network's columns in each block."""
-        return self.n_numbers, self.n_binary, sum(self.sizes)
+        return tuple(block.width for block in self.blocks)
+
+    @property
+    def n_columns(self):
+        """Number of the network's columns."""
+        return sum(self.widths)
 
     @cached_property
-    def spread(self):
-        """What indicators are divided by, (n_indicators,)."""
-        spread = np.ones(len(self.shares))
-        spread[: self.n_binary] = 0.5**0.5  # one counts for two
-        return spread
+    def n_numeric(self):
+        """Number of numeric columns, which come first."""
+        return sum(block.width for block in self.blocks if block.kind == "gaussian")
 
-    @cached_property
-    def _first(self):
-        """Index of each column's first level among the indicators."""
-        return self.n_binary + np.cumsum((0, *self.sizes), dtype=int)[:-1]
-
-    def scaled(self, codes):  # (n, n_binary + len(sizes)) -> (n, n_indicators)
-        """Return scaled indicators of levels 0, 1, ...; NaN where that is NaN."""
-        indicators = np.zeros((len(codes), len(self.shares)))
-        indicators[:, : self.n_binary] = codes[:, : self.n_binary]
-        codes = codes[:, self.n_binary :]
-        missing = np.isnan(codes)
-        rows, columns = np.nonzero(~missing)
-        level = codes[rows, columns].astype(int)
-        indicators[rows, self._first[columns] + level] = 1
-        if missing.any():
-            missing = np.repeat(missing, self.sizes, axis=1)
-            indicators[:, self.n_binary :][missing] = np.nan
-        return (indicators - self.shares) / self.spread
-
-    def codes(self, scaled):  # (n, n_indicators) -> (n, n_binary + len(sizes))
-        """Return the level of each column whose indicator is largest."""
-        indicators = scaled * self.spread + self.shares
-        codes = np.empty((len(scaled), self.n_binary + len(self.sizes)))
-        codes[:, : self.n_binary] = indicators[:, : self.n_binary] > 0.5
-        for i, (first, size) in enumerate(zip(self._first, self.sizes, strict=True)):
-            levels = indicators[:, first : first + size]
-            codes[:, self.n_binary + i] = levels.argmax(axis=1)
-        return codes
+    @property
+    def is_numeric(self):
+        """Whether all columns are numeric."""
+        return self.n_numeric == self.n_columns
 
 
-def fit_blocks(X, n_levels):
+def numeric_layout(n_columns):
+    """Return the layout of a table whose columns are all numeric."""
+    return Layout((_numeric_block(np.arange(n_columns)),))
+
+
+def fit_layout(X, n_categories):
     """Return the layout of a table's columns.
+
+    A column of two categories has one indicator, a column of more one for each. They
+    are centred at the share of rows that have the category, and keep the variance that
+    one-hot columns have, beside the numeric columns' 1: rare categories, and columns of
+    many, do not drown the rest, and a linear VAE of all is the PCA that a user would
+    otherwise take.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Levels 0, 1, ... in the columns that have levels; NaN where one is missing.
-    n_levels : ndarray of shape (n_features,)
-        0 for numbers.
+        Codes 0, 1, ... in categorical columns; NaN where an entry is missing.
+    n_categories : ndarray of shape (n_features,)
+        0 for numeric columns.
     """
-    shares = [np.empty(0)]
-    for column in _order(n_levels)[(n_levels == 0).sum() :]:
-        levels = X[:, column]
-        levels = levels[~np.isnan(levels)].astype(int)
-        share = np.bincount(levels, minlength=n_levels[column]) / max(len(levels), 1)
-        shares.append(share[1:] if n_levels[column] == 2 else share)
-    return Blocks(np.asarray(n_levels), np.concatenate(shares))
+    shares = [_shares(X[:, j], n) if n else [] for j, n in enumerate(n_categories)]
+    return layout_of_shares(n_categories, shares)
 
 
-def _order(n_levels):
-    block = np.where(n_levels == 0, 0, np.where(n_levels == 2, 1, 2))
-    return np.argsort(block, kind="stable")
+def layout_of_shares(n_categories, shares):
+    """Return the layout whose categories have these shares of the rows, by column."""
+    numeric, binary, other = (
+        np.flatnonzero(chosen)
+        for chosen in (
+            n_categories == 0,
+            n_categories == 2,
+            (n_categories == 1) | (n_categories > 2),
+        )
+    )
+    blocks = [
+        _numeric_block(numeric),
+        Block(
+            kind="bernoulli",
+            columns=binary,
+            sizes=np.ones(len(binary), dtype=np.int64),
+            center=np.array([shares[j][1] for j in binary]),
+            spread=np.full(len(binary), 0.5**0.5),  # one counts for two
+        ),
+        Block(
+            kind="categorical",
+            columns=other,
+            sizes=n_categories[other],
+            center=np.concatenate([[], *(shares[j] for j in other)]),
+            spread=np.ones(n_categories[other].sum()),
+        ),
+    ]
+    return Layout(tuple(block for block in blocks if len(block.columns)))
+
+
+def _numeric_block(columns):
+    n = len(columns)
+    sizes = np.ones(n, dtype=np.int64)
+    return Block("gaussian", columns, sizes, np.zeros(n), np.ones(n))
+
+
+def _shares(codes, n_categories):
+    codes = codes[~np.isnan(codes)].astype(int)
+    return np.bincount(codes, minlength=n_categories) / max(len(codes), 1)

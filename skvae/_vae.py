@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import replace
-from functools import partial
 
 import joblib
 import numpy as np
@@ -17,12 +16,14 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae._fitting.dimension import fewest_components
-from skvae._fitting.fit import Settings, fit_vae
+from skvae._fitting.fit import Listener, Recipe, Settings, fit_vae
 from skvae._fitting.validation import TELLING_ROWS
-from skvae._model.bounds import spread_normal
-from skvae._model.density import FittedVAE, Parameters
 from skvae._model.imputation import Imputation
 from skvae._model.network import Architecture
+from skvae._model.rows import Rows
+from skvae._model.state import dump_density, load_density, upgrade
+from skvae._numerics.chunks import slices
+from skvae._numerics.draws import spread_normal
 from skvae._numerics.threads import one_thread
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
 from skvae._table.containers import is_table
@@ -31,7 +32,6 @@ from skvae._table.scaling import (
     Affine,
     ByBlock,
     Quantile,
-    fit_mixed,
     fit_scaling,
     make_scaling,
     scale_rows,
@@ -484,7 +484,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         def reconstruct(Z):
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
-            return self._to_units(self._model.reconstruct(z))
+            return self._to_units(self._density.reconstruct(z))
 
         dtype = Z.dtype if self._schema.is_of_floats else np.float64
         codes = _map_rows(reconstruct, Z, dtype)
@@ -533,7 +533,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = _generator(random_state)
 
         def draw(rows):
-            return self._to_units(self._model.sample(len(rows), generator))
+            return self._to_units(self._density.sample(len(rows), generator))
 
         codes = _map_rows(draw, range(n_samples), np.float64)
         return self._schema.decode(codes)
@@ -594,11 +594,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_draws = _check_count("n_draws", n_draws)
         coded = self._validate(X)
         holed = np.flatnonzero(np.isnan(coded).any(axis=1))
-        imputation = Imputation(self._model)
+        imputation = Imputation(self._density)
         generator = None if n_draws is None else _generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
-            given = imputation, self._scale(X), self._intervals(X)
+            given = imputation, self._rows(X)
             if n_draws is None:
                 return self._expect(*given)[:, None]
             return self._draw_given(*given, n_draws, generator)
@@ -661,11 +661,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         array([-3.2, -3.4])
         """
         X = self._validate(X)
-        noise = spread_normal(SCORE_DRAWS, self.n_components_)
+        draws = spread_normal(SCORE_DRAWS, self.n_components_)
 
         def log_density(X):
-            given = self._scale(X), noise, self._intervals(X)
-            of_scaled = self._model.log_density(*given)
+            of_scaled = self._density.log_density(self._rows(X), draws)
             return of_scaled.numpy() + self._scaling.log_slope(X)
 
         return _map_rows(log_density, X, np.float64, SCORE_ROWS)
@@ -723,66 +722,60 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._log_slope = self._mean_log_slope(X)
         random_state = _random_state(self.random_state)
         seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
-        x = scale_rows(X, self._scaling, np.float32, order)
-        intervals = self._scaling.intervals(X[order[:TELLING_ROWS]])
+        x = torch.from_numpy(scale_rows(X, self._scaling, np.float32, order))
+        told = self._told(x[:TELLING_ROWS].double(), X[order[:TELLING_ROWS]])
         n_components = self.n_components_ if warm else self.n_components
         if n_components < 1:
             n_components = self._fewest_components(x, seed, n_components)
-        start = Parameters.from_dict(self._parameters) if warm else None
-        settings = self._settings(len(X))
-        fitted = {"settings": settings, "start": start, "intervals": intervals}
-        solution = self._fit_vae(x, n_components, seed, **fitted)
+        recipe = self._recipe(len(X), n_components, seed)
+        solution = fit_vae(x, told, recipe, self._density if warm else None)
         self._fitted_shape = shape
         self._remember(solution)
         self._warn_of(solution)
 
     def _fit_scaling(self, X):
-        n_levels, self._blocks = self._schema.n_levels, None
-        if n_levels.any():
-            found = fit_mixed(X, self.scaling, n_levels)
-            self.mean_, self.scale_, self._marginals, self._blocks = found
-        else:
-            self.mean_, self.scale_, self._marginals = fit_scaling(X, self.scaling)
+        found = fit_scaling(X, self.scaling, self._schema.n_levels)
+        self.mean_, self.scale_, self._marginals, self._layout = found
         self._scaling = self._make_scaling()
 
     def _make_scaling(self):
-        return make_scaling(self.mean_, self.scale_, self._marginals, self._blocks)
+        return make_scaling(self.mean_, self.scale_, self._marginals, self._layout)
 
     def _mean_log_slope(self, X):
         """Return what a log-density gains on its way to the units of X, on average."""
         return float(_map_rows(self._scaling.log_slope, X, np.float64).mean())
 
-    def _fit_vae(self, x, n_components, seed, settings, start=None, intervals=None):
-        """Fit to scaled rows in random order."""
+    def _recipe(self, n_samples, n_components, seed):
+        """Resolve the parameters of a fit to so many rows."""
         architecture = Architecture(
-            n_features=x.shape[1],
+            n_features=self._layout.n_columns,
             n_components=int(n_components),
             hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
             activation=self.activation,
         )
-        return fit_vae(
-            x,
-            architecture,
-            settings,
+        return Recipe(
+            architecture=architecture,
+            layout=self._layout,
             noise=self.noise,
-            n_held_out=self._n_held_out(len(x)),
+            training=self._settings(n_samples),
+            n_validation=self._n_validation(n_samples),
             seed=seed,
             device=self.device,
-            start=start,
-            intervals=intervals,
-            blocks=self._blocks,
         )
 
     def _fewest_components(self, x, seed, share):
         def fit(rows, n_components):
-            settings = replace(self._settings(len(rows)), report=None)
-            return self._fit_vae(rows, n_components, seed, settings).parameters
+            recipe = self._recipe(len(rows), n_components, seed)
+            training = replace(recipe.training, listener=Listener())
+            told = rows[:TELLING_ROWS].double()
+            recipe = replace(recipe, training=training)
+            return fit_vae(rows, Rows(told, told), recipe).density
 
-        return fewest_components(x, share, self._n_held_out(len(x)), fit)
+        return fewest_components(x, share, self._n_validation(len(x)), fit)
 
-    def _n_held_out(self, n_samples):
-        n_held_out = max(round(self.validation_fraction * n_samples), MIN_HELD_OUT)
-        return min(n_held_out, n_samples - 1)
+    def _n_validation(self, n_samples):
+        n_validation = max(round(self.validation_fraction * n_samples), MIN_HELD_OUT)
+        return min(n_validation, n_samples - 1)
 
     def _shape(self):
         """Return what must be the same for a warm start."""
@@ -810,40 +803,39 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             beta=self.beta,
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
-            report=partial(_print_epoch, self._log_slope) if self.verbose else None,
+            listener=_Printer(self._log_slope) if self.verbose else Listener(),
         )
 
     def _remember(self, solution):
         """Set the fitted attributes: arrays and plain values, in the user's units."""
-        log_slope, parameters = self._log_slope, solution.parameters
-        self._parameters = parameters.to_dict()
-        self._model = FittedVAE(parameters)
-        self.n_components_ = self._n_features_out = len(solution.component_kl)
-        is_number = self._schema.n_levels == 0
-        self.noise_variance_ = np.full(len(is_number), np.nan)
-        self.noise_variance_[is_number] = parameters.noise_variance
+        log_slope, progress = self._log_slope, solution.progress
+        self._density, component_kl = solution.density, solution.component_kl.numpy()
+        self.n_components_ = self._n_features_out = len(component_kl)
+        is_numeric = self._schema.n_levels == 0
+        self.noise_variance_ = np.full(len(is_numeric), np.nan)
+        self.noise_variance_[is_numeric] = self._density.parts[0].likelihood.variance
         if self._marginals is None:
             self.noise_variance_ = self.noise_variance_ * self.scale_**2
-        self.network_weight_ = parameters.network_weight
-        self.component_kl_ = solution.component_kl
-        self.n_active_components_ = int((solution.component_kl > ACTIVE_NATS).sum())
-        self.n_iter_ = solution.n_epochs
-        self.best_iter_ = solution.best_epoch
-        self.loss_curve_ = [loss - log_slope for loss in solution.loss_curve]
+        self.network_weight_ = self._density.weights[0]
+        self.component_kl_ = component_kl
+        self.n_active_components_ = int((component_kl > ACTIVE_NATS).sum())
+        self.n_iter_ = progress.n_epochs
+        self.best_iter_ = progress.best_epoch
+        self.loss_curve_ = [loss - log_slope for loss in progress.loss_curve]
         self.validation_scores_ = self.best_validation_score_ = None
-        if solution.best_score is not None:
-            scores = solution.validation_scores
+        if progress.validation_scores:
+            scores = progress.validation_scores
             self.validation_scores_ = [score + log_slope for score in scores]
-            self.best_validation_score_ = solution.best_score + log_slope
+            self.best_validation_score_ = progress.best_score + log_slope
 
     def _warn_of(self, solution):
         """Warn at most once, of the gravest."""
         category = ConvergenceWarning
-        if solution.stopped == "diverged":
+        if solution.progress.stopped == "diverged":
             message = (
                 f"The loss became infinite or NaN with learning_rate_init="
                 f"{self.learning_rate_init!r}, and again at a tenth of it: the best "
-                f"finite model, of epoch {solution.best_epoch}, is kept. Lower "
+                f"finite model, of epoch {self.best_iter_}, is kept. Lower "
                 "learning_rate_init, or a large alpha."
             )
         elif not self.n_active_components_:
@@ -856,7 +848,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"encoded alike. {remedy}"
             )
         elif (
-            solution.stopped == "max_epochs"
+            solution.progress.stopped == "max_epochs"
             and self.early_stopping
             and self.max_iter != "auto"
         ):
@@ -952,30 +944,34 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return Z
 
     def _encode(self, X):
-        return self._model.encode(self._scale(X))
+        return self._density.encode(self._scale(X))
 
     def _scale(self, X):
         return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
 
-    def _expect(self, imputation, x, intervals):
+    def _rows(self, X):
+        """Return rows as the model takes them."""
+        return self._told(self._scale(X), X)
+
+    def _told(self, x, X):
+        """Return scaled rows with what the likelihood is told of them."""
+        intervals = self._scaling.intervals(X)
+        return Rows(x, x if intervals is None else torch.from_numpy(intervals))
+
+    def _expect(self, imputation, rows):
         """Return the expected rows given what is observed of them, in units."""
-        expected = self._to_units(imputation.expected(x, intervals))
+        expected = self._to_units(imputation.expected(rows))
         if self._marginals:  # of scores the mean is not that of what they stand for
             generator = torch.Generator().manual_seed(0)
-            given = imputation, x, intervals, EXPECTED_DRAWS, generator
-            drawn = self._draw_given(*given)
-            is_number = self._schema.n_levels == 0
-            expected[:, is_number] = drawn.mean(axis=1)[:, is_number]
+            drawn = self._draw_given(imputation, rows, EXPECTED_DRAWS, generator)
+            is_numeric = self._schema.n_levels == 0
+            expected[:, is_numeric] = drawn.mean(axis=1)[:, is_numeric]
         return expected
 
-    def _draw_given(self, imputation, x, intervals, n, generator):
+    def _draw_given(self, imputation, rows, n, generator):
         """Draw rows n times given what is observed of them, in units."""
-        drawn = imputation.draws(x, n, generator, intervals)
-        return self._to_units(drawn.flatten(0, 1)).reshape(len(x), n, -1)
-
-    def _intervals(self, X):
-        intervals = self._scaling.intervals(X)
-        return None if intervals is None else torch.from_numpy(intervals)
+        drawn = imputation.draws(rows, n, generator)
+        return self._to_units(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
 
     def _to_units(self, x):
         return self._scaling.backward(x.numpy())
@@ -990,9 +986,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __getstate__(self):
         state = {**super().__getstate__(), "_skvae_version": __version__}
-        for made_of_plain_arrays in ("_model", "_scaling", "_blocks"):
-            state.pop(made_of_plain_arrays, None)
-        if "_parameters" in state:
+        density, layout = state.pop("_density", None), state.pop("_layout", None)
+        state.pop("_scaling", None)
+        if density is not None:
+            state["_state"] = dump_density(density, layout)
             state["_schema"] = self._schema.arguments()
         return state
 
@@ -1008,11 +1005,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ),
                 stacklevel=2,
             )
+        fitted = state.pop("_state", None)
+        if "_parameters" in state:  # of a file from before densities had parts
+            fitted = upgrade(state.pop("_parameters"))
         super().__setstate__(state)
-        if "_parameters" in state:
+        if fitted is not None:
             self._schema = Schema(*state["_schema"])
-            self._model = FittedVAE(Parameters.from_dict(self._parameters))
-            self._blocks = self._model.blocks
+            self._density, self._layout = load_density(fitted)
             self._scaling = self._make_scaling()
 
 
@@ -1020,8 +1019,7 @@ def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
     """Apply a function to some rows at a time; return what it makes of all of them."""
     out = None
     with torch.inference_mode(), one_thread():
-        for start in range(0, len(X), n_rows):
-            rows = slice(start, start + n_rows)
+        for rows in slices(len(X), n_rows):
             part = function(X[rows])
             if out is None:
                 out = np.empty((len(X), *part.shape[1:]), dtype)
@@ -1059,8 +1057,16 @@ def _check_count(name, value):
     raise kind(f"{name} must be an integer of at least 1. Got {value!r}.")
 
 
-def _print_epoch(log_slope, epoch, loss, score):
-    validation = ""
-    if score is not None:
-        validation = f", validation score {score + log_slope:.4f}"
-    print(f"Epoch {epoch}: loss {loss - log_slope:.4f}{validation}")
+class _Printer(Listener):
+    """Prints a line an epoch, in the user's units."""
+
+    def __init__(self, log_slope):
+        self._log_slope = log_slope
+
+    def epoch_end(self, epoch, loss, score):
+        """Print the loss and, if rows validate, their score."""
+        validation = ""
+        if score is not None:
+            validation = f", validation score {score + self._log_slope:.4f}"
+        print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
+        return False

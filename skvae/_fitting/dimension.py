@@ -1,18 +1,18 @@
-"""How many components: the fewest that give back a share of held-out rows' variance."""
+"""How many components: the fewest that give back a share of the variance."""
 
 import numpy as np
 import torch
 
-from skvae._fitting.validation import SUMMARY_ROWS, by_chunks
+from skvae._fitting.validation import SUMMARY_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout
-from skvae._model.density import FittedVAE
+from skvae._numerics.chunks import map_chunks
 from skvae._numerics.threads import one_thread
 
 
-def fewest_components(x, share, n_held_out, fit):
-    """Return the fewest components whose R2 on held-out rows reaches a share.
+def fewest_components(x, share, n_validation, fit):
+    """Return the fewest components whose R2 on validation rows reaches a share.
 
     As many as PCA needs are fitted first. The components of a fit are ordered by what
     they carry: where the first few suffice, the others held at their mean, one less
@@ -21,27 +21,27 @@ def fewest_components(x, share, n_held_out, fit):
 
     Parameters
     ----------
-    x : ndarray of shape (n, d), float32
-        In random order: the first rows are the held-out.
+    x : Tensor of shape (n, d)
+        In single precision and random order: the first rows validate.
     share : float
         Between 0 and 1.
-    n_held_out : int
+    n_validation : int
     fit : callable
-        Maps rows and a number of components to fitted `Parameters`.
+        Maps rows and a number of components to a fitted `Density`.
 
     Returns
     -------
     int
     """
-    held_out, rest = x[:n_held_out].astype(np.float64), x[n_held_out:]
-    most = min(rest.shape)
+    validation, training = x[:n_validation].double(), x[n_validation:]
+    most = min(training.shape)
 
     def fitted_r2(k):
-        return _truncated_r2(FittedVAE(fit(rest, k)), rest[:SUMMARY_ROWS], held_out)
+        return _truncated_r2(fit(training, k), training[:SUMMARY_ROWS], validation)
 
-    with one_thread():
-        k = _first(_r2_of_pca(rest, held_out) >= share)
-        if len(rest) == 1:
+    with one_thread(), torch.inference_mode():
+        k = _first(_r2_of_pca(training.double(), validation) >= share)
+        if len(training) == 1:
             return k
         r2, short = fitted_r2(k), 0
         while r2(k) < share and k < most:
@@ -57,15 +57,13 @@ def fewest_components(x, share, n_held_out, fit):
         return enough
 
 
-def _r2_of_pca(rest, held_out):  # -> (min(n, d),)
-    """R2 of the held-out rows, by number of components."""
+def _r2_of_pca(training, validation):  # -> (min(n, d),)
+    """Return the R2 of the validation rows, by number of components."""
     # What is missing counts as the mean.
-    rest, held_out = (
-        torch.from_numpy(rows).nan_to_num(0.0) for rows in (rest, held_out)
-    )
-    center = observed_mean(rest)
-    directions = principal_axes(scatter(rest, center, len(rest)))[1]
-    centred = held_out - center
+    training, validation = training.nan_to_num(0.0), validation.nan_to_num(0.0)
+    center = observed_mean(training)
+    directions = principal_axes(scatter(training, center, len(training)))[1]
+    centred = validation - center
     total = float(centred.square().sum())
     explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0)
     return _r2(total - explained.numpy(), total)
@@ -84,40 +82,33 @@ def _fewest(r2, k, share):
     return high
 
 
-@torch.inference_mode()
-def _truncated_r2(model, rest, held_out):
-    """Return a function: the held-out R2 of the first components alone."""
-    z_rest, z_held_out = (_encode(model, rows) for rows in (rest, held_out))
-    center = z_rest.mean(dim=0)
-    deviations = _observed(held_out - observed_mean(torch.from_numpy(rest)).numpy())
-    total = np.square(deviations).sum()
+def _truncated_r2(density, training, validation):
+    """Return a function: the validation rows' R2 of the first components alone."""
+
+    def encode(x):
+        return (density.encode(x)[0],)
+
+    (z_training,), (z_validation,) = (
+        map_chunks(encode, rows.double()) for rows in (training, validation)
+    )
+    center = z_training.mean(dim=0)
+    deviations = validation - observed_mean(training)
+    total = float(deviations.nan_to_num(0.0).square().sum())
 
     def r2(k):
         def decode(z):
             z = torch.cat([z[:, :k], center[k:].expand(len(z), -1)], dim=1)
-            (decoded,) = by_chunks(lambda z: (model.mean(z),), z)
+            (decoded,) = map_chunks(lambda z: (density.mean(z),), z)
             return decoded
 
-        with torch.inference_mode():
-            residual = torch.from_numpy(rest) - decode(z_rest)
-            readout = fit_readout(z_rest[:, :k], residual)
-            residual = torch.from_numpy(held_out) - decode(z_held_out)
-            residual -= readout[0] + z_held_out[:, :k] @ readout[1:]
-        return _r2(np.square(_observed(residual.numpy())).sum(), total)
+        readout = fit_readout(z_training[:, :k], training - decode(z_training))
+        residual = validation - decode(z_validation)
+        residual -= readout[0] + z_validation[:, :k] @ readout[1:]
+        return _r2(float(residual.nan_to_num(0.0).square().sum()), total)
 
     return r2
-
-
-def _observed(residual):
-    """Return residuals, 0 where an entry is missing."""
-    return np.nan_to_num(residual)
 
 
 def _r2(residual, total):
     """Where nothing varies nothing is left to explain."""
     return 1 - residual / max(total, np.finfo(np.float64).tiny)
-
-
-def _encode(model, x):
-    mean, _ = by_chunks(model.encode, torch.from_numpy(np.asarray(x, np.float64)))
-    return mean

@@ -15,6 +15,23 @@ LOG_CHI2 = -1.27  # mean of the logarithm of a squared standard normal
 LEAST_RATIO = 1e-3  # of a squared error to its mean, whose logarithm is looked at
 
 
+class Constant:
+    """No dispersion: the noise variance is the same for every z."""
+
+    is_fitted = False
+
+    def arguments(self):
+        """Return what a state has in the place of a dispersion's arguments."""
+        return None
+
+    def scale(self, variance, z):
+        """Return the noise variance at z."""
+        return variance
+
+
+CONSTANT = Constant()
+
+
 class Dispersion:
     """The factor of each column's noise variance at z.
 
@@ -26,12 +43,18 @@ class Dispersion:
         With which they were fitted, in rows.
     """
 
+    is_fitted = True
+
     def __init__(self, coefficients, ridge):
         self.coefficients, self.ridge = coefficients, ridge
 
     def arguments(self):
         """Return what makes the same dispersion, as plain values."""
         return self.coefficients.numpy(), self.ridge
+
+    def scale(self, variance, z):  # (d,), (..., k) -> (..., d)
+        """Return the noise variance at z."""
+        return variance * self.factor(z)
 
     def factor(self, z):  # (..., k) -> (..., d)
         return _bounded(features(z) @ self.coefficients).exp()

@@ -7,7 +7,6 @@ constants, so that a bound is comparable to an exact log-likelihood.
 from math import log, pi
 
 import torch
-from torch.quasirandom import SobolEngine
 
 
 def kl_divergence(mean, log_var):  # (n, k), (n, k) -> (n, k)
@@ -15,7 +14,7 @@ def kl_divergence(mean, log_var):  # (n, k), (n, k) -> (n, k)
     return 0.5 * (mean.square() + log_var.exp() - log_var - 1)
 
 
-def elbo(vae, likelihood, x, noise, beta=1.0):
+def elbo(vae, likelihood, x, noise, beta=1.0, observed=None):
     """Evidence lower bound of each row, from one draw of z.
 
     Parameters
@@ -27,6 +26,8 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
         Standard normal draws; zeros decode the posterior mean.
     beta : float
         Weight of the KL divergence (Higgins et al. 2017); 1 gives the bound.
+    observed : Tensor of shape (n, ...), optional
+        What the likelihood is told of the rows, instead of `x`.
 
     Returns
     -------
@@ -36,7 +37,8 @@ def elbo(vae, likelihood, x, noise, beta=1.0):
     mean, log_var = vae.encode(x)
     z = mean + (0.5 * log_var).exp() * noise
     decoded = vae.decode(z)
-    reconstruction = likelihood.given(z).log_prob(x, decoded).sum(dim=1)
+    observed = x if observed is None else observed
+    reconstruction = likelihood.given(z).log_prob(observed, decoded).sum(dim=1)
     return reconstruction - beta * kl_divergence(mean, log_var).sum(dim=1), decoded
 
 
@@ -115,17 +117,3 @@ def importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
     log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
     log_weights = log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
     return z, decoded, log_weights
-
-
-def spread_normal(n_draws, n_components):
-    """Return fixed standard normal draws, spread evenly, (n_draws, n_components).
-
-    They integrate over z with a smaller error than as many random ones. A power of 2
-    spreads best.
-    """
-    with torch.device("cpu"):  # whatever torch's default device
-        sobol = SobolEngine(n_components, scramble=True, seed=0)
-        first = sobol.quasi.double() / 2**sobol.MAXBIT  # draw() takes torch's default
-        share = sobol.draw(n_draws, dtype=torch.float64)
-    share[0] = first
-    return torch.special.ndtri(share.clamp(2**-31, 1 - 2**-31))

@@ -1,18 +1,15 @@
-"""What a fitted VAE expects of missing entries given the others, and draws of them.
+"""What a density expects of missing entries given the others, and draws of them.
 
-Under its network by draws from the posteriors, weighted by importance (MIWAE: Mattei &
-Frellsen 2019); exactly where a part of the model is linear.
+By draws from the posteriors, weighted by importance (MIWAE: Mattei & Frellsen 2019);
+exactly where a part of the density is linear.
 """
 
-from dataclasses import replace
-from functools import cached_property
 from math import inf, log, sqrt
 
 import torch
 
-from skvae._likelihoods.gaussian import Gaussian
-from skvae._model.bounds import importance_weights, spread_normal, standard_normal
-from skvae._model.density import FIRST_DRAWS
+from skvae._model.parts import FIRST_DRAWS
+from skvae._numerics.draws import spread_normal
 
 MOST_DRAWS = 512  # of a row whose missing entries are expected
 ENOUGH_DRAWS = 24  # that count alike
@@ -24,134 +21,94 @@ PROPOSAL_SPREAD = 2.0
 
 
 class Imputation:
-    """The rows of a fitted VAE, given what is observed of them.
+    """The rows of a density, given what is observed of them.
 
     Parameters
     ----------
-    model : FittedVAE
+    density : Density
     """
 
-    def __init__(self, model):
-        self._model, self._weight = model, model.network_weight
-        n_components = model.network.architecture.n_components
-        self._noise = spread_normal(MOST_DRAWS, n_components)
-        self._log_spread = log(1 + PROPOSAL_SPREAD / sqrt(n_components))
+    def __init__(self, density):
+        self._parts = list(zip(density.parts, density.weights, strict=True))
+        self._draws = spread_normal(MOST_DRAWS, density.n_components)
+        self._log_spread = log(1 + PROPOSAL_SPREAD / sqrt(density.n_components))
 
-    def expected(self, x, intervals=None):  # (n, d) -> (n, d)
-        """Return the mean of each entry given those that are observed.
+    def expected(self, rows):  # -> (n, d)
+        """Return the mean of each entry of some rows given those that are observed."""
+        linear = [part.as_linear(rows) for part, _ in self._parts]
+        drawn = [pair for pair, of in zip(self._parts, linear, strict=True) if not of]
+        found = [self._by_draws(drawn, rows)] if drawn else []
+        for (_, weight), of_part in zip(self._parts, linear, strict=True):
+            if of_part is not None:
+                log_density = of_part.log_density(rows.x) + log(weight)
+                found.append((log_density, of_part.fill(rows.x)))
+        (log_density, expected), *others = found
+        for other_log_density, other in others:
+            share = torch.sigmoid(log_density - other_log_density)[:, None]
+            expected = share * expected + (1 - share) * other
+            log_density = torch.logaddexp(log_density, other_log_density)
+        return expected
 
-        A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, d)
-        intervals : Tensor of shape (n, 2, d), optional
-            Least and largest value that each entry stands for.
-        """
-        model = self._model
-        if intervals is None and self._as_linear is not None:
-            linear = self._as_linear
-            log_density = linear.log_density(x) + log(self._weight)
-            return self._beside_fallback(linear.fill(x), log_density, x)
-        is_exact = model.blocks is None and intervals is None  # of the fallback
-        encoded = self._propose(x, beside_fallback=not is_exact)
-        told = x if intervals is None else intervals
-        rows, average = torch.arange(len(x)), _WeightedMean(x)
-        for more in self._noise.split(FIRST_DRAWS):
-            _, decoded, log_weights = self._given(encoded, told, more, rows)
-            means = model.likelihood.mean(torch.cat(decoded))  # the fallback's too
-            average.add(rows, log_weights, means)
-            rows = rows[average.n_alike()[rows] < ENOUGH_DRAWS]
-            if not len(rows):
-                break
-        if not is_exact:
-            return average.mean()
-        return self._beside_fallback(average.mean(), average.log_weight(), x)
-
-    def draws(self, x, n, generator, intervals=None):
+    def draws(self, rows, n, generator):
         """Draw each row n times given its observed entries, by resampling of z.
 
         Returns
         -------
         Tensor of shape (n_rows, n, d)
         """
-        model = self._model
-        encoded, told = self._propose(x), x if intervals is None else intervals
-        noise = self._noise[:RESAMPLED_DRAWS]
-        rows = torch.arange(len(x))
-        z, decoded, log_weights = self._given(encoded, told, noise, rows)
+        draws = self._draws[:RESAMPLED_DRAWS]
+        proposals = [self._propose(part, rows) for part, _ in self._parts]
+        weighed = self._weigh(self._parts, proposals, rows.observed, draws)
+        z, decoded, log_weights = weighed
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
-        at = chosen, rows[:, None]
-        z, decoded = torch.cat(z)[at], torch.cat(decoded)[at]
-        drawn = model.likelihood.given(z).sample(decoded, generator)
-        of_fallback = model.fallback_likelihood.sample(decoded, generator)
-        return torch.where((chosen < len(noise))[:, :, None], drawn, of_fallback)
+        at = chosen, torch.arange(len(rows))[:, None]
+        z, decoded = z[at], decoded[at]
+        drawn = torch.empty_like(decoded)
+        for i, (part, _) in enumerate(self._parts):
+            sample = part.likelihood.given(z).sample(decoded, generator)
+            is_of_part = (chosen // len(draws) == i)[:, :, None]
+            drawn = torch.where(is_of_part, sample, drawn)
+        return drawn
 
-    def _beside_fallback(self, expected, log_density, x):
-        """Mix what the network expects with what the fallback does, exactly."""
-        if self._weight == 1:
-            return expected
-        fallback = self._model.fallback
-        of_fallback = fallback.log_density(x) + log(1 - self._weight)
-        share = torch.sigmoid(log_density - of_fallback)[:, None]
-        return share * expected + (1 - share) * fallback.fill(x)
+    def _by_draws(self, parts, rows):
+        """Return the log-density and the mean of each row, under some parts.
 
-    @cached_property
-    def _as_linear(self):
-        """The network as a linear VAE of numbers; None where it is more than that."""
-        model = self._model
-        is_bent = model.network.architecture.n_layers or model.prior
-        if is_bent or not isinstance(model.likelihood, Gaussian):
-            return None
-        bias, weight = (
-            model.network.parts[f"decoder_linear_{name}"].detach()
-            for name in ("bias", "weight")
-        )
-        linear = replace(model.linear, decoder=weight, decoder_bias=bias)
-        return linear.with_noise(model.likelihood.variance)
-
-    def _propose(self, x, beside_fallback=True):
-        """Return where z is drawn: somewhat beyond the posteriors.
-
-        Under the network, and where it counts the fallback.
+        A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
         """
-        encoded = [self._model.encode(x)]
-        if beside_fallback and self._weight < 1:
-            encoded.append(self._model.fallback_network.encode(x))
-        return [(mean, log_var + self._log_spread) for mean, log_var in encoded]
+        proposals = [self._propose(part, rows) for part, _ in parts]
+        left, average = torch.arange(len(rows)), _WeightedMean(rows.x)
+        for draws in self._draws.split(FIRST_DRAWS):
+            some = [(mean[left], log_var[left]) for mean, log_var in proposals]
+            observed = rows.observed[left]
+            _, decoded, log_weights = self._weigh(parts, some, observed, draws)
+            means = parts[0][0].likelihood.mean(decoded)
+            average.add(left, log_weights, means)
+            left = left[average.n_alike()[left] < ENOUGH_DRAWS]
+            if not len(left):
+                break
+        return average.log_weight(), average.mean()
 
-    def _given(self, encoded, told, noise, rows):
-        """Draw z of some rows, under one or both.
+    def _propose(self, part, rows):
+        """Return where z is drawn: somewhat beyond the posteriors."""
+        mean, log_var = part.coder.encode(rows.x)
+        return mean, log_var + self._log_spread
+
+    @staticmethod
+    def _weigh(parts, proposals, observed, draws):
+        """Draw z of rows under some parts, one part's draws after the other's.
 
         Returns
         -------
-        z : list of Tensor of shape (n_draws, n_rows, k)
-            From the network, and from the fallback.
-        decoded : list of Tensor of shape (n_draws, n_rows, d)
-        log_weights : Tensor of shape (n_draws of either, n_rows)
-            For importance.
+        z : Tensor of shape (n_parts * n_draws, n, k)
+        decoded : Tensor of shape (n_parts * n_draws, n, d)
+        log_weights : Tensor of shape (n_parts * n_draws, n)
         """
-        model = self._model
-        sources = [
-            (model, model.likelihood, model.log_prior, self._weight),
-            (
-                model.fallback_network,
-                model.fallback_likelihood,
-                standard_normal,
-                1 - self._weight,
-            ),
-        ]
-        parts = []
-        for source, (mean, log_var) in zip(sources, encoded, strict=False):
-            vae, likelihood, log_prior, weight = source
-            of_told = likelihood.of_intervals() if told.ndim == 3 else likelihood
-            z, decoded, log_weights = importance_weights(
-                vae, of_told, log_prior, told[rows], mean[rows], log_var[rows], noise
-            )
-            parts.append((z, decoded, log_weights + log(weight)))
-        z, decoded, log_weights = zip(*parts, strict=True)
-        return z, decoded, torch.cat(log_weights)
+        found = []
+        for (part, weight), proposal in zip(parts, proposals, strict=True):
+            z, decoded, log_weights = part.weigh(observed, proposal, draws)
+            found.append((z, decoded, log_weights + log(weight)))
+        return [torch.cat(of_parts) for of_parts in zip(*found, strict=True)]
 
 
 class _WeightedMean:

@@ -16,8 +16,6 @@ from math import prod
 import torch
 from torch import nn
 
-from skvae._numerics.missing import have_missing
-
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "elu": nn.functional.elu,
     "gelu": nn.functional.gelu,
@@ -105,54 +103,48 @@ def _is_decayed(name):
     return name.endswith("_weight") and "linear" not in name
 
 
-class VAE(nn.Module):
+class VAE:
     """Encoder and decoder over one flat parameter vector.
 
     Parameters
     ----------
     architecture : Architecture
     flat : Tensor of shape (architecture.n_parameters,)
-        Every parameter of the module is a view of it: writing to it moves the network.
-    filler : LinearVAE, optional
-        What fills the holes of rows that have some, NaN.
+        Every parameter of the network is a view of it: writing to it moves the network.
     """
 
-    def __init__(self, architecture, flat, filler=None):
-        super().__init__()
-        self.filler = filler
-        self.architecture = architecture
-        self.flat = flat
-        self.activation = ACTIVATIONS[architecture.activation]
-        self.parts = nn.ParameterDict(
-            {
-                name: nn.Parameter(view)
-                for name, view in architecture.views(flat).items()
-            }
-        )
+    def __init__(self, architecture, flat):
+        self.architecture, self.flat = architecture, flat
+        self.parts = architecture.views(flat)
+        self._activation = ACTIVATIONS[architecture.activation]
 
     def with_flat(self, flat):
         """Return the same network with other parameters."""
-        return VAE(self.architecture, flat, self.filler)
+        return VAE(self.architecture, flat)
 
-    def fill(self, x):  # (n, d) -> (n, d)
-        """Return rows as the encoder reads them: holes at their conditional means."""
-        if not have_missing(x):
-            return x
-        return self.filler.fill(x.cpu()).to(x)
+    def copy(self):
+        """Return the same network with parameters of its own."""
+        return self.with_flat(self.flat.clone())
+
+    def to(self, *args):
+        """Return the network on another device or in another dtype, or itself."""
+        flat = self.flat.to(*args)
+        return self if flat is self.flat else self.with_flat(flat)
+
+    @property
+    def dtype(self):
+        """Precision of the parameters."""
+        return self.flat.dtype
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
-        """Return the mean and the log-variance of q(z|x)."""
-        return self.encode_filled(self.fill(x))
-
-    def encode_filled(self, x):
-        """As `encode`, of rows without a hole."""
+        """Return the mean and the log-variance of q(z|x), of rows without gaps."""
         bias = self.parts["encoder_linear_bias"]
         mean, log_var = self._mlp("encoder", x, bias).chunk(2, dim=1)
         mean = mean + x @ self.parts["encoder_linear_weight"]
         return mean, log_var.clamp(max=MAX_LOG_VAR)
 
     def decode(self, z):  # (n, k) -> (n, d)
-        """Return the parameters of p(x|z): means of numbers, logits of indicators."""
+        """Return what parametrises p(x|z): means, and logits of indicators."""
         bias = self.parts["decoder_linear_bias"]
         return self._mlp("decoder", z, bias) + z @ self.parts["decoder_linear_weight"]
 
@@ -165,7 +157,7 @@ class VAE(nn.Module):
         for i in range(last):
             weight = self.parts[f"{name}_{i}_weight"]
             h = torch.addmm(self.parts[f"{name}_{i}_bias"], h, weight)
-            h = self.activation(h)
+            h = self._activation(h)
         return torch.addmm(bias, h, self.parts[f"{name}_{last}_weight"])
 
 

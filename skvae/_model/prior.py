@@ -13,6 +13,8 @@ from math import inf, log, pi
 import torch
 from torch.nn.functional import one_hot
 
+from skvae._model.bounds import standard_normal
+
 SIZES = 1, 2, 4, 8, 16, 32
 PATIENCE = 2  # sizes without an improvement after which no larger one is tried
 MOST_COVARIANCES = 20_000  # entries, that larger mixtures may not have
@@ -21,6 +23,28 @@ FAR_SHARE = 0.01  # weight of N(0, I)
 RIDGE = 1e-6
 CANDIDATES = 4  # of which the best becomes a seed
 EM_STEPS, EM_TOL = 20, 1e-3
+
+
+class StandardNormal:
+    """N(0, I): the prior of training, and of a linear model."""
+
+    is_fitted = False
+
+    def __init__(self, n_components):
+        self._n_components = n_components
+
+    def log_prob(self, z):  # (n, k) -> (n,)
+        """Log-density of each row, in nats."""
+        return standard_normal(z)
+
+    def sample(self, n, generator):  # -> (n, k)
+        """Draw rows."""
+        like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
+        return torch.randn(n, self._n_components, **like)
+
+    def arguments(self):
+        """Return what a state has in the place of a mixture's arguments."""
+        return None
 
 
 class NormalMixture:
@@ -32,6 +56,8 @@ class NormalMixture:
     means : Tensor of shape (m, k)
     covariances : Tensor of shape (m, k, k)
     """
+
+    is_fitted = True
 
     def __init__(self, weights, means, covariances):
         self.weights, self.means, self.covariances = weights, means, covariances

@@ -18,19 +18,19 @@ def slices(n_rows, size=CHUNK_ROWS):
         yield slice(start, start + size)
 
 
-def map_chunks(function, x, size=CHUNK_ROWS):
+def map_chunks(function, *rows):
     """Apply a function to some rows at a time; join each of the tensors it returns.
 
     Parameters
     ----------
     function : callable
         Maps rows to a tuple of tensors with as many rows.
-    x : Tensor of shape (n, ...)
-    size : int, default=2048
+    *rows : Tensor of shape (n, ...)
+        Its arguments.
 
     Returns
     -------
     list of Tensor
     """
-    parts = zip(*map(function, x.split(size)), strict=True)
-    return [torch.cat(part) for part in parts]
+    chunks = (of_one.split(CHUNK_ROWS) for of_one in rows)
+    return [torch.cat(part) for part in zip(*map(function, *chunks), strict=True)]

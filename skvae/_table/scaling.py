@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skvae._layout import fit_blocks
+from skvae._layout import fit_layout
 from skvae._numerics.missing import have_missing
 from skvae._table.marginals import Marginal, fit_marginal
 
@@ -78,73 +78,148 @@ class Quantile:
         return np.stack([method(m, column) for m, column in columns], axis=-1)
 
 
-class ByBlock:
-    """Numbers scaled, levels as scaled indicators; see `_blocks.py`.
+class Binary:
+    """Columns of two categories as one scaled indicator each.
 
     Parameters
     ----------
-    numbers : Affine or Quantile
-    blocks : Blocks
+    block : Block
     """
 
-    def __init__(self, numbers, blocks):
-        self._numbers, self.blocks = numbers, blocks
-        self.n_columns = sum(blocks.widths)
-        self._of_numbers, self._of_levels = np.split(blocks.order, [blocks.n_numbers])
+    def __init__(self, block):
+        self.center, self.spread = block.center, block.spread
+
+    def forward(self, codes):  # (n, m) -> (n, m)
+        """Return scaled indicators of codes 0 and 1; NaN where that is NaN."""
+        return (codes - self.center) / self.spread
+
+    def backward(self, x):  # (n, m) -> (n, m)
+        """Return the codes of the more probable categories."""
+        return (x * self.spread + self.center > 0.5).astype(np.float64)
+
+    def log_slope(self, codes):
+        """Return 0: a probability has no units."""
+        return 0.0
+
+    def intervals(self, codes):
+        """No entry is an interval."""
+        return None
+
+
+class OneHot:
+    """Columns of categories as a scaled indicator for each category.
+
+    Parameters
+    ----------
+    block : Block
+    """
+
+    def __init__(self, block):
+        self.center, self.spread, self.sizes = block.center, block.spread, block.sizes
+        self._first = np.cumsum([0, *self.sizes], dtype=int)[:-1]
+
+    def forward(self, codes):  # (n, m) -> (n, width)
+        """Return scaled indicators of codes 0, 1, ...; NaN where that is NaN."""
+        indicators = np.zeros((len(codes), len(self.center)))
+        missing = np.isnan(codes)
+        rows, columns = np.nonzero(~missing)
+        indicators[rows, self._first[columns] + codes[rows, columns].astype(int)] = 1
+        if missing.any():
+            indicators[np.repeat(missing, self.sizes, axis=1)] = np.nan
+        return (indicators - self.center) / self.spread
+
+    def backward(self, x):  # (n, width) -> (n, m)
+        """Return the codes of the categories whose indicators are largest."""
+        indicators = np.split(x * self.spread + self.center, self._first[1:], axis=1)
+        codes = [of_column.argmax(axis=1) for of_column in indicators]
+        return np.stack(codes, axis=1).astype(np.float64)
+
+    def log_slope(self, codes):
+        """Return 0: a probability has no units."""
+        return 0.0
+
+    def intervals(self, codes):
+        """No entry is an interval."""
+        return None
+
+
+# How kinds of categorical columns are scaled; numeric ones are `Affine` or `Quantile`.
+SCALERS = {"bernoulli": Binary, "categorical": OneHot}
+
+
+class ByBlock:
+    """Each block of the layout scaled by its kind.
+
+    Parameters
+    ----------
+    scalers : sequence of Affine, Quantile, Binary or OneHot
+        One for each block.
+    layout : Layout
+    """
+
+    def __init__(self, scalers, layout):
+        self.n_columns = layout.n_columns
+        self._cuts = np.cumsum(layout.widths)[:-1]
+        columns = (block.columns for block in layout.blocks)
+        self._blocks = list(zip(scalers, columns, strict=True))
 
     def forward(self, X):  # (n, d) -> (n, n_columns)
-        numbers = self._numbers.forward(X[:, self._of_numbers])
-        return np.hstack([numbers, self.blocks.scaled(X[:, self._of_levels])])
+        return np.hstack([scaler.forward(X[:, of]) for scaler, of in self._blocks])
 
     def backward(self, x):  # (n, n_columns) -> (n, d)
-        """Of indicators the largest counts."""
-        numbers, indicators = np.split(x, [self.blocks.n_numbers], axis=1)
-        X = np.empty((len(x), len(self._of_numbers) + len(self._of_levels)))
-        X[:, self._of_numbers] = self._numbers.backward(numbers)
-        X[:, self._of_levels] = self.blocks.codes(indicators)
+        parts = np.split(x, self._cuts, axis=1)
+        X = np.empty((len(x), sum(len(columns) for _, columns in self._blocks)))
+        for (scaler, columns), part in zip(self._blocks, parts, strict=True):
+            X[:, columns] = scaler.backward(part)
         return X
 
     def log_slope(self, X):  # (n, d) -> (n,)
         """Return what a log-density gains on its way to the units of X."""
-        return self._numbers.log_slope(X[:, self._of_numbers])
+        slopes = (scaler.log_slope(X[:, of]) for scaler, of in self._blocks)
+        return np.zeros(len(X)) + sum(slopes)
 
     def intervals(self, X):  # (n, d) -> (n, 2, n_columns)
-        """Least and largest score of each entry, None if there is no point mass."""
-        intervals = self._numbers.intervals(X[:, self._of_numbers])
-        if intervals is None:
+        """Return the least and largest score of each entry, None without intervals."""
+        found = [scaler.intervals(X[:, of]) for scaler, of in self._blocks]
+        if all(intervals is None for intervals in found):
             return None
-        indicators = self.blocks.scaled(X[:, self._of_levels])
-        return np.concatenate([intervals, np.stack(2 * [indicators], axis=1)], axis=2)
+        for i, (scaler, columns) in enumerate(self._blocks):
+            if found[i] is None:  # without width
+                found[i] = np.stack(2 * [scaler.forward(X[:, columns])], axis=1)
+        return np.concatenate(found, axis=2)
 
 
-def fit_mixed(X, scaling, n_levels):
-    """As `fit_scaling`, of a table with columns of levels, and their layout.
+def fit_scaling(X, scaling, n_categories):
+    """Return what scales each column of a table, and the layout of the scaled ones.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Numbers, and levels 0, 1, ...; NaN where an entry is missing.
+        Numbers, and codes 0, 1, ... of categories; NaN where an entry is missing.
     scaling : {"standard", "quantile", None}
-    n_levels : ndarray of shape (n_features,)
-        0 for a number.
+    n_categories : ndarray of shape (n_features,)
+        0 for a numeric column.
 
     Returns
     -------
     mean, scale : ndarray of shape (n_features,)
-        NaN for columns of levels.
+        NaN for categorical columns.
     marginals : list of dict or None
-    blocks : Blocks
+    layout : Layout
     """
-    is_number = n_levels == 0
+    layout = fit_layout(X, n_categories)
+    if layout.is_numeric:
+        return *fit_numeric(X, scaling), layout
+    is_numeric = n_categories == 0
     mean, scale = np.full((2, X.shape[1]), np.nan)
     marginals: list[dict] | None = [] if scaling == "quantile" else None
-    if is_number.any():
-        found = fit_scaling(X[:, is_number], scaling)
-        mean[is_number], scale[is_number], marginals = found
-    return mean, scale, marginals, fit_blocks(X, n_levels)
+    if is_numeric.any():
+        found = fit_numeric(X[:, is_numeric], scaling)
+        mean[is_numeric], scale[is_numeric], marginals = found
+    return mean, scale, marginals, layout
 
 
-def fit_scaling(X, scaling):
+def fit_numeric(X, scaling):
     """Return the mean and the scale of every column, and its quantiles if asked for.
 
     Parameters
@@ -197,13 +272,17 @@ def _some(X):
     return X[few]
 
 
-def make_scaling(mean, scale, marginals, blocks=None):
-    """Return the map that `fit_scaling` or, with `blocks`, `fit_mixed` found."""
-    if blocks is not None:
-        is_number = blocks.n_levels == 0
-        numbers = make_scaling(mean[is_number], scale[is_number], marginals)
-        return ByBlock(numbers, blocks)
-    return Affine(mean, scale) if marginals is None else Quantile(marginals)
+def make_scaling(mean, scale, marginals, layout):
+    """Return the map that `fit_scaling` found."""
+    scalers = []
+    for block in layout.blocks:
+        if block.kind in SCALERS:
+            scalers.append(SCALERS[block.kind](block))
+        elif marginals is None:
+            scalers.append(Affine(mean[block.columns], scale[block.columns]))
+        else:
+            scalers.append(Quantile(marginals))
+    return scalers[0] if layout.is_numeric else ByBlock(scalers, layout)
 
 
 def scale_rows(X, scaling, dtype, order=None):

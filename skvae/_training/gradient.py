@@ -1,9 +1,9 @@
 """Loss and gradient of one batch: the ELBO's, derived by hand.
 
 On a table a training step costs what surrounds its arithmetic: autograd's graph, and
-memory for every intermediate. `ByHand` is the forward pass of `_network` and `_bounds`
-line by line, and then the same lines backwards, each by the chain rule; every array it
-writes to is made once. `ByAutograd` is what it is held to.
+memory for every intermediate. `Gradient` is the forward pass of `_model/network.py` and
+`_model/bounds.py` line by line, and then the same lines backwards, each by the chain
+rule; every array it writes to is made once. Tests hold it to autograd.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from math import inf
 
 import torch
 
-from skvae._model.bounds import kl_divergence
 from skvae._model.network import MAX_LOG_VAR, MLP_RANGE
 
 aten = torch.ops.aten
@@ -52,48 +51,7 @@ ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
 }
 
 
-def gradient_of(vae, n_rows, have_holes=False):
-    """Return what finds the gradient of batches of `n_rows` fastest.
-
-    Parameters
-    ----------
-    vae : VAE
-    n_rows : int
-    have_holes : bool
-        Whether entries of rows may be missing.
-
-    Returns
-    -------
-    ByHand or ByAutograd
-    """
-    is_tried = vae.flat.device.type in ("cpu", "cuda")
-    return (ByHand if is_tried else ByAutograd)(vae, n_rows, have_holes)
-
-
-class ByAutograd:
-    """As `ByHand`, by torch's automatic differentiation."""
-
-    uses_autograd = True
-
-    def __init__(self, vae, n_rows, have_holes=False):
-        self.vae = vae
-        self.x, self.target, self.noise = _batch(vae, n_rows, have_holes)
-        self.flat = torch.zeros_like(vae.flat)
-        for name, view in vae.architecture.views(self.flat).items():
-            vae.parts[name].grad = view  # autograd adds to it in place
-
-    def __call__(self, likelihood, beta):
-        self.flat.zero_()
-        mean, log_var = self.vae.encode_filled(self.x)
-        decoded = self.vae.decode(mean + (0.5 * log_var).exp() * self.noise)
-        log_prob = likelihood.log_prob(self.target, decoded).sum(dim=1).mean()
-        kl = kl_divergence(mean, log_var).sum(dim=1).mean()
-        (beta * kl - log_prob).backward()
-        errors = likelihood.errors(self.target, decoded.detach())
-        return errors.nanmean(dim=0), kl.detach()
-
-
-class ByHand:
+class Gradient:
     """The gradient of a batch's negative ELBO.
 
     Parameters
@@ -102,7 +60,7 @@ class ByHand:
         Its parameters are read where they stand at each call.
     n_rows : int
         Rows of a batch.
-    have_holes : bool
+    have_missing : bool
         Whether entries of them may be missing.
 
     Attributes
@@ -110,18 +68,16 @@ class ByHand:
     x : Tensor of shape (n_rows, d)
         The batch: to be written before each call. What is missing has been filled in.
     target : Tensor of shape (n_rows, d)
-        The batch once more, if rows have holes: NaN where an entry is missing.
-    noise : Tensor of shape (n_rows, k)
+        The batch once more, if entries are missing: NaN where an entry is missing.
+    draws : Tensor of shape (n_rows, k)
         Standard normal draws, likewise; zeros at first.
     flat : Tensor of shape (n_parameters,)
         The gradient that the last call found.
     """
 
-    uses_autograd = False
-
-    def __init__(self, vae, n_rows, have_holes=False):
+    def __init__(self, vae, n_rows, have_missing=False):
         k, new = vae.architecture.n_components, vae.flat.new_empty
-        self.x, self.target, self.noise = _batch(vae, n_rows, have_holes)
+        self.x, self.target, self.draws = _batch(vae, n_rows, have_missing)
         self.log_var, self.var, self.std, self.move = new(4, n_rows, k)
         self.z, self.z_grad = new(2, n_rows, k)
         self.kl = new(())
@@ -138,7 +94,7 @@ class ByHand:
 
         Parameters
         ----------
-        likelihood : Gaussian or Mixed
+        likelihood : Tracked
         beta : float
             Weight of the KL divergence.
 
@@ -156,7 +112,7 @@ class ByHand:
         # draw z
         torch.exp(self.log_var, out=self.var)
         torch.sqrt(self.var, out=self.std)
-        torch.mul(self.std, self.noise, out=self.move)
+        torch.mul(self.std, self.draws, out=self.move)
         torch.add(self.mean, self.move, out=self.z)
         # decode
         self.decoder.forward()
@@ -262,10 +218,10 @@ class _Layer:
         self.input_t, self.weight_t = self.input.T, self.weight.T
 
 
-def _batch(vae, n_rows, have_holes):
+def _batch(vae, n_rows, have_missing):
     d, k = vae.architecture.n_features, vae.architecture.n_components
-    x, noise = vae.flat.new_zeros(n_rows, d), vae.flat.new_zeros(n_rows, k)
-    return x, torch.zeros_like(x) if have_holes else x, noise
+    x, draws = vae.flat.new_zeros(n_rows, d), vae.flat.new_zeros(n_rows, k)
+    return x, torch.zeros_like(x) if have_missing else x, draws
 
 
 def _clamp_backward(grad, unbounded):

@@ -1,32 +1,31 @@
-"""Fit a VAE to rows: batches, gradients, averaging, held-out noise, stopping.
+"""Train a network on rows: batches, gradients, averaging, stopping.
 
 The loop knows the network by its flat vector and the likelihood by its verbs; it takes
-tensors and returns a record.
+tensors and returns a record. All that goes on from one epoch to the next is in the
+state of a `Trainer`, which can be saved and restored.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf, isfinite, nan
 
 import torch
 
-from skvae._model.bounds import kl_divergence
-from skvae._numerics.missing import have_missing
-from skvae._training.gradient import gradient_of
+from skvae._model.network import VAE
+from skvae._training.evaluation import evaluate
+from skvae._training.events import SILENT, Listener
+from skvae._training.gradient import Gradient
+from skvae._training.optimizer import AdamW
 
 # Shares of the way that the averaged weights and the running noise move in a step.
 AVERAGING = 0.01
 NOISE_TRACKING = 0.05
-LR_WARMUP_STEPS = 100
 KL_WARMUP_START = 0.1
 KL_WARMUP_EPOCHS = 25
 KL_WARMUP_STEPS = 500
-ADAM_BETAS = 0.9, 0.999
-ADAM_EPS = 1e-16  # under the root
 MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
-EVALUATION_ROWS = 2048  # at a time: bounds the memory of an evaluation
 RESTART_SLOWDOWN = 0.1
-HIDDEN_SHARE = 0.15  # of the entries of a table with holes, that an epoch leaves out
+HIDDEN_SHARE = 0.15  # of the entries of an incomplete table, that an epoch leaves out
 
 
 @dataclass(frozen=True)
@@ -41,247 +40,264 @@ class Settings:
     patience: int | None  # epochs without improvement; None keeps the last epoch
     tol: float  # nats a row that count as an improvement
     kl_warmup: bool = True  # whether the weight of the KL rises to beta by and by
-    report: Callable[[int, float, float | None], None] | None = None
+    listener: Listener = SILENT
 
 
 @dataclass
+class Progress:
+    """How training went so far, in numbers."""
+
+    best_score: float = -inf
+    start_score: float = -inf
+    n_epochs: int = 0
+    best_epoch: int = 0  # 0: nothing beat the start
+    last_improvement: int = 0  # the epoch, by more than the tolerance
+    n_restarts: int = 0
+    loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    stopped: str = ""  # "patience", "max_epochs", "asked" or "diverged"
+
+
+@dataclass(frozen=True)
 class Record:
     """What training found, and how it went."""
 
-    flat: torch.Tensor  # the best weights
-    likelihood: object  # with the noise that held-out rows measured
-    best_score: float
-    start_score: float
-    n_epochs: int = 0
-    best_epoch: int = 0  # 0: nothing beat the start
-    loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
-    stopped: str = ""  # "patience", "max_epochs" or "diverged"
+    network: VAE  # at its best weights
+    likelihood: object  # with the noise that the validation rows measured there
+    progress: Progress
 
 
-def train(vae, likelihood, x, held_out, settings, generator):
+def train(vae, likelihood, rows, validation, settings, generator, fill):
     """Maximise the ELBO of some rows until that of others improves no more.
 
     Parameters
     ----------
     vae : VAE
         Starts where it stands and is left at the last step.
-    likelihood : Gaussian or Mixed
+    likelihood : Tracked
         Starts with its noise, and is left at the last step's running estimate.
-    x : Tensor of shape (n, d)
-        NaN where an entry is missing.
-    held_out : Tensor of shape (n_held_out, d)
-        Without any the last averaged weights are the best.
+    rows : Rows
+        To train on.
+    validation : Rows
+        To stop by. Without any the last averaged weights are the best.
     settings : Settings
     generator : torch.Generator
         Of batches and draws.
+    fill : callable
+        Fills the gaps of rows, for the encoder to read.
 
     Returns
     -------
     Record
     """
-    return _Trainer(vae, likelihood, x, settings, generator).run(held_out)
+    arguments = vae, likelihood, rows, validation, settings, generator, fill
+    return Trainer(*arguments).run()
 
 
-def evaluate(vae, likelihood, x, noise, beta=1.0):
-    """Score rows by their ELBO at their own best noise.
+class Trainer:
+    """One training run, with the parameters of `train`."""
 
-    The plain ELBO at the training noise is no stopping rule: one outlier in a
-    near-constant column decides it.
+    def __init__(
+        self,
+        vae: VAE,
+        likelihood,
+        rows,
+        validation,
+        settings: Settings,
+        generator: torch.Generator,
+        fill: Callable,
+    ):
+        self._vae, self._likelihood, self._rows = vae, likelihood, rows
+        self._validation, self._settings = validation, settings
+        self._generator, self._fill = generator, fill
+        self._averaged = vae.with_flat(vae.flat.clone())
+        self._batch_size = min(settings.batch_size, len(rows))
+        self._steps_per_epoch = len(rows) // self._batch_size
+        self._gradient = Gradient(vae, self._batch_size, rows.has_missing)
+        self._error, self._kl = rows.x.new_zeros(rows.x.shape[1]), rows.x.new_zeros(())
+        self._optimizer = AdamW(
+            vae.flat,
+            vae.architecture.n_decayed,
+            settings.learning_rate,
+            settings.weight_decay,
+        )
+        self._n_steps, self._kl_warmup = 0, self._kl_warmup_steps()
+        self._progress = Progress()
+        self._draws = self._draw(len(validation))
+        self._best_flat, self._best_likelihood = vae.flat.clone(), likelihood.clone()
 
-    Returns
-    -------
-    score : float
-        In nats a row.
-    likelihood : Gaussian or Mixed
-        With the noise that these rows measure.
-    """
-    error, kl = _error_and_kl(vae, likelihood, x, noise)
-    fitted = likelihood.refit(error.to(x.dtype))
-    return float(fitted.expected_log_prob(error) - beta * kl), fitted
+    def run(self):
+        """Train from where this stands to the end; return the record."""
+        progress = self._progress
+        self._settings.listener.begin(self._settings.max_epochs)
+        if not progress.n_epochs and self._is_validated:
+            score, self._best_likelihood = self._evaluate()
+            progress.best_score = progress.start_score = score
+        while not progress.stopped:
+            self.run_epoch()
+        self._averaged.flat.copy_(self._best_flat)
+        return Record(self._averaged, self._best_likelihood, progress)
 
-
-def mean_error(vae, likelihood, x, noise):
-    """Mean error of each column, (d,), float64, after one draw of z a row.
-
-    Of its observed entries; 0 where there are none.
-    """
-    return _error_and_kl(vae, likelihood, x, noise)[0]
-
-
-def _error_and_kl(vae, likelihood, x, noise):
-    error = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
-    kl = torch.zeros((), dtype=torch.float64, device=x.device)
-    have_holes = bool(x.isnan().any())
-    parts = zip(x.split(EVALUATION_ROWS), noise.split(EVALUATION_ROWS), strict=True)
-    with torch.no_grad():
-        for rows, eps in parts:
-            mean, log_var = vae.encode(rows)
-            decoded = vae.decode(mean + (0.5 * log_var).exp() * eps)
-            errors = likelihood.errors(rows, decoded)
-            error += errors.nansum(dim=0) if have_holes else errors.sum(dim=0)
-            kl += kl_divergence(mean, log_var).sum()
-    if not have_holes:
-        return error / len(x), kl / len(x)
-    n_observed = len(x) - x.isnan().sum(dim=0)
-    return error / n_observed.clamp(min=1), kl / len(x)
-
-
-class _Trainer:
-    """One training run: the moving parts that its steps share."""
-
-    def __init__(self, vae, likelihood, x, settings, generator):
-        self.vae, self.likelihood, self.x = vae, likelihood, x
-        self.settings, self.generator = settings, generator
-        self.averaged = vae.with_flat(vae.flat.clone())
-        self.batch_size = min(settings.batch_size, len(x))
-        self.steps_per_epoch = len(x) // self.batch_size
-        self.have_holes = have_missing(x)
-        self.filled = self.target = x  # with holes other ones in each epoch
-        self.gradient = gradient_of(vae, self.batch_size, self.have_holes)
-        self.error, self.kl = x.new_zeros(x.shape[1]), x.new_zeros(())
-        self.decayed = vae.flat[: vae.architecture.n_decayed]
-        self.epsilon = vae.flat.new_tensor(ADAM_EPS)
-        self.n_steps = 0
-        self._start_optimizer(settings.learning_rate)
-
-    def run(self, held_out):
-        settings, is_validated = self.settings, bool(len(held_out))
-        noise = self._draw(len(held_out))
-        score, fitted = -inf, self.likelihood.clone()
-        if is_validated:
-            score, fitted = self._evaluate(held_out, noise)
-        record = Record(self.averaged.flat.clone(), fitted, score, score)
-        warmup, patience = self._kl_warmup_steps(), self._patience_epochs()
-        last_improvement = restarts = 0
-        for epoch in range(1, settings.max_epochs + 1):
-            loss = self.epoch(warmup)
-            score, fitted = -loss, self.likelihood
-            if is_validated:
-                score, fitted = self._evaluate(held_out, noise)
-                record.validation_scores.append(score)
-            record.loss_curve.append(loss)
-            record.n_epochs = epoch
-            if settings.report:
-                settings.report(epoch, loss, score if is_validated else None)
-            if not (isfinite(loss) and isfinite(score) and self._weights_are_finite()):
-                if restarts:
-                    record.stopped = "diverged"
-                    break
-                restarts += 1
-                self._restart_from(record)
-                continue
-            if score > record.best_score or not settings.patience:
-                if score > record.best_score + settings.tol:
-                    last_improvement = epoch
-                record.flat.copy_(self.averaged.flat)
-                record.likelihood = fitted.clone()
-                record.best_score, record.best_epoch = score, epoch
-            if self.n_steps < warmup:
-                last_improvement = epoch  # a falling weight of the KL hides progress
-            elif patience and epoch - last_improvement >= patience:
-                record.stopped = "patience"
-                break
+    def run_epoch(self):
+        """Visit the rows once, and take note of what that brought."""
+        progress, settings = self._progress, self._settings
+        loss = self._visit_rows()
+        score, fitted = -loss, self._likelihood
+        if self._is_validated:
+            score, fitted = self._evaluate()
+            progress.validation_scores.append(score)
+        progress.loss_curve.append(loss)
+        progress.n_epochs += 1
+        shown = score if self._is_validated else None
+        is_asked = settings.listener.epoch_end(progress.n_epochs, loss, shown)
+        if isfinite(loss) and isfinite(score) and self._weights_are_finite():
+            self._keep_if_better(score, fitted)
+            progress.stopped = self._reason_to_stop()
+        elif progress.n_restarts:
+            progress.stopped = "diverged"
         else:
-            record.stopped = "max_epochs"
-        return record
+            self._restart()
+        if not progress.stopped and progress.n_epochs >= settings.max_epochs:
+            progress.stopped = "max_epochs"
+        if is_asked and not progress.stopped:
+            progress.stopped = "asked"
 
-    def epoch(self, kl_warmup_steps):
-        """Visit the rows once in random order; return the mean loss in nats a row."""
-        device, n_batches = self.x.device, self.steps_per_epoch
-        order = torch.randperm(len(self.x), generator=self.generator, device=device)
-        self.error.zero_()
-        self.kl.zero_()
-        if self.have_holes:
-            self._hide_some()
-        with torch.inference_mode(not self.gradient.uses_autograd):
-            for rows in order.split(self.batch_size)[:n_batches]:
-                beta = self.settings.beta * self._kl_share(kl_warmup_steps)
-                self._step(rows, beta)
-        error, kl = self.error / n_batches, self.kl / n_batches
-        return float(beta * kl - self.likelihood.expected_log_prob(error))
+    def state(self):
+        """Return copies of all that the rest of the run depends on."""
+        progress = replace(
+            self._progress,
+            loss_curve=list(self._progress.loss_curve),
+            validation_scores=list(self._progress.validation_scores),
+        )
+        return {
+            "flat": self._vae.flat.clone(),
+            "averaged": self._averaged.flat.clone(),
+            "optimizer": self._optimizer.state(),
+            "variance": self._likelihood.variance.clone(),
+            "best_flat": self._best_flat.clone(),
+            "best_variance": self._best_likelihood.variance.clone(),
+            "generator": self._generator.get_state(),
+            "draws": self._draws.clone(),
+            "n_steps": self._n_steps,
+            "progress": asdict(progress),
+        }
+
+    def load(self, state):
+        """Go on from what `state` returned."""
+        self._vae.flat.copy_(state["flat"])
+        self._averaged.flat.copy_(state["averaged"])
+        self._optimizer.load(state["optimizer"])
+        self._likelihood.variance.copy_(state["variance"])
+        self._best_flat.copy_(state["best_flat"])
+        self._best_likelihood = self._likelihood.clone()
+        self._best_likelihood.variance.copy_(state["best_variance"])
+        self._generator.set_state(state["generator"])
+        self._draws.copy_(state["draws"])
+        self._n_steps = state["n_steps"]
+        self._progress = Progress(**state["progress"])
+
+    @property
+    def _is_validated(self):
+        return bool(len(self._validation))
+
+    def _keep_if_better(self, score, fitted):
+        progress, settings = self._progress, self._settings
+        if score > progress.best_score or not settings.patience:
+            if score > progress.best_score + settings.tol:
+                progress.last_improvement = progress.n_epochs
+            self._best_flat.copy_(self._averaged.flat)
+            self._best_likelihood = fitted.clone()
+            progress.best_score, progress.best_epoch = score, progress.n_epochs
+        if self._n_steps < self._kl_warmup:
+            # A falling weight of the KL hides progress.
+            progress.last_improvement = progress.n_epochs
+
+    def _reason_to_stop(self):
+        """Return "patience" where it is at its end, else an empty string."""
+        if not self._settings.patience:
+            return ""
+        # As many epochs as asked for, and enough for a small table to move.
+        enough = -(-MIN_PATIENCE_STEPS // self._steps_per_epoch)
+        patience = max(self._settings.patience, enough)
+        progress = self._progress
+        is_over = progress.n_epochs - progress.last_improvement >= patience
+        return "patience" if is_over else ""
+
+    def _visit_rows(self):
+        """Visit the rows in random order; return the mean loss in nats a row."""
+        n_batches, rows = self._steps_per_epoch, self._rows
+        order = torch.randperm(
+            len(rows), generator=self._generator, device=rows.x.device
+        )
+        self._error.zero_()
+        self._kl.zero_()
+        if rows.has_missing:
+            rows = self._hide_some()
+        with torch.inference_mode():
+            for some in order.split(self._batch_size)[:n_batches]:
+                beta = self._settings.beta * self._kl_share()
+                self._step(rows, some, beta)
+        error, kl = self._error / n_batches, self._kl / n_batches
+        return float(beta * kl - self._likelihood.expected_log_prob(error))
 
     def _hide_some(self):
-        """Let more entries be missing, others in each epoch, and fill them in."""
-        shape = len(self.x), self.likelihood.n_entries
-        chance = torch.rand(shape, generator=self.generator, device=self.x.device)
-        hidden = self.likelihood.of_columns(chance < HIDDEN_SHARE)
-        self.target = self.x.masked_fill(hidden, nan)
-        self.filled = self.vae.fill(self.target)
+        """Let more entries be missing, others in each epoch, and fill the gaps."""
+        rows, sizes = self._rows, self._likelihood.sizes.to(self._rows.x.device)
+        shape = len(rows), len(sizes)
+        chance = torch.rand(
+            shape, generator=self._generator, dtype=torch.float32, device=rows.x.device
+        )
+        hidden = (chance < HIDDEN_SHARE).repeat_interleave(sizes, dim=1)
+        target = rows.observed.masked_fill(hidden, nan)
+        return replace(rows, x=self._fill(target), observed=target)
 
-    def _step(self, rows, beta):
+    def _step(self, rows, some, beta):
         """Follow the gradient of some rows."""
-        torch.index_select(self.filled, 0, rows, out=self.gradient.x)
-        if self.have_holes:
-            torch.index_select(self.target, 0, rows, out=self.gradient.target)
-        if self.settings.beta:
-            self.gradient.noise.normal_(generator=self.generator)
-        error, kl = self.gradient(self.likelihood, beta)
-        self.error.add_(error)
-        self.kl.add_(kl)
-        self.likelihood.track(error, NOISE_TRACKING)
-        self._update_weights()
-
-    def _update_weights(self):
-        """AdamW on the flat vector (Loshchilov & Hutter 2019), then the average."""
-        self.n_steps += 1
-        self.n_optimizer_steps += 1
-        t = self.n_optimizer_steps
-        rate = self.learning_rate * min(1.0, t / LR_WARMUP_STEPS)
-        beta1, beta2 = ADAM_BETAS
-        gradient = self.gradient.flat
-        self.first_moment.lerp_(gradient, 1 - beta1)
-        torch.addcmul(self.epsilon, gradient, gradient, out=self.scale)
-        self.second_moment.lerp_(self.scale, 1 - beta2)
-        torch.pow(self.second_moment, -0.5, out=self.scale)
-        self.decayed.sub_(self.decayed, alpha=rate * self.settings.weight_decay)
-        rate *= (1 - beta2**t) ** 0.5 / (1 - beta1**t)
-        self.vae.flat.addcmul_(self.first_moment, self.scale, value=-rate)
-        self.averaged.flat.lerp_(self.vae.flat, AVERAGING)
+        gradient = self._gradient
+        torch.index_select(rows.x, 0, some, out=gradient.x)
+        if rows.has_missing:
+            torch.index_select(rows.observed, 0, some, out=gradient.target)
+        if self._settings.beta:
+            gradient.draws.normal_(generator=self._generator)
+        error, kl = gradient(self._likelihood, beta)
+        self._error.add_(error)
+        self._kl.add_(kl)
+        self._likelihood.track(error, NOISE_TRACKING)
+        self._n_steps += 1
+        self._optimizer.step(gradient.flat)
+        self._averaged.flat.lerp_(self._vae.flat, AVERAGING)
 
     def _weights_are_finite(self):
-        return bool(self.averaged.flat.isfinite().all())
+        return bool(self._averaged.flat.isfinite().all())
 
-    def _evaluate(self, x, noise):
-        beta = self.settings.beta
-        return evaluate(self.averaged, self.likelihood, x, noise, beta)
+    def _evaluate(self):
+        beta, rows = self._settings.beta, self._validation
+        return evaluate(self._averaged, self._likelihood, rows, self._draws, beta)
 
     def _draw(self, n):
-        """Draw standard normal noise for z; zeros for the autoencoder, beta = 0."""
-        k, device = self.vae.architecture.n_components, self.x.device
-        noise = torch.zeros(n, k, dtype=torch.float32, device=device)
-        return noise.normal_(generator=self.generator) if self.settings.beta else noise
-
-    def _patience_epochs(self):
-        """As many as asked for, and enough for a small table to move."""
-        if not self.settings.patience:
-            return None
-        return max(
-            self.settings.patience, -(-MIN_PATIENCE_STEPS // self.steps_per_epoch)
+        """Draw standard normal z; zeros for the autoencoder, beta = 0."""
+        k, device = self._vae.architecture.n_components, self._rows.x.device
+        draws = torch.zeros(n, k, dtype=torch.float32, device=device)
+        return (
+            draws.normal_(generator=self._generator) if self._settings.beta else draws
         )
 
-    def _kl_share(self, kl_warmup_steps):
-        """Weight of the KL as a share of beta: rises to 1 within the warm-up."""
-        if self.n_steps >= kl_warmup_steps:
+    def _kl_share(self):
+        """Return the weight of the KL as a share of beta: it rises to 1."""
+        if self._n_steps >= self._kl_warmup:
             return 1.0
-        ahead = 1 - self.n_steps / kl_warmup_steps
-        return 1 - (1 - KL_WARMUP_START) * ahead
+        return 1 - (1 - KL_WARMUP_START) * (1 - self._n_steps / self._kl_warmup)
 
     def _kl_warmup_steps(self):
-        """At most half of the run, however short."""
-        longest = min(KL_WARMUP_EPOCHS, self.settings.max_epochs // 2)
-        steps = min(KL_WARMUP_STEPS, longest * self.steps_per_epoch)
-        return steps if self.settings.kl_warmup else 0
+        """Return the steps of the warm-up: at most half of the run, however short."""
+        longest = min(KL_WARMUP_EPOCHS, self._settings.max_epochs // 2)
+        steps = min(KL_WARMUP_STEPS, longest * self._steps_per_epoch)
+        return steps if self._settings.kl_warmup else 0
 
-    def _start_optimizer(self, learning_rate):
-        self.learning_rate = learning_rate
-        self.n_optimizer_steps = 0
-        self.first_moment = torch.zeros_like(self.vae.flat)
-        self.second_moment = torch.zeros_like(self.vae.flat)
-        self.scale = torch.empty_like(self.vae.flat)
-
-    def _restart_from(self, record):
-        self.vae.flat.copy_(record.flat)
-        self.averaged.flat.copy_(record.flat)
-        self.likelihood = record.likelihood.clone()
-        self._start_optimizer(self.learning_rate * RESTART_SLOWDOWN)
+    def _restart(self):
+        """Go back to the best weights, at a lower rate."""
+        self._progress.n_restarts += 1
+        self._vae.flat.copy_(self._best_flat)
+        self._averaged.flat.copy_(self._best_flat)
+        self._likelihood = self._best_likelihood.clone()
+        self._optimizer.restart(RESTART_SLOWDOWN)

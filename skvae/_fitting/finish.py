@@ -1,0 +1,75 @@
+"""The last steps of a fit: components in order, and what is fitted to all rows."""
+
+from dataclasses import replace
+
+import torch
+
+from skvae._fitting.calibration import refit_dispersion, refit_prior
+from skvae._fitting.candidate import encode_some, make_coder
+from skvae._linear.readout import fit_readout
+from skvae._model.bounds import kl_divergence
+from skvae._model.coder import widen
+from skvae._model.network import permute_components
+from skvae._numerics.chunks import map_chunks
+
+
+def finish(candidate, split):
+    """Put the components in order and fit to all rows what goes with them.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        Its network is left with its components in order.
+    split : Split
+
+    Returns
+    -------
+    density : Density
+    component_kl : Tensor of shape (k,)
+        Nats that each component carries.
+    """
+    scale = candidate.first.coder.posterior_scale
+    rows, mean, log_var = encode_some(candidate.network, candidate.start, split.x)
+    component_kl = kl_divergence(mean, widen(log_var, scale)).mean(dim=0).double()
+    order = component_kl.argsort(descending=True, stable=True)
+    signs = _signs(mean, rows.x)[order]
+    start = _reorder(candidate, order, signs)
+    mean, log_var = mean[:, order].double() * signs, log_var[:, order]
+    share = candidate.first.coder.typical_share
+    if share is not None:
+        share = start.linear.informed_share(split.x).mean(dim=0)
+    coder = make_coder(
+        candidate.network,
+        start,
+        split.x,
+        (mean, log_var),
+        typical_share=share,
+        posterior_scale=scale,
+    )
+    candidate = replace(candidate, start=start).with_first(coder=coder)
+    (decoded,) = map_chunks(lambda z: (candidate.first.mean(z),), mean)
+    readout = fit_readout(mean, rows.observed - decoded)
+    density = replace(candidate.density, readout=readout)
+    candidate = replace(candidate, density=density)
+    candidate = refit_dispersion(refit_prior(candidate, split), split)
+    return candidate.density, component_kl[order]
+
+
+def _signs(mean, x):  # -> (k,)
+    """Return the signs that make each component grow with a column.
+
+    That is the column that it covaries with most, in absolute value.
+    """
+    covariance = (mean - mean.mean(dim=0)).T.double() @ x.double()
+    strongest = covariance.abs().argmax(dim=1, keepdim=True)
+    of_strongest = covariance.gather(1, strongest).squeeze(1)
+    return torch.where(of_strongest < 0, -1.0, 1.0).double()
+
+
+def _reorder(candidate, order, signs):
+    """Put the network's components in order; return the start with its own in it."""
+    network, start = candidate.network, candidate.start
+    permute_components(network.architecture, network.flat, order, signs.float())
+    linear = start.linear.permuted(order, signs)
+    filler = linear if start.filler is start.linear else start.filler
+    return replace(start, linear=linear, filler=filler)

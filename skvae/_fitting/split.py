@@ -1,0 +1,101 @@
+"""The rows of a fit: those that train, and those that validate."""
+
+from functools import cached_property
+from math import inf
+
+import torch
+
+from skvae._likelihoods.gaussian import interval_variance
+from skvae._linear.moments import least_noise
+from skvae._numerics.draws import normal_draws
+from skvae._numerics.missing import have_missing
+
+LEAST_RANGE_ROWS = 10
+INTERVAL_SHARE = 0.1  # of the variance within intervals, that training knows of
+
+
+class Split:
+    """The rows of a fit, and what is known of them beforehand.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        All rows, in single precision and random order; the first validate.
+    told : Rows
+        What the likelihood is told of the first rows, in double precision.
+    recipe : Recipe
+
+    Attributes
+    ----------
+    validation, training : Tensor
+        The two parts of the rows.
+    inside : Tensor
+        The validation rows, clamped to the range of the training rows. Beyond it the
+        fitted model is linear whatever the network, so that one far row does not speak
+        of the network. A few rows have no range.
+    by_column : bool
+        Whether each column has a noise of its own in the end.
+    gains_columns : bool
+        Whether it has it in the end only: one noise for all trains.
+    """
+
+    def __init__(self, x, told, recipe):
+        self.x, self.told, self.recipe = x, told, recipe
+        self.validation = self.inside = x[: recipe.n_validation]
+        self.training = x[recipe.n_validation :]
+        if len(self.training) >= LEAST_RANGE_ROWS:
+            self.inside = self.validation.clamp(*_range(self.training))
+        self.by_column = recipe.has_noise_by_column(told.has_intervals)
+        self.gains_columns = self.by_column and recipe.training_noise == "spherical"
+
+    def numeric(self, x):
+        """Return the numeric columns."""
+        return x[..., : self.recipe.layout.n_numeric]
+
+    def draws(self, x):
+        """Return standard normal draws for z of rows, the same each time.
+
+        Zeros for the autoencoder, beta = 0.
+        """
+        k, seed = self.recipe.n_components, self.recipe.seed
+        draws = normal_draws(len(x), k, seed)
+        return draws if self.recipe.training.beta else torch.zeros_like(draws)
+
+    @cached_property
+    def observed_share(self):
+        """Share of each column's entries that are observed; None if all are."""
+        if not have_missing(self.x):
+            return None
+        return 1 - self.x.isnan().float().mean(dim=0)
+
+    @cached_property
+    def within(self):
+        """How far what an entry stands for is from it, that training knows of.
+
+        The mean variance within the intervals of each numeric column; 0 without.
+        """
+        if not self.told.has_intervals:
+            return self.numeric(self.x[0]).new_zeros(self.recipe.layout.n_numeric)
+        variance = interval_variance(self.numeric(self.told.observed))
+        return INTERVAL_SHARE * variance.mean(dim=0).float()
+
+    @cached_property
+    def least_noise(self):
+        """The least noise variance of each numeric column, in the end."""
+        return self.least_noise_of("diag" if self.by_column else "spherical")
+
+    def least_noise_of(self, noise):
+        """Return the least noise variance of each numeric column."""
+        return least_noise(self.numeric(self.x), noise, self.recipe.floor)
+
+
+def _range(x):
+    """Return the least and largest entry of each column, infinite where it has none."""
+    low, high = x.amin(dim=0), x.amax(dim=0)  # NaN where a column has a gap
+    if low.isnan().any():
+        missing = x.isnan()
+        low = x.masked_fill(missing, inf).amin(dim=0)
+        high = x.masked_fill(missing, -inf).amax(dim=0)
+        unknown = missing.all(dim=0)
+        low[unknown], high[unknown] = -inf, inf
+    return low, high

@@ -1,0 +1,176 @@
+"""Categorical columns: indicators that are 1 with some probability given z."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from skvae._layout import MOST_LOGIT
+from skvae._likelihoods.dispersion import CONSTANT
+
+
+class Indicators(ABC):
+    """Columns of indicators, scaled: ``(indicator - center) / spread``.
+
+    Their errors are minus their log-masses.
+
+    Parameters
+    ----------
+    center, spread : Tensor of shape (d,)
+    sizes : Tensor of shape (n_columns,)
+        Number of indicators of each column of the table.
+    share : Tensor of shape (d,), optional
+        Share of each column's entries that are observed, if some are missing, NaN.
+    """
+
+    dispersion = CONSTANT
+    curvature: float  # at most, of minus the log-mass, by a logit
+    n_dependent: int  # indicators that the others determine
+
+    def __init__(self, center, spread, sizes, share=None):
+        self.center, self.spread, self.share = center, spread, share
+        self.sizes = sizes
+
+    @classmethod
+    def of_block(cls, block, variance, share=None):
+        """Return the likelihood of a block, in the dtype of `variance`."""
+        center, spread = (
+            torch.from_numpy(a).to(variance) for a in (block.center, block.spread)
+        )
+        return cls(center, spread, torch.from_numpy(block.sizes), share)
+
+    @property
+    def variance(self):
+        """There is no noise variance."""
+        return self.center[:0]
+
+    def with_noise(self, variance, dispersion=None):
+        """Return the same columns, which have no noise variance."""
+        return self
+
+    def to(self, device):
+        """Return the likelihood on another device."""
+        center, spread = self.center.to(device), self.spread.to(device)
+        share = None if self.share is None else self.share.to(device)
+        return type(self)(center, spread, self.sizes, share)
+
+    def given(self, z):
+        """Return the likelihood at z, the same everywhere."""
+        return self
+
+    def log_prob(self, observed, decoded):  # (n, d) or (n, 2, d), (..., n, d)
+        """Return the log-mass of each entry in nats, 0 where it is missing, NaN."""
+        if observed.ndim == 3:  # intervals, without width
+            observed = observed[:, 0]
+        known = self.indicators(observed).nan_to_num(0.0)  # autograd: no 0 times NaN
+        return -self._errors(known, decoded).masked_fill(observed.isnan(), 0.0)
+
+    def errors(self, x, decoded):  # (n, d), (..., n, d) -> (..., n, d)
+        """Return minus the log-mass of each entry, NaN where it is missing."""
+        return self._errors(self.indicators(x), decoded)
+
+    def backward(self, x, decoded, weight, out):
+        """Write the gradient, return the mean errors; as of a Gaussian."""
+        indicators = self.indicators(x)
+        errors = self._errors(indicators, decoded)
+        torch.sub(self.probability(decoded), indicators, out=out).mul_(weight)
+        if self.share is None:
+            return errors.sum(dim=0).mul_(weight)
+        out.nan_to_num_(0.0)
+        return errors.nansum(dim=0).mul_(weight).div_(self.share)
+
+    def expected_log_prob(self, error):  # (d,) -> ()
+        """Return the mean log-mass of a row, from its columns' mean errors."""
+        return -(error if self.share is None else error * self.share).sum()
+
+    def mean(self, decoded):
+        """Return the mean of each entry."""
+        return (self.probability(decoded) - self.center) / self.spread
+
+    def sample(self, decoded, generator):
+        """Draw each entry."""
+        return (self._draw(decoded, generator) - self.center) / self.spread
+
+    def indicators(self, x):
+        """Return the indicators, 0 or 1, that scaled ones stand for."""
+        return (x * self.spread + self.center).round()
+
+    @abstractmethod
+    def probability(self, decoded):
+        """Return the probability of each indicator."""
+
+    @abstractmethod
+    def start(self):
+        """Return the logits of each indicator's share of the rows."""
+
+    @abstractmethod
+    def _errors(self, indicators, decoded):
+        """Return minus the log-mass of each indicator."""
+
+    @abstractmethod
+    def _draw(self, decoded, generator):
+        """Draw each indicator."""
+
+
+class Bernoulli(Indicators):
+    """Columns of two categories: the second has probability ``sigmoid(decoded)``."""
+
+    curvature = 0.25
+    n_dependent = 0
+
+    def probability(self, decoded):
+        """Return the probability of each indicator."""
+        return torch.sigmoid(decoded)
+
+    def start(self):
+        """Return the logits of each indicator's share of the rows."""
+        share = self.center.clamp(1e-9, 1 - 1e-9)
+        return (share / (1 - share)).log()
+
+    def _errors(self, indicators, decoded):
+        return torch.nn.functional.softplus(decoded) - indicators * decoded
+
+    def _draw(self, decoded, generator):
+        draw = torch.empty_like(decoded).uniform_(generator=generator)
+        return (draw < self.probability(decoded)).to(decoded)
+
+
+class Categorical(Indicators):
+    """Columns of categories: ``softmax(decoded)`` over the indicators of each.
+
+    All columns are normalised at once, by products with a matrix of zeros and ones.
+    """
+
+    curvature = 0.5
+
+    def __init__(self, center, spread, sizes, share=None):
+        super().__init__(center, spread, sizes, share)
+        self.n_dependent = len(sizes)  # one of each column
+        of_column = torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
+        self._member = center.new_zeros(len(center), len(sizes))  # indicator, column
+        self._member[torch.arange(len(center), device="cpu"), of_column] = 1
+
+    def probability(self, decoded):
+        """Return the probability of each indicator."""
+        return self._log_probability(decoded).exp()
+
+    def start(self):
+        """Return the logits of each indicator's share of the rows."""
+        return self.center.clamp(1e-9, 1 - 1e-9).log()
+
+    def _log_probability(self, decoded):
+        logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)
+        return logits - (logits.exp() @ self._member).log() @ self._member.T
+
+    def _errors(self, indicators, decoded):
+        return -indicators * self._log_probability(decoded)
+
+    def _draw(self, decoded, generator):
+        """Take the largest logit plus a Gumbel draw (Gumbel 1954)."""
+        exponential = torch.empty_like(decoded).exponential_(generator=generator)
+        scores = self._log_probability(decoded) - exponential.log()
+        sizes = self.sizes.tolist()
+        drawn = [
+            torch.nn.functional.one_hot(part.argmax(dim=-1), size)
+            for part, size in zip(scores.split(sizes, dim=-1), sizes, strict=True)
+        ]
+        return torch.cat(drawn, dim=-1).to(decoded)

@@ -1,0 +1,131 @@
+"""Encoders and decoders: a network where its training rows were, linear beyond.
+
+An MLP says nothing of what lies outside the rows it was trained on. So beyond their
+range it goes on along the linear VAE that it started from. And training rows make an
+encoder surer than rows that it did not see find it: its posteriors are widened.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from skvae._linear.vae import LinearVAE
+from skvae._model.network import VAE
+from skvae._numerics.missing import have_missing
+
+
+@dataclass(frozen=True)
+class Coder:
+    """A network between rows and z, in double precision.
+
+    Its rounding then shows in no batch size.
+
+    Parameters
+    ----------
+    network : VAE
+    linear : LinearVAE
+        That the network started from.
+    filler : LinearVAE
+        What a missing entry is expected to be, for the encoder to read.
+    x_range : Tensor of shape (2, d)
+        Least and largest entry of each column in the training rows.
+    z_range : Tensor of shape (2, k)
+        The same of their posteriors.
+    typical_share : Tensor of shape (k,) or None
+        Share of what complete rows tell of z that the training rows told on average;
+        None where they were complete.
+    posterior_scale : float
+        By how much the encoder overstates what a row adds to the precision of z.
+    """
+
+    network: VAE
+    linear: LinearVAE
+    filler: LinearVAE
+    x_range: torch.Tensor
+    z_range: torch.Tensor
+    typical_share: torch.Tensor | None = None
+    posterior_scale: float = 1.0
+
+    @property
+    def n_components(self):
+        """Number of latent dimensions."""
+        return self.network.architecture.n_components
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        have_gaps = have_missing(x)
+        filled = self.filler.fill(x) if have_gaps else x
+        inside = filled.clamp(*self.x_range)
+        mean, log_var = self.network.encode(inside)
+        mean = mean + (filled - inside) @ self.linear.encoder
+        if not have_gaps and self.typical_share is None:
+            return mean, widen(log_var, self.posterior_scale)
+        # Rows with gaps tell less than those that the encoder learned from.
+        informed = self.linear.informed_share(x)
+        if self.typical_share is not None:
+            informed = informed / self.typical_share
+        mean = mean.where(informed > 0, 0.0)
+        return mean, widen(log_var, self.posterior_scale / informed)
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        """Return what parametrises p(x|z): means, and logits of indicators."""
+        inside = z.clamp(*self.z_range)
+        beyond = (z - inside) @ self.linear.output_map[1:]
+        return self.network.decode(inside) + beyond
+
+    def as_linear(self, noise_variance):
+        """Return the linear VAE that a network without hidden layers is."""
+        parts = self.network.parts
+        decoder = parts["decoder_linear_weight"], parts["decoder_linear_bias"]
+        linear = replace(self.linear, decoder=decoder[0], decoder_bias=decoder[1])
+        return linear.with_noise(noise_variance)
+
+
+@dataclass(frozen=True)
+class LinearCoder:
+    """A linear VAE between rows and z.
+
+    Parameters
+    ----------
+    linear : LinearVAE
+    """
+
+    linear: LinearVAE
+
+    @property
+    def n_components(self):
+        """Number of latent dimensions."""
+        return len(self.linear.decoder)
+
+    @property
+    def dtype(self):
+        """Precision of the linear VAE."""
+        return self.linear.decoder.dtype
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        have_gaps = have_missing(x)
+        filled = self.linear.fill(x) if have_gaps else x
+        mean = self.linear.encoder_bias + filled @ self.linear.encoder
+        log_var = self.linear.log_var.expand_as(mean).contiguous()
+        if not have_gaps:
+            return mean, log_var
+        informed = self.linear.informed_share(x)
+        return mean.where(informed > 0, 0.0), widen(log_var, 1 / informed)
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        """Return what parametrises p(x|z): means, and logits of indicators."""
+        return self.linear.output_map[0] + z @ self.linear.output_map[1:]
+
+
+def widen(log_var, factor):
+    """Divide by a factor what a row adds to the precision of its posterior.
+
+    The rest of the precision is the prior's, 1.
+    """
+    if isinstance(factor, float) and factor == 1:
+        return log_var
+    told = torch.expm1(-log_var)  # by the row; below 0 where it unsettles the prior
+    if torch.is_tensor(factor):
+        factor = torch.where(told > 0, factor, factor.clamp(min=1))
+    return -torch.log1p(told / factor)
