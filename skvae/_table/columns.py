@@ -93,7 +93,7 @@ class Numbers:
         How many a Decimal has.
     """
 
-    n_levels, is_boolean = 0, False
+    n_levels = 0
 
     def __init__(self, entry, decimals):
         self.entry, self.decimals = entry, decimals
@@ -142,7 +142,7 @@ class Times:
         Where those are.
     """
 
-    n_levels, is_boolean = 0, False
+    n_levels = 0
 
     def __init__(self, what, tick, origin, low, high, entry, zone):
         self.what, self.tick, self.entry, self.zone = what, tick, entry, zone
@@ -216,7 +216,6 @@ class Levels:
     def __init__(self, levels):
         self.levels = unpack(levels)
         self.n_levels = len(self.levels)
-        self.is_boolean = all(isinstance(v, BOOLEANS) for v in self.levels)
 
     def encode(self, series, name):  # (n,) -> (n,), and the unseen values
         """Return codes; NaN where missing or unseen."""

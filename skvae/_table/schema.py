@@ -32,7 +32,6 @@ class Schema:
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
         self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
-        self.is_boolean = np.array([c.is_boolean for c in self._columns], dtype=bool)
         self.are_numbers = all(isinstance(c, Numbers) for c in self._columns)
         is_array = container["kind"] == Numpy.__name__ and self.are_numbers
         self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)

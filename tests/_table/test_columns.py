@@ -119,8 +119,6 @@ def test_equal_values_are_one_level():
         assert encode(column, given)[0] == [1, 2, 0]
     assert encode(column, [1, 2, 0], "Int64")[0] == [1, 2, 0]
     truth = fit([True, False], "bool")
-    assert truth.is_boolean
-    assert not column.is_boolean
     assert encode(truth, [0, 1.0, np.True_])[0] == [0, 1, 1]
     large = fit([2**62, 2**62 + 1], "int64", is_chosen=True)
     assert large.decode(np.array([1.0]))[0].tolist() == [2**62, 2**62 + 1]

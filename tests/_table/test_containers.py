@@ -201,7 +201,6 @@ def test_names_and_levels_are_listed():
     schema = fit_schema(FRAME)
     assert schema.names == [f"column {name!r}" for name in FRAME]
     assert schema.n_levels.tolist() == [0, 2, 2, 0]
-    assert schema.is_boolean.tolist() == [False, False, True, False]
     assert fit_schema(FRAME.to_numpy()).names == [f"column {j}" for j in range(4)]
     assert column_labels(FRAME) == list(FRAME)
     assert column_labels(pl.DataFrame({"a": [1]})) == ["a"]
