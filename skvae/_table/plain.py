@@ -11,6 +11,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
+from skvae._table.values import localize, objects, zone_name
+
 PACKED = {  # class: its arguments as strings, numbers and lists, and back
     pd.Timestamp: (
         lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
@@ -76,7 +78,7 @@ def _unpack(value):
 
 def dump_dtype(dtype):
     """Return a dtype as plain data."""
-    if is_category(dtype):
+    if isinstance(dtype, pd.CategoricalDtype):
         of = dtype.categories
         return {
             "categories": pack(of.to_numpy(dtype=object)),
@@ -129,37 +131,6 @@ def load_dtype(state):
     return getattr(pl, state["polars"])(**arguments)
 
 
-def is_category(dtype):
-    return isinstance(dtype, pd.CategoricalDtype)
-
-
 def class_name(dtype):
     """Return the name of a polars dtype's class."""
     return dtype.base_type().__name__
-
-
-def localize(values, zone):
-    """Return datetime64 in UTC as an index of a zone's times, or timedelta64 as one."""
-    if values.dtype.kind == "m":
-        return pd.TimedeltaIndex(values)
-    index = pd.DatetimeIndex(values)
-    return index if zone is None else index.tz_localize("UTC").tz_convert(zone)
-
-
-def zone_name(zone):
-    """Return a name that pandas knows a time zone by, or None."""
-    if zone is None:
-        return None
-    try:
-        pd.DatetimeTZDtype("ns", str(zone))
-    except Exception:  # of any class, and no name: pytz has such fixed offsets
-        offset = zone.utcoffset(None)
-        return "UTC" if offset is None else str(dt.timezone(offset))
-    return str(zone)
-
-
-def objects(values):
-    """Return an array of objects, whatever they are."""
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = list(values)
-    return objects

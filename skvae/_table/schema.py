@@ -7,9 +7,11 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skvae._table.columns import Numbers, fit_column, is_missing, make_column
+from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
+from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
+from skvae._table.values import is_missing
 
 MOST_NAMED = 3  # unseen values of a column, in a warning
 OF_ROWS = "tick", "origin", "low", "high", "decimals"  # and of no other rows
@@ -32,7 +34,7 @@ class Schema:
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
         self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
-        self.are_numbers = all(isinstance(c, Numbers) for c in self._columns)
+        self.are_numbers = all(isinstance(c, NumericColumn) for c in self._columns)
         is_array = container["kind"] == Numpy.__name__ and self.are_numbers
         self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
 

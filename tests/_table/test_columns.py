@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae._table.columns import cast, fit_column, make_column
+from skvae._table.columns import fit_column, make_column
 from skvae._table.plain import pack, unpack
+from skvae._table.values import cast
 
 NAME = "column 'a'"
 
