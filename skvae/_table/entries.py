@@ -27,34 +27,52 @@ def check_entries(X, names, mean=None, scale=None, may_miss=False):
         limit = np.minimum(limit, np.abs(mean) + LARGEST_STANDARDISED * scale)
     low, high = X.min(axis=0), X.max(axis=0)  # NaN where a column has one
     if may_miss and np.isnan(low).any():
-        missing = np.isnan(X)
-        if mean is None and missing.all(axis=0).any():
-            column = int(np.argmax(missing.all(axis=0)))
-            raise ValueError(
-                f"Input X contains nothing but missing values in {names[column]}: "
-                "there is nothing to learn. Drop the column."
-            )
-        low = np.where(missing, np.inf, X).min(axis=0)
-        high = np.where(missing, -np.inf, X).max(axis=0)
-        empty = missing.all(axis=0)
-        low[empty] = high[empty] = 0.0
+        if mean is None:
+            _check_some_observed(X, names)
+        low, high = _observed_range(X)
     if np.all((low >= -limit) & (high <= limit)):
         return
     if not np.all(np.isfinite(low) & np.isfinite(high)):
-        unusable = np.isinf(X) if may_miss else ~np.isfinite(X)
-        column, row = np.argwhere(unusable.T)[0]
-        what = "NaN" if np.isnan(X[row, column]) else "infinity"
-        rule = "a finite number"
-        if may_miss:
-            rule += ", or NaN where it is missing"
-        raise ValueError(
-            f"Input X contains {what} in {names[column]} (row {row}); every entry must "
-            f"be {rule}. Replace it or drop the row."
-        )
+        raise _not_finite(X, names, may_miss)
     largest = np.where(-low > high, low, high).astype(np.float64)
     column = int(np.argmax(np.abs(largest) / limit))
     raise ValueError(
         f"Input X contains {largest[column]:.3g} in {names[column]}, a value too "
         f"large: entries there must be within {limit[column]:.3g}. Rescale the "
         "column or take its logarithm."
+    )
+
+
+def _check_some_observed(X, names):
+    """Raise a ValueError if a column has missing entries alone."""
+    is_empty = np.isnan(X).all(axis=0)
+    if is_empty.any():
+        raise ValueError(
+            "Input X contains nothing but missing values in "
+            f"{names[int(np.argmax(is_empty))]}: there is nothing to learn. Drop the "
+            "column."
+        )
+
+
+def _observed_range(X):
+    """Return the ends of the observed entries of each column, 0 if all are missing."""
+    missing = np.isnan(X)
+    low = np.where(missing, np.inf, X).min(axis=0)
+    high = np.where(missing, -np.inf, X).max(axis=0)
+    is_empty = missing.all(axis=0)
+    low[is_empty] = high[is_empty] = 0.0
+    return low, high
+
+
+def _not_finite(X, names, may_miss):
+    """Return the error for the first column with infinity, or with NaN."""
+    unusable = np.isinf(X) if may_miss else ~np.isfinite(X)
+    column, row = np.argwhere(unusable.T)[0]
+    what = "NaN" if np.isnan(X[row, column]) else "infinity"
+    rule = "a finite number"
+    if may_miss:
+        rule += ", or NaN where it is missing"
+    return ValueError(
+        f"Input X contains {what} in {names[column]} (row {row}); every entry must "
+        f"be {rule}. Replace it or drop the row."
     )

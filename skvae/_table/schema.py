@@ -2,16 +2,16 @@
 
 import sys
 import warnings
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
+from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
 from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
-from skvae._table.values import is_missing
+from skvae._table.values import is_missing, shorten
 
 MOST_NAMED = 3  # unseen values of a column, in a warning
 OF_ROWS = "tick", "origin", "low", "high", "decimals"  # and of no other rows
@@ -161,7 +161,7 @@ def fit_schema(X, categorical_features="from_dtype"):
     """
     container, labels = container_of(X), column_labels(X)
     dtypes = container.dtypes(X)
-    chosen = choose(categorical_features, labels, len(dtypes))
+    chosen = find_categorical(categorical_features, labels, len(dtypes))
     calls = range(len(dtypes)) if labels is None else map(repr, labels)
     names = [f"column {call}" for call in calls]
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
@@ -196,64 +196,6 @@ def _schema_of_numbers(dtype, names):
     return Schema({"kind": Numpy.__name__, "labels": None}, columns)
 
 
-def choose(categorical_features, labels, n_features):
-    """Return whether each column's values are levels by the user's choice."""
-    chosen = np.zeros(n_features, dtype=bool)
-    if categorical_features is None:
-        return chosen
-    rule = (
-        "must be 'from_dtype', None, or a list of columns' names, of their indices, or "
-        "of a bool for each"
-    )
-    if isinstance(categorical_features, str):
-        if categorical_features == "from_dtype":
-            return chosen
-        raise ValueError(
-            f"categorical_features={categorical_features!r} {rule}. Put it in a list."
-        )
-    if not np.iterable(categorical_features) or isinstance(categorical_features, dict):
-        raise TypeError(f"categorical_features={categorical_features!r} {rule}.")
-    given = list(categorical_features)
-    if given and all(isinstance(one, bool | np.bool_) for one in given):
-        if len(given) != n_features:
-            raise ValueError(
-                f"categorical_features is a mask of {len(given)} columns, and X has "
-                f"{n_features}. Give a bool for each, or names or indices."
-            )
-        return np.array(given, dtype=bool)
-    if all(isinstance(one, str) for one in given):
-        return _choose_names(given, labels, chosen)
-    if not all(
-        isinstance(one, Integral) and not isinstance(one, bool) for one in given
-    ):
-        raise TypeError(f"categorical_features={given!r} {rule}.")
-    for one in given:
-        if not 0 <= one < n_features:
-            raise ValueError(
-                f"categorical_features has the index {one}, and X has {n_features} "
-                f"columns: an index must be at least 0 and less than {n_features}."
-            )
-    chosen[given] = True
-    return chosen
-
-
-def _choose_names(given, labels, chosen):
-    if not given:
-        return chosen
-    if labels is None:
-        raise ValueError(
-            f"categorical_features={given!r} has names, and X, an array, has none. "
-            "Give indices, or make X a DataFrame."
-        )
-    for name in given:
-        if name not in labels:
-            raise ValueError(
-                f"categorical_features has {name!r}, which must be a column of X; X "
-                f"has {_shorten(labels, 10)}."
-            )
-    return np.array([label in given for label in labels], dtype=bool)
-
-
 def _warn_of(unseen):
     """Warn of values that fit did not see, at the line that called skvae."""
     if not unseen:
@@ -262,16 +204,10 @@ def _warn_of(unseen):
     ours = "skvae", "sklearn"  # whose set_output calls through
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
         level, frame = level + 1, frame.f_back
-    found = (f"in {name}: {_shorten(values, MOST_NAMED)}" for name, values in unseen)
+    found = (f"in {name}: {shorten(values, MOST_NAMED)}" for name, values in unseen)
     warnings.warn(
         f"Input X has values that fit did not see, {'; '.join(found)}. They are "
         "treated as missing.",
         UserWarning,
         stacklevel=level,
     )
-
-
-def _shorten(values, most):
-    """Return the first of the values as text, and how many more there are."""
-    text = ", ".join(map(repr, values[:most]))
-    return text if len(values) <= most else f"{text} and {len(values) - most} more"

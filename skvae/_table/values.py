@@ -74,3 +74,9 @@ def objects(values):
     objects = np.empty(len(values), dtype=object)
     objects[:] = list(values)
     return objects
+
+
+def shorten(values, most):
+    """Return the first of the values as text, and how many more there are."""
+    text = ", ".join(map(repr, values[:most]))
+    return text if len(values) <= most else f"{text} and {len(values) - most} more"
