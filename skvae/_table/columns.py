@@ -1,9 +1,18 @@
-"""One column to floats and back: numbers, times since the first, codes of levels.
+"""The columns of a table, each of a class: numeric, of times, or categorical.
 
-A column is a pandas Series of any dtype, whatever table it comes from. The way back
-ends with `values`, a numpy array of floats, of datetime64 in UTC, of timedelta64 or of
-levels; the containers give them the dtype that the table had. What is learnt of a
-column is a dict of numbers, strings, lists and arrays, which any file can hold.
+A new kind of column is one more class, and one more row in `COLUMNS`. A class has:
+
+- `kinds`, which of the kinds of `kind_of` it takes;
+- `fit`, which returns the arguments of the class for a column: a dict of numbers,
+  strings, lists and arrays, so that any file can hold it;
+- `n_categories`, which is 0 unless the column is categorical;
+- `encode`, from a pandas Series of any dtype to codes, which are floats and NaN where
+  a value is missing, and a list of the values that fit did not see;
+- `decode`, from codes to values: an array of floats, of datetime64 in UTC, of
+  timedelta64 or of categories, and the index of each row's value in this array, or None
+  if it has one for each row;
+- `to_objects`, from these values to an array of Python objects, for tables whose dtype
+  is object.
 """
 
 from typing import Any
@@ -14,31 +23,33 @@ from skvae._table.numeric import NumericColumn
 from skvae._table.times import TimeColumn
 from skvae._table.values import is_missing
 
-COLUMNS: dict[str, Any] = {  # by the name that artefacts have for it
+COLUMNS: dict[str, Any] = {  # by the names that artefacts have for the kinds of columns
     "numbers": NumericColumn,
     "times": TimeColumn,
     "levels": CategoricalColumn,
 }
-MOST_TEXTS, MOST_DISTINCT = 30, 0.5  # distinct: so many, or this share of the rows
+# Text with more distinct values than this, and than this share of the rows, is refused.
+MOST_TEXTS, MOST_DISTINCT = 30, 0.5
 
 
 def fit_column(series, name, is_chosen=False, may_choose="list it"):
-    """Return what a column is.
+    """Return what a column is, as the arguments of `make_column`.
 
     Parameters
     ----------
     series : Series
+        The values of the column.
     name : str
-        How errors call the column.
+        What errors call the column.
     is_chosen : bool
-        Whether its values are levels, whatever the dtype.
+        Whether the column is categorical by the user's choice, whatever its dtype.
     may_choose : str
-        How the user has a column's values taken for levels.
+        What errors tell the user to do to make the column categorical.
 
     Returns
     -------
     dict
-        The name of the column's class in `COLUMNS`, and its arguments.
+        "kind", which is a key of `COLUMNS`, and the arguments of that class.
     """
     observed = series[~is_missing(series)]
     if not len(observed):
@@ -52,22 +63,22 @@ def fit_column(series, name, is_chosen=False, may_choose="list it"):
     of = next(known for known, column in COLUMNS.items() if kind in column.kinds)
     state = {"kind": of} | COLUMNS[of].fit(observed, name)
     if kind == "text":
-        _check_texts(make_column(**state).levels, len(observed), name, may_choose)
+        _check_texts(make_column(**state).categories, len(observed), name, may_choose)
     return state
 
 
 def make_column(kind, **state):
-    """Return the column that `fit_column` found."""
+    """Return the column whose arguments `fit_column` returned."""
     return COLUMNS[kind](**state)
 
 
 def _check_texts(texts, n, name, may_choose):
-    """Raise a ValueError if there are too many texts for categories."""
+    """Raise a ValueError if there are too many distinct texts to be categories."""
     most = max(MOST_TEXTS, MOST_DISTINCT * n)
     if len(texts) > most:
         raise ValueError(
             f"{name[0].upper()}{name[1:]} of X has {len(texts)} different texts in {n} "
-            f"rows, such as {texts[0]!r}; text of more than {most:.0f} is no category "
-            f"but a name or a remark. Drop the column, or {may_choose} to have it all "
-            "the same."
+            f"rows, such as {texts[0]!r}; more than {most:.0f} are taken for names or "
+            f"remarks, not for categories. Drop the column, or {may_choose} to have it "
+            "all the same."
         )

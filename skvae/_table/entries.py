@@ -1,24 +1,24 @@
-"""The entries of a table: checks of them, and errors that name them."""
+"""Checks of the entries of a matrix, with errors that name the column and the row."""
 
 import numpy as np
 
-# Squares and sums of squares of larger entries overflow.
+# The squares of larger entries, and their sums, overflow.
 LARGEST_VALUE = 1e100
 LARGEST_STANDARDISED = 1e15
 
 
 def check_entries(X, names, mean=None, scale=None, may_miss=False):
-    """Raise a ValueError that names the first column with an unusable entry.
+    """Raise a ValueError if an entry is not finite, or too large.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     names : sequence of str
-        How to call the columns.
+        What errors call the columns.
     mean, scale : ndarray of shape (n_features,), optional
-        Of a fitted table: entries must be within 1e15 scales of the mean.
+        Of the table in fit: entries must be within 1e15 scales of the mean.
     may_miss : bool
-        Whether entries may be missing, NaN; not all of a column to be fitted.
+        Whether entries may be NaN, which is missing; in fit not all of a column.
     """
     if X.size == 0:
         return
@@ -44,7 +44,7 @@ def check_entries(X, names, mean=None, scale=None, may_miss=False):
 
 
 def _check_some_observed(X, names):
-    """Raise a ValueError if a column has missing entries alone."""
+    """Raise a ValueError if a column has nothing but missing values."""
     is_empty = np.isnan(X).all(axis=0)
     if is_empty.any():
         raise ValueError(
@@ -55,7 +55,7 @@ def _check_some_observed(X, names):
 
 
 def _observed_range(X):
-    """Return the ends of the observed entries of each column, 0 if all are missing."""
+    """Return the least and greatest entry of each column, 0 where all are missing."""
     missing = np.isnan(X)
     low = np.where(missing, np.inf, X).min(axis=0)
     high = np.where(missing, -np.inf, X).max(axis=0)
@@ -65,7 +65,7 @@ def _observed_range(X):
 
 
 def _not_finite(X, names, may_miss):
-    """Return the error for the first column with infinity, or with NaN."""
+    """Return the error for the first entry that is infinite, or NaN if none may be."""
     unusable = np.isinf(X) if may_miss else ~np.isfinite(X)
     column, row = np.argwhere(unusable.T)[0]
     what = "NaN" if np.isnan(X[row, column]) else "infinity"

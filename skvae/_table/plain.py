@@ -1,6 +1,6 @@
-"""What tables are made of as plain data, which any file can hold, and back.
+"""Labels, categories and dtypes as plain data, which any file can hold, and back.
 
-Plain are numbers, strings, truth values, None, bytes, arrays of them, lists and dicts.
+Plain data are numbers, strings, booleans, None, bytes, their arrays, lists and dicts.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ import pandas as pd
 
 from skvae._table.values import localize, objects, zone_name
 
-PACKED = {  # class: its arguments as strings, numbers and lists, and back
+PACKED = {  # class: from an instance to a list of plain data, and from its elements
     pd.Timestamp: (
         lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
         lambda utc, unit, zone: localize(np.array([utc], f"M8[{unit}]"), zone)[0],
@@ -40,16 +40,22 @@ CLASSES = {c.__name__: c for c in PACKED}
 
 
 def pack(values):
-    """Return values such that a file of plain data can hold them: an array or list."""
+    """Return an array as plain data: an array, or a list if it has objects.
+
+    Parameters
+    ----------
+    values : ndarray
+        Objects are None, or of a class in `PACKED`, or bool, int, float or bytes.
+    """
     if values.dtype != object:
         return values
     if {str}.issuperset(map(type, values)) and not any(v[-1:] == "\0" for v in values):
-        return values.astype(str)  # which drops a last \0
+        return values.astype(str)  # which would drop a last \0
     return [_pack(value) for value in values]
 
 
 def unpack(values):
-    """Return what `pack` was given."""
+    """Return the array that `pack` was given."""
     if isinstance(values, np.ndarray):
         return values.astype(object) if values.dtype.kind == "U" else values
     return objects([_unpack(value) for value in values])
@@ -77,7 +83,7 @@ def _unpack(value):
 
 
 def dump_dtype(dtype):
-    """Return a dtype as plain data."""
+    """Return a dtype of numpy, pandas, pyarrow or polars as plain data."""
     if isinstance(dtype, pd.CategoricalDtype):
         of = dtype.categories
         return {

@@ -1,4 +1,4 @@
-"""DataFrames of polars: their columns as Series of pandas, and the same back."""
+"""DataFrames of polars as Series of pandas, and values as DataFrames of polars."""
 
 import sys
 
@@ -10,18 +10,19 @@ from skvae._table.values import cast, to_decimals
 
 
 class Polars:
-    """DataFrames of polars."""
+    """DataFrames of polars; see `containers.py` for the methods."""
 
-    category = "list it in categorical_features or make it a Categorical"
+    kind = "Polars"
+    may_choose = "list it in categorical_features or cast it to Categorical"
 
     @staticmethod
-    def take_apart(X):
-        """Return the columns, each a Series of pandas'."""
+    def to_series(X):
+        """Return the columns as Series of pandas."""
         return [_from_polars(series) for series in X.get_columns()]
 
     @staticmethod
     def dtypes(X):
-        """Return the dtype of each column."""
+        """Return the dtype that each column comes back with."""
         return X.dtypes
 
     @staticmethod
@@ -30,11 +31,11 @@ class Polars:
         return list(X.columns)
 
     @staticmethod
-    def make(column, dtype, values, places):
-        """Return a column of the values, or of those at some places."""
+    def new_column(column, dtype, values, indices):
+        """Return a column with the values, or with ``values[indices]``."""
         pl, kind = sys.modules["polars"], values.dtype.kind
         if dtype == pl.Null:
-            raise TypeError(f"{dtype} holds no value")
+            raise TypeError(f"{dtype} cannot hold any value")
         if kind in "mM" and dtype.is_temporal():
             units = {"Date": "D", "Time": "ns"}
             unit = units.get(class_name(dtype)) or dtype.time_unit
@@ -52,39 +53,41 @@ class Polars:
             decimals = to_decimals(values, dtype.precision, dtype.scale)
             series = pl.Series(decimals, dtype=dtype)
         else:
-            series = pl.Series(column.entries(values).tolist(), dtype=dtype)
-        return series if places is None else series.gather(places)
+            series = pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+        return series if indices is None else series.gather(indices)
 
     @staticmethod
-    def put_together(columns, labels, index, n):
-        """Return the table of some columns."""
+    def new_table(columns, labels, index, n):
+        """Return the table with these columns."""
         named = zip(labels, columns, strict=True)
         return sys.modules["polars"].DataFrame([s.alias(label) for label, s in named])
 
     @classmethod
-    def fill(cls, X, j, hole, column, fitted, values, places):
-        """Return a column of X that has the values in its holes."""
+    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+        """Return column j of X with the values where it is missing."""
         series = X.to_series(j)
         try:
-            made = cls.make(column, series.dtype, values, places)
+            made = cls.new_column(column, series.dtype, values, indices)
         except (TypeError, ValueError, sys.modules["polars"].exceptions.PolarsError):
-            # The dtype holds no such value, for example that of nothing but null.
-            if hole.all() and fitted is not None:
-                return cls.make(column, fitted, values, places)
+            # The dtype cannot hold the values; that of an empty column may hold none.
+            if missing.all() and fitted_dtype is not None:
+                return cls.new_column(column, fitted_dtype, values, indices)
             series = series.cast(sys.modules["polars"].String)
-            made = cls.make(column, series.dtype, values, places)
-        rows = np.zeros(len(hole), dtype=np.int64)
-        rows[hole] = np.arange(hole.sum())
-        return series.zip_with(sys.modules["polars"].Series(~hole), made.gather(rows))
+            made = cls.new_column(column, series.dtype, values, indices)
+        rows = np.zeros(len(missing), dtype=np.int64)
+        rows[missing] = np.arange(missing.sum())
+        return series.zip_with(
+            sys.modules["polars"].Series(~missing), made.gather(rows)
+        )
 
     @staticmethod
-    def replace(X, columns):
+    def replace_columns(X, columns):
         """Return a copy of X with some columns replaced."""
         return X.with_columns([s.alias(X.columns[j]) for j, s in columns.items()])
 
 
 def _from_polars(series):
-    """Return a Series of pandas', without the help of pyarrow."""
+    """Return a Series of polars as one of pandas; pyarrow need not be installed."""
     pl, dtype = sys.modules["polars"], series.dtype
     missing = series.is_null().to_numpy()
     if dtype.is_decimal() or class_name(dtype).endswith("128"):

@@ -1,4 +1,4 @@
-"""Columns of levels: sorted codes, and what fit did not see."""
+"""Categorical columns: the order of the categories, and values that fit did not see."""
 
 import datetime as dt
 
@@ -22,30 +22,30 @@ def encode(column, values, dtype=object):
 
 
 @pytest.mark.parametrize("is_reversed", [False, True])
-def test_levels_are_sorted_whatever_the_order_of_rows(is_reversed):
+def test_categories_are_sorted_whatever_the_order_of_rows(is_reversed):
     mixed = ["b", 2.5, True, "a", dt.date(2020, 1, 1), None, 0, b"x"]
     expected = [b"x", dt.date(2020, 1, 1), 0, True, 2.5, "a", "b"]
     column = fit(mixed[::-1] if is_reversed else mixed)
-    assert column.levels.tolist() == expected
+    assert column.categories.tolist() == expected
     assert encode(column, expected)[0] == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_categories_keep_their_order_and_count_if_seen():
+def test_the_categories_of_a_dtype_keep_their_order_and_count_if_seen():
     dtype = pd.CategoricalDtype(["high", "unused", "low"], ordered=True)
     column = fit(["low", "high", None, "low"], dtype)
-    assert (column.levels.tolist(), column.n_levels) == (["high", "low"], 2)
+    assert (column.categories.tolist(), column.n_categories) == (["high", "low"], 2)
     codes, unseen = encode(column, ["unused", "low"], dtype)
     np.testing.assert_array_equal(codes, [np.nan, 1])
     assert unseen == ["unused"]
 
 
-def test_equal_values_are_one_level():
+def test_equal_values_are_one_category():
     column = fit([0, 1, 2], "int8")
     for given in ([True, 2.0, 0], [1.0, 2, False]):
         assert encode(column, given)[0] == [1, 2, 0]
     assert encode(column, [1, 2, 0], "Int64")[0] == [1, 2, 0]
-    truth = fit([True, False], "bool")
-    assert encode(truth, [0, 1.0, np.True_])[0] == [0, 1, 1]
+    booleans = fit([True, False], "bool")
+    assert encode(booleans, [0, 1.0, np.True_])[0] == [0, 1, 1]
     large = fit([2**62, 2**62 + 1], "int64")
     assert large.decode(np.array([1.0]))[0].tolist() == [2**62, 2**62 + 1]
 

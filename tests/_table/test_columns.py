@@ -84,19 +84,19 @@ def test_free_text_is_refused():
     texts = [f"remark {i}" for i in range(480)]
     rows = [*texts, *texts[:20]]
     message = (
-        "Column 'a' of X has 480 different texts in 500 rows, such as 'remark 0'; text "
-        "of more than 250 is no category but a name or a remark. Drop the column, or "
-        "list it to have it all the same."
+        "Column 'a' of X has 480 different texts in 500 rows, such as 'remark 0'; more "
+        "than 250 are taken for names or remarks, not for categories. Drop the column, "
+        "or list it to have it all the same."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         fit(rows)
-    assert fit(rows, is_chosen=True).n_levels == 480
-    assert fit(rows, "category").n_levels == 480
-    assert fit(texts[:30]).n_levels == 30
+    assert fit(rows, is_chosen=True).n_categories == 480
+    assert fit(rows, "category").n_categories == 480
+    assert fit(texts[:30]).n_categories == 30
     with pytest.raises(ValueError, match=r"31 different texts in 31 rows"):
         fit([*texts[:31], None])
-    assert fit(texts[:250] * 2).n_levels == 250
-    assert fit(np.arange(480), "int64").n_levels == 0
+    assert fit(texts[:250] * 2).n_categories == 250
+    assert fit(np.arange(480), "int64").n_categories == 0
 
 
 @pytest.mark.parametrize("is_chosen", [False, True])
@@ -105,7 +105,7 @@ def test_a_constant_is_fine(value, is_chosen):
     column = fit([value, None, value], is_chosen=is_chosen)
     codes, _ = encode(column, [value])
     values, places = column.decode(np.array(codes))
-    entry = column.entries(values if places is None else values[places])
+    entry = column.to_objects(values if places is None else values[places])
     assert (type(entry[0]), entry[0]) == (type(value), value)
 
 

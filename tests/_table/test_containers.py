@@ -194,7 +194,7 @@ def test_a_hole_does_not_change_the_dtype_of_fit():
         assert filled["age"][1] == (44.6 if X["age"].dtype == float else 45)
 
 
-def test_names_and_levels_are_listed():
+def test_names_and_numbers_of_categories_are_listed():
     schema = fit_schema(FRAME)
     assert schema.names == [f"column {name!r}" for name in FRAME]
     assert schema.n_levels.tolist() == [0, 2, 2, 0]
@@ -256,7 +256,7 @@ def test_unseen_values_are_warned_of_once():
 
 
 @pytest.mark.parametrize("chosen", [["age"], [0]])
-def test_chosen_columns_are_levels(chosen):
+def test_chosen_columns_are_categorical(chosen):
     schema = fit_schema(FRAME, chosen)
     assert schema.n_levels.tolist() == [3, 2, 2, 0]
     codes = schema.encode(FRAME)
@@ -287,8 +287,11 @@ def test_any_column_may_be_chosen(X, random):
 @pytest.mark.parametrize(
     ("X", "remedy"),
     [
-        (pd.DataFrame, "list it in categorical_features or make it a category to"),
-        (pl.DataFrame, "list it in categorical_features or make it a Categorical to"),
+        (
+            pd.DataFrame,
+            "list it in categorical_features or convert it to the category dtype to",
+        ),
+        (pl.DataFrame, "list it in categorical_features or cast it to Categorical to"),
         (lambda X: np.array([*X.values()]).T, "list it in categorical_features to"),
     ],
 )
@@ -381,7 +384,8 @@ def test_zones_are_the_same_instants_in_any_container():
             schema.fill(holes, schema.encode(X)), X.astype(object)
         )
     naive = pl.DataFrame({"a": pl.Series([0]).cast(pl.Datetime("us"))})
-    with pytest.raises(ValueError, match="held times of a time zone in fit, and now"):
+    message = "held datetimes with a time zone in fit, and now holds datetimes without"
+    with pytest.raises(ValueError, match=message):
         schema.encode(naive)
 
 

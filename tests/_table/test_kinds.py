@@ -1,4 +1,4 @@
-"""What the values of a column are, and errors that name it."""
+"""The kind of a column, and errors that name the column."""
 
 import datetime as dt
 import re
@@ -17,11 +17,11 @@ NAME = "column 'a'"
 @pytest.mark.parametrize(
     ("values", "dtype", "kind"),
     [
-        ([1.5, 2], "float16", "number"),
-        ([1, 2], "uint8", "number"),
-        ([1, 2], "Int8", "number"),
-        ([1, 2.5], object, "number"),
-        ([1, np.float32(2), Decimal(3)], object, "number"),
+        ([1.5, 2], "float16", "numeric"),
+        ([1, 2], "uint8", "numeric"),
+        ([1, 2], "Int8", "numeric"),
+        ([1, 2.5], object, "numeric"),
+        ([1, np.float32(2), Decimal(3)], object, "numeric"),
         ([True, False], "bool", "boolean"),
         ([True, False], "boolean", "boolean"),
         ([True, np.True_], object, "boolean"),
@@ -65,7 +65,11 @@ def test_nested_entries_are_named(value):
         ([1j], "complex", "Complex data not supported: input X contains"),
         ([1j, 1], object, "Complex data not supported: input X contains"),
         (["2020"], "period[D]", "contains Period('2020-01-01', 'D') in column 'a', of"),
-        ([pd.Interval(0, 1)], "interval", "must be of numbers, times, truth values or"),
+        (
+            [pd.Interval(0, 1)],
+            "interval",
+            "must be of numbers, datetimes, timedeltas, booleans or text",
+        ),
     ],
 )
 def test_other_dtypes_are_refused(values, dtype, message):

@@ -40,7 +40,7 @@ def test_ticks_are_exact_and_as_long_as_can_be(unit):
 
 def test_times_outside_of_the_dtype_are_clipped():
     dates = fit([dt.date(2020, 1, 1)])
-    days = dates.entries(dates.decode(np.array([-1e30, 0.4, 1.6, 1e30]))[0])
+    days = dates.to_objects(dates.decode(np.array([-1e30, 0.4, 1.6, 1e30]))[0])
     first, last = days[0].year, days[-1].year
     assert days[1:3].tolist() == [dt.date(2020, 1, 1), dt.date(2020, 1, 3)]
     assert (first, last) == (1, 9999)
@@ -48,7 +48,7 @@ def test_times_outside_of_the_dtype_are_clipped():
     back = pd.DatetimeIndex(stamps.decode(np.array([-1e30, 1e30]))[0])
     assert back.year.tolist() == [1678, 2261]
     clocks = fit([dt.time(1), dt.time(2, 0, 0, 5)])
-    back = clocks.entries(clocks.decode(np.array([-1e30, 1e30]))[0])
+    back = clocks.to_objects(clocks.decode(np.array([-1e30, 1e30]))[0])
     assert back.tolist() == [dt.time(), dt.time.max]
 
 
@@ -57,7 +57,7 @@ def test_clipped_times_are_years_that_python_has(zone):
     stamps = pd.Series(["2020-01-01 12:00"]).astype("M8[s]").dt.tz_localize(zone)
     column = fit(stamps, None)
     times, _ = column.decode(np.array([-1e30, 1e30]))
-    first, last = column.entries(times)
+    first, last = column.to_objects(times)
     assert first.year == 1
     assert last.year in (9998, 9999)
     assert repr(first) != repr(last)  # the year 0 has none
@@ -99,12 +99,13 @@ def test_an_instant_is_the_same_in_any_unit_zone_and_type():
     ("fitted", "later", "message"),
     [
         ([dt.date(2020, 1, 1)], ["2020-01-01"], "contains '2020-01-01' in column 'a'"),
-        ([dt.date(2020, 1, 1)], [1], "which held times without a time zone in fit"),
-        ([dt.date(2020, 1, 1)], [dt.timedelta(1)], "and now holds durations"),
+        ([dt.date(2020, 1, 1)], [1], "which held datetimes without a time zone in fit"),
+        ([dt.date(2020, 1, 1)], [dt.timedelta(1)], "and now holds timedeltas"),
         (
             [dt.datetime(2020, 1, 1)],
             [dt.datetime(2020, 1, 1, tzinfo=dt.UTC)],
-            "held times without a time zone in fit, and now holds times of a time zone",
+            "held datetimes without a time zone in fit, and now holds datetimes with a "
+            "time zone",
         ),
     ],
 )
@@ -116,10 +117,13 @@ def test_a_column_of_times_stays_what_it_was(fitted, later, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([dt.time(1), dt.timedelta(1)], "mixes times of a day, dates and durations in"),
+        (
+            [dt.time(1), dt.timedelta(1)],
+            "mixes times of day, datetimes and timedeltas in",
+        ),
         (
             [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=dt.UTC)],
-            "mixes times with and without a time zone in column 'a'",
+            "mixes datetimes with and without a time zone in column 'a'",
         ),
     ],
 )
