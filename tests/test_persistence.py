@@ -62,7 +62,7 @@ def test_a_copy_can_be_fitted_on(way, make_vae, curve, assert_same_bits):
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Levels, truth values, times and numbers, with holes."""
+    """Categories, booleans, datetimes and numbers, some missing."""
     rng = np.random.default_rng(0)
     days = rng.integers(0, 999, 60)
     table = pd.DataFrame(

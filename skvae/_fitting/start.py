@@ -6,7 +6,7 @@ import torch
 
 from skvae._fitting.link import with_link
 from skvae._fitting.recipe import NOISE_FLOOR
-from skvae._likelihoods.mixed import indicator_blocks
+from skvae._likelihoods.mixed import indicator_blocks, make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import MOST_EXACT, fit_linear_vae, fit_wide_linear_vae
 from skvae._linear.vae import LinearVAE

@@ -1,6 +1,6 @@
-"""What tables are made of as plain data, which any file can hold, and back.
+"""Labels, categories and dtypes as plain data, which any file can hold, and back.
 
-Plain are numbers, strings, truth values, None, bytes, arrays of them, lists and dicts.
+Plain data are numbers, strings, booleans, None, bytes, their arrays, lists and dicts.
 """
 
 import datetime as dt
@@ -11,7 +11,9 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-PACKED = {  # class: its arguments as strings, numbers and lists, and back
+from skvae._table.values import localize, objects, zone_name
+
+PACKED = {  # class: from an instance to a list of plain data, and from its elements
     pd.Timestamp: (
         lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
         lambda utc, unit, zone: localize(np.array([utc], f"M8[{unit}]"), zone)[0],
@@ -38,16 +40,22 @@ CLASSES = {c.__name__: c for c in PACKED}
 
 
 def pack(values):
-    """Return values such that a file of plain data can hold them: an array or list."""
+    """Return an array as plain data: an array, or a list if it has objects.
+
+    Parameters
+    ----------
+    values : ndarray
+        Objects are None, or of a class in `PACKED`, or bool, int, float or bytes.
+    """
     if values.dtype != object:
         return values
     if {str}.issuperset(map(type, values)) and not any(v[-1:] == "\0" for v in values):
-        return values.astype(str)  # which drops a last \0
+        return values.astype(str)  # which would drop a last \0
     return [_pack(value) for value in values]
 
 
 def unpack(values):
-    """Return what `pack` was given."""
+    """Return the array that `pack` was given."""
     if isinstance(values, np.ndarray):
         return values.astype(object) if values.dtype.kind == "U" else values
     return objects([_unpack(value) for value in values])
@@ -75,8 +83,8 @@ def _unpack(value):
 
 
 def dump_dtype(dtype):
-    """Return a dtype as plain data."""
-    if is_category(dtype):
+    """Return a dtype of numpy, pandas, pyarrow or polars as plain data."""
+    if isinstance(dtype, pd.CategoricalDtype):
         of = dtype.categories
         return {
             "categories": pack(of.to_numpy(dtype=object)),
@@ -129,37 +137,6 @@ def load_dtype(state):
     return getattr(pl, state["polars"])(**arguments)
 
 
-def is_category(dtype):
-    return isinstance(dtype, pd.CategoricalDtype)
-
-
 def class_name(dtype):
     """Return the name of a polars dtype's class."""
     return dtype.base_type().__name__
-
-
-def localize(values, zone):
-    """Return datetime64 in UTC as an index of a zone's times, or timedelta64 as one."""
-    if values.dtype.kind == "m":
-        return pd.TimedeltaIndex(values)
-    index = pd.DatetimeIndex(values)
-    return index if zone is None else index.tz_localize("UTC").tz_convert(zone)
-
-
-def zone_name(zone):
-    """Return a name that pandas knows a time zone by, or None."""
-    if zone is None:
-        return None
-    try:
-        pd.DatetimeTZDtype("ns", str(zone))
-    except Exception:  # of any class, and no name: pytz has such fixed offsets
-        offset = zone.utcoffset(None)
-        return "UTC" if offset is None else str(dt.timezone(offset))
-    return str(zone)
-
-
-def objects(values):
-    """Return an array of objects, whatever they are."""
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = list(values)
-    return objects

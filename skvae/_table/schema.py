@@ -1,29 +1,44 @@
-"""What the columns of a table are: the table as a matrix of floats, and back."""
+"""The schema of a table: what its columns are, as a matrix of floats and back."""
 
 import sys
 import warnings
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
-from skvae._table.columns import Numbers, fit_column, is_missing, make_column
+from skvae._table.categorical_features import find_categorical
+from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
+from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
+from skvae._table.values import is_missing, shorten
 
-MOST_NAMED = 3  # unseen values of a column, in a warning
-OF_ROWS = "tick", "origin", "low", "high", "decimals"  # and of no other rows
+MOST_NAMED = 3  # so many unseen values of a column are named in a warning
+# What depends on the rows in fit, so that other rows of the same table may differ.
+OF_ROWS = "tick", "origin", "low", "high", "decimals"
 
 
 class Schema:
-    """What the columns of a fitted table are.
+    """What the columns of a table are: their names, kinds, dtypes and container.
 
     Parameters
     ----------
     container : dict
-        What holds the columns, and their labels.
+        "kind", a key of `CONTAINERS`, and "labels", those of the columns as plain data.
     columns : list of dict
-        What each is, see `fit_column`, its dtype, and how errors call it.
+        Of each column "column", what `fit_column` returns, "dtype", as plain data, and
+        "name", what errors call it.
+
+    Attributes
+    ----------
+    names : list of str
+        What errors call the columns.
+    n_levels : ndarray of shape (n_features,)
+        Numbers of categories, 0 for columns that are not categorical.
+    are_numbers : bool
+        Whether all columns are numeric.
+    is_of_floats : bool
+        Whether the table is an array of floats.
     """
 
     def __init__(self, container, columns):
@@ -31,20 +46,22 @@ class Schema:
         self._columns = [make_column(**state["column"]) for state in columns]
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
-        self.n_levels = np.array([c.n_levels for c in self._columns], dtype=np.int64)
-        self.is_boolean = np.array([c.is_boolean for c in self._columns], dtype=bool)
-        self.are_numbers = all(isinstance(c, Numbers) for c in self._columns)
-        is_array = container["kind"] == Numpy.__name__ and self.are_numbers
+        self.n_levels = np.array(
+            [c.n_categories for c in self._columns], dtype=np.int64
+        )
+        self.are_numbers = all(isinstance(c, NumericColumn) for c in self._columns)
+        is_array = container["kind"] == Numpy.kind and self.are_numbers
         self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
 
     def arguments(self):
-        """Return what makes the same schema, in plain numbers, strings and arrays."""
+        """Return the arguments of the class, as plain data."""
         return self._container, self._states
 
     def identity(self):
-        """Return what two schemas share whose codes mean the same, but for the origins.
+        """Return what must be equal for two schemas to describe the same table.
 
-        Of arrays of floats not the precision.
+        Rows of the same table may differ in what `OF_ROWS` lists, such as the earliest
+        datetime, and arrays of floats may differ in their precision.
         """
         if self.is_of_floats:
             return self.names
@@ -55,19 +72,23 @@ class Schema:
         return self._container, columns
 
     def encode(self, X):  # -> (n, d)
-        """Return numbers, ticks of times and codes of levels, NaN where missing.
+        """Return the codes of the columns' values, NaN where missing.
+
+        The code of a number is itself, that of a time is ticks since the first in fit,
+        and that of a category is its index.
 
         Parameters
         ----------
         X : DataFrame, ndarray or list of lists
-            Columns by position, in any container.
+            Its columns are taken by their positions. The container may be another than
+            in fit.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
             float64, or float32 if all of X's columns are.
         """
-        series = container_of(X).take_apart(X)
+        series = container_of(X).to_series(X)
         if len(series) != len(self._columns):
             raise ValueError(
                 f"X has {len(series)} columns, and fit saw {len(self._columns)}; it "
@@ -90,16 +111,16 @@ class Schema:
         return codes
 
     def decode(self, codes, index=None, dtype=None):  # (n, d) -> table
-        """Return the table of these codes, in the container and the dtypes of fit.
+        """Return the table with these codes, in the container and dtypes of fit.
 
         Parameters
         ----------
         codes : ndarray of shape (n_samples, n_features)
-            None missing; those of levels are rounded.
+            Not NaN. Codes of categories are rounded.
         index : Index, optional
-            Of a pandas DataFrame.
+            The index of the table, if it is a pandas DataFrame.
         dtype : dtype, default=np.float64
-            Of an array of floats.
+            The dtype of the table, if it is an array of floats.
         """
         if self.is_of_floats:
             return codes.astype(dtype or np.float64, copy=False)
@@ -107,14 +128,14 @@ class Schema:
         if container is Numpy and dtypes and dtypes[0].kind == "f":
             dtypes = [np.dtype(dtype or np.float64)] * len(dtypes)
         columns = [
-            container.make(column, of, *column.decode(x))
+            container.new_column(column, of, *column.decode(x))
             for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
         ]
         labels = self._container["labels"]
-        return container.put_together(columns, labels, index, len(codes))
+        return container.new_table(columns, labels, index, len(codes))
 
     def fill(self, X, codes):
-        """Return a copy of X that has what `codes` say where X has nothing.
+        """Return a copy of X whose missing values are replaced by those of `codes`.
 
         Parameters
         ----------
@@ -125,34 +146,36 @@ class Schema:
         Returns
         -------
         DataFrame or ndarray
-            In X's container and dtypes; observed entries are X's, bit by bit.
+            In the container and dtypes of X, whose other values it keeps.
         """
         container = container_of(X)
         is_same = container is CONTAINERS[self._container["kind"]]
         filled = {}
-        for j, series in enumerate(container.take_apart(X)):
-            hole = is_missing(series)
-            if hole.any():
+        for j, series in enumerate(container.to_series(X)):
+            missing = is_missing(series)
+            if missing.any():
                 column = self._columns[j]
-                fitted = self._dtypes[j] if is_same else None
-                values, places = column.decode(codes[hole, j])
-                if places is not None:  # X's dtype need not hold the other levels
-                    used, places = np.unique(places, return_inverse=True)
+                dtype = self._dtypes[j] if is_same else None
+                values, indices = column.decode(codes[missing, j])
+                if indices is not None:  # X's dtype need not hold the other categories
+                    used, indices = np.unique(indices, return_inverse=True)
                     values = values[used]
-                filled[j] = container.fill(X, j, hole, column, fitted, values, places)
-        return container.replace(X, filled)
+                filled[j] = container.fill_column(
+                    X, j, missing, column, dtype, values, indices
+                )
+        return container.replace_columns(X, filled)
 
 
 def fit_schema(X, categorical_features="from_dtype"):
-    """Return what the columns of a table are.
+    """Return the schema of a table.
 
     Parameters
     ----------
     X : DataFrame, ndarray or list of lists
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Names, indices or a mask of columns whose values are levels whatever the dtype.
-        Categories, truth values and text are levels in any case, as no number stands
-        for them; so None means the same as "from_dtype".
+        Names, indices or a mask of columns that are categorical whatever their dtypes.
+        Categorical dtypes, booleans and text are categorical in any case, as no number
+        stands for them; so None means the same as "from_dtype".
 
     Returns
     -------
@@ -160,16 +183,16 @@ def fit_schema(X, categorical_features="from_dtype"):
     """
     container, labels = container_of(X), column_labels(X)
     dtypes = container.dtypes(X)
-    chosen = choose(categorical_features, labels, len(dtypes))
+    chosen = find_categorical(categorical_features, labels, len(dtypes))
     calls = range(len(dtypes)) if labels is None else map(repr, labels)
     names = [f"column {call}" for call in calls]
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
-        return _schema_of_numbers(X.dtype, names)
-    series = container.take_apart(X)
+        return _numeric_schema(X.dtype, names)
+    series = container.to_series(X)
     columns = [
         {
             "name": name,
-            "column": fit_column(one, name, bool(is_chosen), container.category),
+            "column": fit_column(one, name, bool(is_chosen), container.may_choose),
             "dtype": dump_dtype(dtype),
         }
         for name, one, is_chosen, dtype in zip(
@@ -177,100 +200,37 @@ def fit_schema(X, categorical_features="from_dtype"):
         )
     ]
     if not isinstance(X, pd.DataFrame | np.ndarray) and container is Numpy:
-        # Of lists of numbers and None, sklearn too makes an array of floats.
+        # scikit-learn too converts lists of numbers and None to an array of floats.
         if all(column["column"]["kind"] == "numbers" for column in columns):
             columns = [column | {"dtype": {"numpy": "<f8"}} for column in columns]
-    return Schema(
-        {"kind": container.__name__, "labels": container.dump_labels(X)}, columns
-    )
+    return Schema({"kind": container.kind, "labels": container.dump_labels(X)}, columns)
 
 
-def _schema_of_numbers(dtype, names):
-    """Return the schema of an array of numbers, which may be long, from its dtype."""
+def _numeric_schema(dtype, names):
+    """Return the schema of an array of numbers from its dtype, whatever its length."""
     entry = {"kind": "numbers", "entry": "float", "decimals": 0}
     if dtype.kind != "f":
         entry["entry"] = "int"
     of_each = {"column": entry, "dtype": dump_dtype(dtype)}
     columns = [{"name": name} | of_each for name in names]
-    return Schema({"kind": Numpy.__name__, "labels": None}, columns)
-
-
-def choose(categorical_features, labels, n_features):
-    """Return whether each column's values are levels by the user's choice."""
-    chosen = np.zeros(n_features, dtype=bool)
-    if categorical_features is None:
-        return chosen
-    rule = (
-        "must be 'from_dtype', None, or a list of columns' names, of their indices, or "
-        "of a bool for each"
-    )
-    if isinstance(categorical_features, str):
-        if categorical_features == "from_dtype":
-            return chosen
-        raise ValueError(
-            f"categorical_features={categorical_features!r} {rule}. Put it in a list."
-        )
-    if not np.iterable(categorical_features) or isinstance(categorical_features, dict):
-        raise TypeError(f"categorical_features={categorical_features!r} {rule}.")
-    given = list(categorical_features)
-    if given and all(isinstance(one, bool | np.bool_) for one in given):
-        if len(given) != n_features:
-            raise ValueError(
-                f"categorical_features is a mask of {len(given)} columns, and X has "
-                f"{n_features}. Give a bool for each, or names or indices."
-            )
-        return np.array(given, dtype=bool)
-    if all(isinstance(one, str) for one in given):
-        return _choose_names(given, labels, chosen)
-    if not all(
-        isinstance(one, Integral) and not isinstance(one, bool) for one in given
-    ):
-        raise TypeError(f"categorical_features={given!r} {rule}.")
-    for one in given:
-        if not 0 <= one < n_features:
-            raise ValueError(
-                f"categorical_features has the index {one}, and X has {n_features} "
-                f"columns: an index must be at least 0 and less than {n_features}."
-            )
-    chosen[given] = True
-    return chosen
-
-
-def _choose_names(given, labels, chosen):
-    if not given:
-        return chosen
-    if labels is None:
-        raise ValueError(
-            f"categorical_features={given!r} has names, and X, an array, has none. "
-            "Give indices, or make X a DataFrame."
-        )
-    for name in given:
-        if name not in labels:
-            raise ValueError(
-                f"categorical_features has {name!r}, which must be a column of X; X "
-                f"has {_shorten(labels, 10)}."
-            )
-    return np.array([label in given for label in labels], dtype=bool)
+    return Schema({"kind": Numpy.kind, "labels": None}, columns)
 
 
 def _warn_of(unseen):
-    """Warn of values that fit did not see, at the line that called skvae."""
+    """Warn of values that fit did not see.
+
+    The warning points at the line that called skvae, outside of it and scikit-learn.
+    """
     if not unseen:
         return
     level, frame = 1, sys._getframe()
-    ours = "skvae", "sklearn"  # whose set_output calls through
+    ours = "skvae", "sklearn"  # whose set_output wraps our methods
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
         level, frame = level + 1, frame.f_back
-    found = (f"in {name}: {_shorten(values, MOST_NAMED)}" for name, values in unseen)
+    found = (f"in {name}: {shorten(values, MOST_NAMED)}" for name, values in unseen)
     warnings.warn(
         f"Input X has values that fit did not see, {'; '.join(found)}. They are "
         "treated as missing.",
         UserWarning,
         stacklevel=level,
     )
-
-
-def _shorten(values, most):
-    """Return the first of the values as text, and how many more there are."""
-    text = ", ".join(map(repr, values[:most]))
-    return text if len(values) <= most else f"{text} and {len(values) - most} more"

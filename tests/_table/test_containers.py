@@ -1,11 +1,8 @@
 """Tables become floats and come back: values, dtypes, categories, order, index."""
 
-import datetime as dt
 import pickle
-import re
 import subprocess
 import sys
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -197,11 +194,10 @@ def test_a_hole_does_not_change_the_dtype_of_fit():
         assert filled["age"][1] == (44.6 if X["age"].dtype == float else 45)
 
 
-def test_names_and_levels_are_listed():
+def test_names_and_numbers_of_categories_are_listed():
     schema = fit_schema(FRAME)
     assert schema.names == [f"column {name!r}" for name in FRAME]
     assert schema.n_levels.tolist() == [0, 2, 2, 0]
-    assert schema.is_boolean.tolist() == [False, False, True, False]
     assert fit_schema(FRAME.to_numpy()).names == [f"column {j}" for j in range(4)]
     assert column_labels(FRAME) == list(FRAME)
     assert column_labels(pl.DataFrame({"a": [1]})) == ["a"]
@@ -234,20 +230,6 @@ def test_tables_are_told_from_arrays_of_numbers(X, expected):
     assert is_table(X) is expected
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_arrays_of_floats_are_as_they_are(dtype):
-    X = np.array([[1.5, 2], [0, -np.inf]], dtype=dtype)
-    schema = fit_schema(X)
-    codes = schema.encode(X)
-    assert codes.dtype == dtype
-    np.testing.assert_array_equal(codes, X)
-    assert schema.decode(codes).dtype == np.float64
-    assert schema.decode(codes, dtype=np.float32).dtype == np.float32
-    lists = fit_schema([[1.5, None], [0, 2]])
-    np.testing.assert_array_equal(lists.decode(np.ones((1, 2))), [[1.0, 1.0]])
-    assert lists.decode(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
-
-
 def test_tables_of_single_precision_stay_so():
     X = pd.DataFrame({"a": np.float32([0.1]), "b": pd.array([0.1], "Float32")})
     assert fit_schema(X).encode(X).dtype == np.float32
@@ -273,18 +255,8 @@ def test_unseen_values_are_warned_of_once():
     pd.testing.assert_frame_equal(filled, later)
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        ["age"],
-        [0],
-        np.array([0]),
-        [True, False, False, False],
-        pd.Index(["age"]),
-        np.array([True, False, False, False]),
-    ],
-)
-def test_chosen_columns_are_levels(chosen):
+@pytest.mark.parametrize("chosen", [["age"], [0]])
+def test_chosen_columns_are_categorical(chosen):
     schema = fit_schema(FRAME, chosen)
     assert schema.n_levels.tolist() == [3, 2, 2, 0]
     codes = schema.encode(FRAME)
@@ -292,7 +264,7 @@ def test_chosen_columns_are_levels(chosen):
     assert_same(schema.decode(codes), FRAME)
 
 
-@pytest.mark.parametrize("chosen", ["from_dtype", None, [], [False] * 4])
+@pytest.mark.parametrize("chosen", ["from_dtype", None])
 def test_by_default_the_dtype_decides(chosen):
     assert fit_schema(FRAME, chosen).n_levels.tolist() == [0, 2, 2, 0]
 
@@ -313,51 +285,13 @@ def test_any_column_may_be_chosen(X, random):
 
 
 @pytest.mark.parametrize(
-    ("X", "chosen", "error", "message"),
-    [
-        (
-            FRAME,
-            "age",
-            ValueError,
-            "categorical_features='age' must be 'from_dtype',",
-        ),
-        (
-            FRAME,
-            0,
-            TypeError,
-            "categorical_features=0 must be 'from_dtype', None",
-        ),
-        (FRAME, ["age", 1], TypeError, "categorical_features=['age', 1] must be"),
-        (FRAME, [0.0], TypeError, "categorical_features=[0.0] must be"),
-        (FRAME, {"age": 1}, TypeError, "categorical_features={'age': 1} must be"),
-        (
-            FRAME,
-            ["size"],
-            ValueError,
-            "categorical_features has 'size', which must be a column of X; X has "
-            "'age', 'colour', 'member', 'since'.",
-        ),
-        (
-            FRAME.to_numpy(),
-            ["age"],
-            ValueError,
-            "categorical_features=['age'] has names, and X, an array, has none. Give",
-        ),
-        (FRAME, [4], ValueError, "has the index 4, and X has 4 columns: an index must"),
-        (FRAME, [-1], ValueError, "has the index -1, and X has 4 columns"),
-        (FRAME, [True], ValueError, "is a mask of 1 columns, and X has 4. Give a bool"),
-    ],
-)
-def test_a_bad_choice_is_refused(X, chosen, error, message):
-    with pytest.raises(error, match=re.escape(message)):
-        fit_schema(X, chosen)
-
-
-@pytest.mark.parametrize(
     ("X", "remedy"),
     [
-        (pd.DataFrame, "list it in categorical_features or make it a category to"),
-        (pl.DataFrame, "list it in categorical_features or make it a Categorical to"),
+        (
+            pd.DataFrame,
+            "list it in categorical_features or convert it to the category dtype to",
+        ),
+        (pl.DataFrame, "list it in categorical_features or cast it to Categorical to"),
         (lambda X: np.array([*X.values()]).T, "list it in categorical_features to"),
     ],
 )
@@ -381,14 +315,6 @@ def test_free_text_names_the_remedy_that_the_container_has(X, remedy):
 )
 def test_nested_columns_are_refused(X):
     with pytest.raises(TypeError, match=r"'a': the X argument must be .*string.*num"):
-        fit_schema(X)
-
-
-def test_an_array_with_a_nested_entry_is_refused():
-    X = np.ones((4, 2), dtype=object)
-    X[0, 0] = {"foo": "bar"}
-    message = r"contains {'foo': 'bar'} in column 0: the X argument must be .*string"
-    with pytest.raises(TypeError, match=message):
         fit_schema(X)
 
 
@@ -441,37 +367,6 @@ def test_tables_may_be_read_only():
         assert not np.shares_memory(np.asarray(filled), np.asarray(one))
 
 
-def test_labels_come_back():
-    X = FRAME.iloc[:, :2]
-    for labels in (
-        pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["upper", None]),
-        pd.Index(["a", "a"], name="name"),
-        pd.RangeIndex(2),
-        pd.DatetimeIndex(["2020-01-01", "2020-01-02"]),
-        pd.Index([("a", 1), "b"], tupleize_cols=False),
-        pd.CategoricalIndex(["b", "a"], ["b", "a"]),
-    ):
-        table = X.set_axis(labels, axis=1)
-        schema = through_skops(fit_schema(table))
-        back = schema.decode(schema.encode(table))
-        pd.testing.assert_index_equal(back.columns, labels, exact="equiv")
-        assert_same(back, table)
-
-
-def test_categories_come_back_in_their_order_with_the_unused_ones():
-    kinds = pd.CategoricalDtype(["high", "unused", "low"], ordered=True)
-    X = pd.DataFrame({"a": pd.Categorical(["low", "high", "low"], dtype=kinds)})
-    X["b"] = pd.cut([0.5, 1.5, 1.6], [0, 1, 2, 3])
-    X["c"] = pd.Categorical(pd.to_datetime(["2020-01-01"] * 3, utc=True))
-    schema = through_skops(fit_schema(X))
-    assert schema.encode(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
-    assert_same(schema.decode(schema.encode(X)), X)
-    X = pl.DataFrame({"a": pl.Series(["l", "h"], dtype=pl.Enum(["h", "unused", "l"]))})
-    schema = through_skops(fit_schema(X))
-    assert schema.encode(X).tolist() == [[1], [0]]
-    assert_same(schema.decode(schema.encode(X)), X)
-
-
 def test_zones_are_the_same_instants_in_any_container():
     stamps = pd.date_range("2020-03-28", periods=3, tz="Europe/Berlin", unit="us")
     X = pd.DataFrame({"a": stamps})
@@ -489,61 +384,9 @@ def test_zones_are_the_same_instants_in_any_container():
             schema.fill(holes, schema.encode(X)), X.astype(object)
         )
     naive = pl.DataFrame({"a": pl.Series([0]).cast(pl.Datetime("us"))})
-    with pytest.raises(ValueError, match="held times of a time zone in fit, and now"):
+    message = "held datetimes with a time zone in fit, and now holds datetimes without"
+    with pytest.raises(ValueError, match=message):
         schema.encode(naive)
-
-
-def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
-    decimal = pd.ArrowDtype(pa.decimal128(4, 2))
-    X = pd.DataFrame({"a": pd.array([Decimal("0.29"), 1], decimal)})
-    back = fit_schema(X).decode(np.array([[0.294], [1e9]]))
-    assert back["a"].tolist() == [Decimal("0.29"), Decimal("99.99")]
-    X = pl.DataFrame({"a": pl.Series([Decimal("0.29")], dtype=pl.Decimal(4, 2))})
-    back = fit_schema(X).decode(np.array([[0.294], [-1e9]]))
-    assert back["a"].to_list() == [Decimal("0.29"), Decimal("-99.99")]
-    X = pl.DataFrame({"a": pl.Series([dt.time(1), dt.time(2)])})
-    back = fit_schema(X).decode(np.array([[-100.0], [100.0]]))
-    assert back["a"].to_list() == [dt.time(), dt.time.max]
-    X = pd.DataFrame({"a": [1], "b": pd.array([1], "Int8")}, dtype="uint8")
-    back = fit_schema(X.astype({"b": "Int8"})).decode(
-        np.array([[-3, 99.6], [9e9, 1e9]])
-    )
-    assert back.to_numpy().tolist() == [[0, 100], [255, 127]]
-
-
-def test_sparse_columns_come_back_dense():
-    X = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.5, np.nan])})
-    schema = fit_schema(X)
-    codes = schema.encode(X)
-    back = schema.decode(np.nan_to_num(codes))
-    assert back["a"].dtype == np.float64
-    filled = schema.fill(X, np.full((3, 1), 9.0))
-    assert filled["a"].dtype == X["a"].dtype
-    assert filled["a"].tolist() == [0, 1.5, 9]
-
-
-@pytest.mark.parametrize("dtype", [object, "float64", "Int8", "category", "str"])
-def test_a_column_of_nothing_is_filled_by_what_fit_saw(dtype):
-    X = pd.DataFrame({"a": pd.Series([None, None], dtype=dtype)})
-    for fitted in ["x", "y"], pd.to_datetime(["2020-01-01", "2020-01-02"]), [1, 2]:
-        schema = fit_schema(pd.DataFrame({"a": fitted}))
-        codes = schema.encode(pd.DataFrame({"a": fitted}))
-        assert schema.fill(X, codes)["a"].tolist() == list(fitted)
-    nothing = pl.DataFrame({"a": [None, None]})
-    for fitted in ["x", "y"], [True, False], [1.5, 2]:
-        schema = fit_schema(pl.DataFrame({"a": fitted}))
-        codes = schema.encode(pl.DataFrame({"a": fitted}))
-        assert schema.fill(nothing, codes)["a"].to_list() == list(fitted)
-
-
-def test_a_filled_category_that_X_lacks_is_added():
-    schema = fit_schema(pd.DataFrame({"a": pd.Categorical(["x", "y", "z"])}))
-    X = pd.DataFrame({"a": pd.Categorical(["x", None])})
-    filled = schema.fill(X, np.array([[0.0], [1.0]]))
-    assert filled["a"].tolist() == ["x", "y"]
-    assert filled["a"].cat.categories.tolist() == ["x", "y"]
-    X = pl.DataFrame({"a": pl.Series(["x", None], dtype=pl.Enum(["x"]))})
-    assert schema.fill(X, np.array([[0.0], [1.0]]))["a"].to_list() == ["x", "y"]
 
 
 def test_polars_and_pyarrow_are_imported_by_the_user_only():

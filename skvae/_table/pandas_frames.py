@@ -1,0 +1,116 @@
+"""DataFrames of pandas as Series, and Series of the dtypes of fit as DataFrames."""
+
+import numpy as np
+import pandas as pd
+
+from skvae._table.plain import dump_dtype, load_dtype, pack, unpack
+from skvae._table.values import cast, localize, objects, to_decimals
+
+
+class Pandas:
+    """DataFrames of pandas; see `containers.py` for the methods."""
+
+    kind = "Pandas"
+    may_choose = "list it in categorical_features or convert it to the category dtype"
+
+    @staticmethod
+    def to_series(X):
+        """Return the columns as Series of pandas."""
+        return [_dense(X.iloc[:, j]) for j in range(X.shape[1])]
+
+    @staticmethod
+    def dtypes(X):
+        """Return the dtype that each column comes back with; sparse ones as dense."""
+        return [getattr(dtype, "subtype", dtype) for dtype in X.dtypes]
+
+    @staticmethod
+    def dump_labels(X):
+        """Return the labels of the columns as plain data."""
+        labels = X.columns
+        is_multi = isinstance(labels, pd.MultiIndex)
+        return {
+            "values": pack(labels.to_numpy(dtype=object)),
+            "names": pack(objects(labels.names)),
+            "dtype": None if is_multi else dump_dtype(labels.dtype),
+        }
+
+    @staticmethod
+    def new_column(column, dtype, values, indices):
+        """Return a column with the values, or with ``values[indices]``."""
+        of = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+        array = _to_array(column, of, values)
+        if isinstance(dtype, pd.CategoricalDtype):
+            array = pd.Categorical(array, dtype=dtype)
+        array = array if indices is None else array.take(indices)
+        return pd.Series(array, dtype=dtype)
+
+    @staticmethod
+    def new_table(columns, labels, index, n):
+        """Return the table with these columns."""
+        X = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(n))
+        X.columns = _load_labels(**labels)
+        return X if index is None else X.set_axis(index, axis=0)
+
+    @classmethod
+    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+        """Return column j of X with the values where it is missing."""
+        sparse = X.dtypes.iloc[j]
+        series = _dense(X.iloc[:, j])
+        try:
+            if isinstance(series.dtype, pd.CategoricalDtype):
+                old = series.cat.categories
+                new = pd.Index(_to_array(column, old.dtype, values))
+                series = series.cat.add_categories(new[~new.isin(old)])
+            made = cls.new_column(column, series.dtype, values, indices)
+        except (TypeError, ValueError):
+            # The dtype cannot hold the values; that of an empty column may hold none.
+            if missing.all() and fitted_dtype is not None:
+                made = cls.new_column(column, fitted_dtype, values, indices)
+                return made.set_axis(X.index)
+            series = series.astype(object)
+            made = cls.new_column(column, series.dtype, values, indices)
+        array = series.array.copy()
+        array[missing] = made.array
+        filled = pd.Series(array, X.index, series.dtype)
+        return filled.astype(sparse) if isinstance(sparse, pd.SparseDtype) else filled
+
+    @staticmethod
+    def replace_columns(X, columns):
+        """Return a copy of X with some columns replaced."""
+        X = X.copy()
+        for j, column in columns.items():
+            X.isetitem(j, column)
+        return X
+
+
+def _dense(series):
+    """Return a sparse Series as a dense one, and any other as it is."""
+    is_sparse = isinstance(series.dtype, pd.SparseDtype)
+    return series.sparse.to_dense() if is_sparse else series
+
+
+def _to_array(column, dtype, values):
+    """Return an array of a dtype; TypeError or ValueError if it cannot hold them."""
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+        return column.to_objects(values)
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if values.dtype.kind in "mM" and dtype.kind == values.dtype.kind:
+        zone = getattr(arrow or dtype, "tz", None)
+        return pd.array(localize(values, zone), dtype=dtype)
+    if values.dtype.kind in "iuf" and dtype.kind in "iuf":
+        of = getattr(dtype, "numpy_dtype", dtype)
+        return pd.array(cast(values, of), dtype=dtype)
+    is_text = isinstance(dtype, pd.StringDtype) and values.dtype != object
+    if is_text or (values.dtype.kind in "mMO" and dtype.kind in "iufmM"):
+        raise TypeError(f"{dtype} cannot hold {values.dtype}")
+    if values.dtype.kind in "iuf" and arrow is not None and hasattr(arrow, "scale"):
+        return pd.array(to_decimals(values, arrow.precision, arrow.scale), dtype=dtype)
+    return pd.array(column.to_objects(values), dtype=dtype)
+
+
+def _load_labels(values, names, dtype):
+    """Return the labels that `dump_labels` was given."""
+    values, names = unpack(values), list(unpack(names))
+    if dtype is None:
+        return pd.MultiIndex.from_tuples(values, names=names)
+    return pd.Index(values, dtype=load_dtype(dtype), name=names[0])

@@ -1,0 +1,114 @@
+"""DataFrames of polars as Series of pandas, and values as DataFrames of polars."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+
+from skvae._table.plain import class_name
+from skvae._table.values import cast, to_decimals
+
+
+class Polars:
+    """DataFrames of polars; see `containers.py` for the methods."""
+
+    kind = "Polars"
+    may_choose = "list it in categorical_features or cast it to Categorical"
+
+    @staticmethod
+    def to_series(X):
+        """Return the columns as Series of pandas."""
+        return [_from_polars(series) for series in X.get_columns()]
+
+    @staticmethod
+    def dtypes(X):
+        """Return the dtype that each column comes back with."""
+        return X.dtypes
+
+    @staticmethod
+    def dump_labels(X):
+        """Return the labels of the columns as plain data."""
+        return list(X.columns)
+
+    @staticmethod
+    def new_column(column, dtype, values, indices):
+        """Return a column with the values, or with ``values[indices]``."""
+        pl, kind = sys.modules["polars"], values.dtype.kind
+        if dtype == pl.Null:
+            raise TypeError(f"{dtype} cannot hold any value")
+        if kind in "mM" and dtype.is_temporal():
+            units = {"Date": "D", "Time": "ns"}
+            unit = units.get(class_name(dtype)) or dtype.time_unit
+            instants = values.astype(f"{kind}8[{unit}]").view(np.int64)
+            if dtype == pl.Time:
+                instants = np.clip(
+                    instants, 0, np.timedelta64(1, "D") // np.timedelta64(1, "ns") - 1
+                )
+            series = pl.Series(instants).cast(dtype)
+        elif kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
+            has_numpy = not class_name(dtype).endswith("128")
+            of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
+            series = pl.Series(cast(values, of)).cast(dtype)
+        elif kind in "iuf" and dtype.is_decimal():
+            decimals = to_decimals(values, dtype.precision, dtype.scale)
+            series = pl.Series(decimals, dtype=dtype)
+        else:
+            series = pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+        return series if indices is None else series.gather(indices)
+
+    @staticmethod
+    def new_table(columns, labels, index, n):
+        """Return the table with these columns."""
+        named = zip(labels, columns, strict=True)
+        return sys.modules["polars"].DataFrame([s.alias(label) for label, s in named])
+
+    @classmethod
+    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+        """Return column j of X with the values where it is missing."""
+        series = X.to_series(j)
+        try:
+            made = cls.new_column(column, series.dtype, values, indices)
+        except (TypeError, ValueError, sys.modules["polars"].exceptions.PolarsError):
+            # The dtype cannot hold the values; that of an empty column may hold none.
+            if missing.all() and fitted_dtype is not None:
+                return cls.new_column(column, fitted_dtype, values, indices)
+            series = series.cast(sys.modules["polars"].String)
+            made = cls.new_column(column, series.dtype, values, indices)
+        rows = np.zeros(len(missing), dtype=np.int64)
+        rows[missing] = np.arange(missing.sum())
+        return series.zip_with(
+            sys.modules["polars"].Series(~missing), made.gather(rows)
+        )
+
+    @staticmethod
+    def replace_columns(X, columns):
+        """Return a copy of X with some columns replaced."""
+        return X.with_columns([s.alias(X.columns[j]) for j, s in columns.items()])
+
+
+def _from_polars(series):
+    """Return a Series of polars as one of pandas; pyarrow need not be installed."""
+    pl, dtype = sys.modules["polars"], series.dtype
+    missing = series.is_null().to_numpy()
+    if dtype.is_decimal() or class_name(dtype).endswith("128"):
+        series = series.cast(pl.Float64)
+    elif dtype.is_integer() and missing.any():
+        return pd.Series(
+            pd.arrays.IntegerArray(series.fill_null(0).to_numpy(), missing)
+        )
+    elif dtype == pl.Boolean:
+        values = series.fill_null(False).to_numpy()
+        return pd.Series(pd.arrays.BooleanArray(values, missing))
+    elif dtype == pl.Time:
+        instants = series.to_physical().fill_null(0).to_numpy().view("m8[ns]")
+        return pd.Series(np.where(missing, np.timedelta64("NaT"), instants))
+    elif dtype == pl.Enum:
+        codes = series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        return pd.Series(pd.Categorical.from_codes(codes, dtype.categories.to_list()))
+    elif dtype == pl.Categorical:
+        return pd.Series(pd.Categorical(series.cast(pl.String).to_list()))
+    elif not (dtype.is_numeric() or dtype.is_temporal()):
+        return pd.Series(series.to_list(), dtype=object)
+    zone = getattr(dtype, "time_zone", None)
+    values = pd.Series(series.to_numpy())
+    return values if zone is None else values.dt.tz_localize("UTC")

@@ -1,0 +1,106 @@
+"""DataFrames of pandas: labels, categories, and dtypes that hold not every value."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import skops.io
+
+from skvae._table.schema import Schema, fit_schema
+
+
+def through_skops(schema):
+    return Schema(*skops.io.loads(skops.io.dumps(schema.arguments()), trusted=[]))
+
+
+def test_labels_come_back():
+    X = pd.DataFrame({"age": np.array([31, 45], dtype="int16"), "colour": ["a", "b"]})
+    for labels in (
+        pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["upper", None]),
+        pd.Index(["a", "a"], name="name"),
+        pd.RangeIndex(2),
+        pd.DatetimeIndex(["2020-01-01", "2020-01-02"]),
+        pd.Index([("a", 1), "b"], tupleize_cols=False),
+        pd.CategoricalIndex(["b", "a"], ["b", "a"]),
+    ):
+        table = X.set_axis(labels, axis=1)
+        schema = through_skops(fit_schema(table))
+        back = schema.decode(schema.encode(table))
+        pd.testing.assert_index_equal(back.columns, labels, exact="equiv")
+        pd.testing.assert_frame_equal(back, table)
+
+
+def test_categories_come_back_in_their_order_with_the_unused_ones():
+    kinds = pd.CategoricalDtype(["high", "unused", "low"])
+    X = pd.DataFrame({"a": pd.Categorical(["low", "high", "low"], dtype=kinds)})
+    X["b"] = pd.cut([0.5, 1.5, 1.6], [0, 1, 2, 3])
+    X["c"] = pd.Categorical(pd.to_datetime(["2020-01-01"] * 3, utc=True))
+    schema = through_skops(fit_schema(X))
+    assert schema.encode(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    pd.testing.assert_frame_equal(schema.decode(schema.encode(X)), X)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_are_as_ordered_as_they_were(ordered):
+    dtype = pd.CategoricalDtype(["low", "unused", "high"], ordered)
+    X = pd.DataFrame({"a": pd.Categorical(["high", "low", None], dtype=dtype)})
+    schema = through_skops(fit_schema(X))
+    codes = schema.encode(X)
+    np.testing.assert_array_equal(codes, [[1], [0], [np.nan]])
+    for back in schema.decode(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
+        assert back["a"].dtype == dtype
+        assert back["a"].cat.ordered is ordered
+        assert back["a"].tolist() == ["high", "low", "low"]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_dictionaries_of_pyarrow_are_as_ordered_as_they_were(ordered):
+    dtype = pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string(), ordered))
+    X = pd.DataFrame({"a": pd.Series(["low", "high", None], dtype=dtype)})
+    schema = through_skops(fit_schema(X))
+    codes = schema.encode(X)
+    for back in schema.decode(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
+        assert back["a"].dtype.pyarrow_dtype.ordered is ordered
+        assert back["a"].tolist() == ["low", "high", "high"]
+
+
+def test_a_filled_category_that_X_lacks_is_added():
+    schema = fit_schema(pd.DataFrame({"a": pd.Categorical(["x", "y", "z"])}))
+    X = pd.DataFrame({"a": pd.Categorical(["x", None])})
+    filled = schema.fill(X, np.array([[0.0], [1.0]]))
+    assert filled["a"].tolist() == ["x", "y"]
+    assert filled["a"].cat.categories.tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize("dtype", [object, "float64", "Int8", "category", "str"])
+def test_an_empty_column_is_filled_by_what_fit_saw(dtype):
+    X = pd.DataFrame({"a": pd.Series([None, None], dtype=dtype)})
+    for fitted in ["x", "y"], pd.to_datetime(["2020-01-01", "2020-01-02"]), [1, 2]:
+        schema = fit_schema(pd.DataFrame({"a": fitted}))
+        codes = schema.encode(pd.DataFrame({"a": fitted}))
+        assert schema.fill(X, codes)["a"].tolist() == list(fitted)
+
+
+def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
+    decimal = pd.ArrowDtype(pa.decimal128(4, 2))
+    X = pd.DataFrame({"a": pd.array([Decimal("0.29"), 1], decimal)})
+    back = fit_schema(X).decode(np.array([[0.294], [1e9]]))
+    assert back["a"].tolist() == [Decimal("0.29"), Decimal("99.99")]
+    X = pd.DataFrame({"a": [1], "b": pd.array([1], "Int8")}, dtype="uint8")
+    back = fit_schema(X.astype({"b": "Int8"})).decode(
+        np.array([[-3, 99.6], [9e9, 1e9]])
+    )
+    assert back.to_numpy().tolist() == [[0, 100], [255, 127]]
+
+
+def test_sparse_columns_come_back_dense():
+    X = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.5, np.nan])})
+    schema = fit_schema(X)
+    codes = schema.encode(X)
+    back = schema.decode(np.nan_to_num(codes))
+    assert back["a"].dtype == np.float64
+    filled = schema.fill(X, np.full((3, 1), 9.0))
+    assert filled["a"].dtype == X["a"].dtype
+    assert filled["a"].tolist() == [0, 1.5, 9]
