@@ -1,12 +1,12 @@
-"""A user's table as the estimator takes it, and what the estimator makes of it."""
+"""The columns of a user's table that can be fitted, and what they are."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from skvae._cli.reading import as_read, read_text
-from skvae._cli.terminal import CommandError, format_table
+from skvae._cli.terminal import CommandError, count, listed
+from skvae._cli.text import read_text
 from skvae._table.columns import fit_column, is_missing, make_column
 from skvae._table.entries import LARGEST_VALUE
 
@@ -14,7 +14,6 @@ MIN_ROWS = 10
 # Of fewer values all may be held out.
 MIN_VALUES = 10
 LONGEST_EXAMPLE = 40
-MOST_DECIMALS = 10  # that a column's entries are given
 
 
 @dataclass
@@ -141,86 +140,3 @@ def _why_not(observed):
     if pd.api.types.infer_dtype(observed) != "string":
         return f"no numbers, dates or levels, such as {example}"
     return f"{observed.nunique():,} different texts, such as {example}"
-
-
-def describe_selection(name, table, selection):
-    """Return what is used and what is left out, and why, as text."""
-    lines = []
-    for kind, title in ("numbers", "numbers"), ("times", "dates"), ("levels", "levels"):
-        columns = [c for c, of in selection.kinds.items() if of == kind]
-        if columns:
-            lines.append([title, f"{count(len(columns), 'column')}: {listed(columns)}"])
-    if selection.n_missing:
-        share = selection.n_missing / selection.X.size
-        entries = f"{selection.n_missing:,} entries, {share:.1%} of these columns"
-        lines.append(["missing", entries])
-    for column, what in selection.odd.items():
-        lines.append(["", f"{column}: {what}, taken for missing"])
-    for reason, columns in selection.left_out.items():
-        lines.append(["left out", f"{listed(columns)}: {reason}"])
-    title = f"{name}: {count(len(table), 'row')}, {count(table.shape[1], 'column')}"
-    return f"{title}\n\n{format_table(lines, '<<')}"
-
-
-def embed(selection, estimator):
-    """Return one row of components per row of the table."""
-    names = list(estimator.get_feature_names_out())
-    embedding = np.asarray(estimator.transform(selection.X))
-    return pd.DataFrame(embedding, index=selection.X.index, columns=names)
-
-
-def impute(table, selection, estimator):
-    """Return the table with what is missing filled in, where a column was fitted."""
-    filled = table.copy()
-    for column, values in estimator.impute(selection.X).items():
-        hole = is_missing(selection.X[column])
-        if hole.any():
-            if selection.kinds[column] == "numbers":
-                values = _like(selection.X[column][~hole], values)
-            array = table[column].array.copy()
-            array[hole] = as_read(values, table[column]).array[hole]
-            filled[column] = array
-    return filled
-
-
-def _like(observed, values):
-    """Return numbers within the range of what was observed, and with its decimals.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skvae._cli.selection import _like
-    >>> _like(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
-    [0.5, 1.23]
-    """
-    if values.dtype.kind not in "fiu":
-        return values
-    values = values.clip(observed.min(), observed.max())
-    exact = (d for d in range(MOST_DECIMALS) if (observed.round(d) == observed).all())
-    decimals = next(exact, None)
-    return values if decimals is None else values.round(decimals)
-
-
-def sample(n_rows, table, selection, estimator, random_state):
-    """Return drawn rows with the table's columns, but those that cannot be drawn."""
-    drawn = estimator.sample(n_rows, random_state=random_state)
-    columns = {}
-    for column, read in table.items():
-        if column in drawn:
-            columns[column] = as_read(drawn[column], read)
-        elif column in selection.constant:
-            value = selection.constant[column]
-            columns[column] = pd.Series([value] * n_rows, dtype=read.dtype)
-    return pd.DataFrame(columns)
-
-
-def listed(names, most=8):
-    """Name the first few."""
-    names = [str(name) for name in names]
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def count(n, what):
-    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{n:,} {what if n == 1 else many}"

@@ -146,3 +146,15 @@ def number(value, digits=3):
     if abs(value) >= 1e6:
         return f"{value:.3g}"
     return f"{value:,.{digits}f}"
+
+
+def listed(names, most=8):
+    """Name the first few."""
+    names = [str(name) for name in names]
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def count(n, what):
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{n:,} {what if n == 1 else many}"

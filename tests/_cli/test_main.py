@@ -15,7 +15,6 @@ from sklearn.datasets import load_wine
 from skvae import VAETransformer
 from skvae._cli import demo as demo_module
 from skvae._cli import main as main_module
-from skvae._cli import report as report_module
 from skvae._cli import writing as writing_module
 
 # Two epochs are quick, and not meant to converge.
@@ -336,9 +335,6 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
         (COLUMNS + "1,\xe9\n", "", "t.csv, line 22: byte 0xe9 is not UTF-8"),
         ("a\n" + "1\n" * 20, "", "t.csv: no column to fit (a: constant)"),
         (COLUMNS, "--label-column c", "t.csv: no column 'c'; the columns are a, b"),
-        (COLUMNS, "--n-components 0", "--n-components: '0' is not a whole number of"),
-        (COLUMNS, "--n-components two", "'two' is not a whole number of at least 1"),
-        (COLUMNS, "--random-state -1", "'-1' is not a whole number of at least 0"),
         (COLUMNS, "--output z.xlsx", "--output z.xlsx: unknown extension '.xlsx'"),
         (COLUMNS, "--model m.onnx", "--model m.onnx: unknown extension '.onnx'"),
         (COLUMNS, "--plot p.gif", "--plot p.gif: unknown extension '.gif'"),
@@ -349,11 +345,8 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
         ),
         (COLUMNS, "--output t.csv --force", "--output t.csv: is the table itself"),
         (COLUMNS, "--output d.csv --force", "--output d.csv: not a regular file"),
-        (COLUMNS, "--sample 0 --output z.csv", "--sample: '0' is not a whole number"),
-        (COLUMNS, "--sample 5", "--sample needs --output, the file for the drawn rows"),
         (COLUMNS, "--impute z.xlsx", "--impute z.xlsx: unknown extension '.xlsx'"),
         (COLUMNS, "--impute t.csv --force", "--impute t.csv: is the table itself"),
-        (COLUMNS, "--colour red", "unrecognized arguments: --colour red"),
     ],
 )
 def test_mistake_is_one_line(folder, capsys, content, options, message):
@@ -394,21 +387,6 @@ def test_empty_standard_input(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert main(["-"]) == 2
     assert last_line(capsys) == "skvae: standard input: empty"
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        "--n-components=3",
-        "--label-column=y",
-        "--noise=diag",
-        "--scaling=none",
-        "--impute=z.csv",
-    ],
-)
-def test_table_options_need_a_table(capsys, option):
-    assert main([option]) == 2
-    assert f"{option.split('=')[0]} needs a TABLE" in last_line(capsys)
 
 
 @pytest.mark.parametrize(
@@ -468,8 +446,8 @@ def test_file_that_appears_meanwhile_is_kept(folder, monkeypatch, capsys):
         (folder / "z.csv").write_text("precious")
         return evaluate_really(*args)
 
-    evaluate_really = report_module.evaluate
-    monkeypatch.setattr(report_module, "evaluate", evaluate)
+    evaluate_really = main_module.evaluate
+    monkeypatch.setattr(main_module, "evaluate", evaluate)
     assert main(["wine.csv", "--output", "z.csv"]) == 2
     assert "z.csv exists" in last_line(capsys)
     assert (folder / "z.csv").read_text() == "precious"
@@ -499,7 +477,7 @@ def test_interrupt_has_no_traceback(folder, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report_module, "evaluate", interrupt)
+    monkeypatch.setattr(main_module, "evaluate", interrupt)
     assert main(["wine.csv", "--output", "z.csv"]) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert names_in(folder) == ["wine.csv"]
@@ -542,18 +520,6 @@ def test_module_exits_with_the_status(folder):
     )
     assert process.returncode == 2
     assert process.stderr == "skvae: missing.csv: No such file or directory\n"
-
-
-def test_help_names_every_option(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    for option in (
-        "TABLE --n-components --label-column --output --sample --impute --model --plot "
-        "--random-state --force --version"
-    ).split():
-        assert option in text
 
 
 # --- the digits ----------------------------------------------------------------------

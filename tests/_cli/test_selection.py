@@ -1,10 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
-from skvae import VAETransformer
-from skvae._cli.selection import describe_selection, embed, impute, sample, select
+from skvae._cli.selection import select
 from skvae._cli.terminal import CommandError
 
 N = 200
@@ -102,81 +101,3 @@ def test_all_reasons_are_named_when_nothing_is_left():
     message = r"t: no column to fit \(a: row numbers; b: constant\)"
     with pytest.raises(CommandError, match=message):
         select("t", table)
-
-
-def test_description_names_kinds_and_what_is_missing():
-    table = pd.DataFrame(
-        {
-            "some": with_values(150),
-            "odd": ["1", "2.5"] * 99 + ["?", "1"],
-            "day": pd.date_range("2020-01-01", periods=N),
-            "colour": ["red", "blue"] * 100,
-            "id": range(N),
-        }
-    )
-    selection = select("t.csv", table)
-    assert describe_selection("t.csv", table, selection).splitlines() == [
-        "t.csv: 200 rows, 5 columns",
-        "",
-        "numbers   2 columns: some, odd",
-        "dates     1 column: day",
-        "levels    1 column: colour",
-        "missing   51 entries, 6.4% of these columns",
-        "          odd: text in 1 row, first '?', taken for missing",
-        "left out  id: row numbers",
-    ]
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    """A table, its selection, and an estimator of it; rows share an index."""
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "name": [f"name {i}" for i in range(N)],
-            "some": np.where(rng.random(N) < 0.1, np.inf, some_column()),
-            "text": np.where(rng.random(N) < 0.05, "?", rng.integers(9, size=N)),
-            "empty": None,
-            "constant": pd.array([3, None] * 100, dtype="Int64"),
-            "colour": rng.choice(["red", "blue", None], size=N),
-        },
-        index=np.arange(N) // 2,
-    )
-    selection = select("t.csv", table)
-    vae = VAETransformer(2, hidden_layer_sizes=(), random_state=0)
-    return table, selection, vae.fit(selection.X)
-
-
-def test_rows_are_embedded_in_their_order(fitted):
-    _, selection, vae = fitted
-    embedding = embed(selection, vae)
-    assert list(embedding.columns) == list(vae.get_feature_names_out())
-    assert_array_equal(embedding.index, selection.X.index)
-    assert_allclose(embedding, vae.transform(selection.X))
-
-
-def test_imputed_table_has_the_estimators_values_in_its_holes(fitted):
-    table, selection, vae = fitted
-    before = table.copy()
-    filled = impute(table, selection, vae)
-    expected = vae.impute(selection.X)
-    pd.testing.assert_frame_equal(table, before)
-    assert list(filled.columns) == list(table.columns)
-    assert_array_equal(filled.index, table.index)
-    assert_array_equal(filled["some"], expected["some"])
-    assert_array_equal(filled["colour"], expected["colour"])
-    assert_array_equal(filled["text"], expected["text"].astype(str))
-    for copied in "name", "empty", "constant":
-        pd.testing.assert_series_equal(filled[copied], table[copied])
-
-
-def test_drawn_rows_are_the_estimators(fitted):
-    table, selection, vae = fitted
-    drawn = sample(7, table, selection, vae, 5)
-    expected = vae.sample(7, random_state=5)
-    assert list(drawn.columns) == ["some", "text", "constant", "colour"]
-    assert_array_equal(drawn["some"], expected["some"])
-    assert_array_equal(drawn["text"], expected["text"].astype(str))
-    assert_array_equal(drawn["colour"], expected["colour"])
-    assert (drawn["constant"] == 3).all()
-    assert_array_equal(drawn.index, range(7))
