@@ -1,4 +1,4 @@
-"""The command's options, their help, and the checks that need no table."""
+"""The command's options, their help, and the checks of them that need no table."""
 
 import argparse
 
@@ -9,45 +9,58 @@ from skvae._parameters import NOISES
 from skvae._table.scaling import SCALINGS
 
 DIGITS_PICTURE = "skvae-digits.png"
-FULL_COMPONENTS = 8  # to draw rows from, or to fill in; two make a picture
-OF_A_TABLE = (
+MANY_COMPONENTS = 8  # to sample or impute; two are for a picture
+TABLE_OPTIONS = (
     "n_components noise scaling label_column output sample impute model".split()
 )
 
 DESCRIPTION = """\
-Reduce a table to a few columns with a variational autoencoder, fill in what is missing,
-draw new rows, and report how much of held-out rows comes back, beside PCA. Numbers,
-dates and levels (text of few values, true and false) are used, with missing entries.
-Without TABLE, compare PCA, UMAP and skvae on handwritten digits."""
+Reduce a table to a few components with a variational autoencoder, impute its missing
+values, sample new rows, and report how well held-out rows are reconstructed, beside
+PCA. Columns may be numeric, datetime, timedelta, boolean or categorical (text with few
+distinct values), and may have missing values. Without TABLE, PCA, UMAP and skvae are
+compared on handwritten digits."""
 
 EPILOG = """\
-A fifth of the rows, 10,000 at most, is held out for the report. R2 is the share of the
-standardised numbers' and dates' variance that comes back from the components; accuracy
-is the share of levels that do, the mean of their columns, and the majority's that of
-the commonest level. The log-likelihood is in nats per row and in the table's units. PCA
-is given filled and standardised numbers and a column of 0 and 1 for each level, and has
-no likelihood for them. Hidden entries are those of 200 held-out rows, hidden once each,
-a tenth at a time; an R2 of 0 is that of the mean. Distances are Kolmogorov-Smirnov's of
-a column, of levels half the sum of what their shares differ by, and the absolute
-difference of two columns' rank correlation; those of the training rows are chance.
+the report:
+  PCA and skvae are fitted on the training rows; all figures are of the held-out rows,
+  a fifth of the table and at most 10,000 rows.
+  R2 is the share of variance that is reconstructed from the components, of numeric,
+  datetime and timedelta columns, each standardised. Accuracy is the share of categories
+  that are reconstructed, averaged over the categorical columns; "most frequent" is the
+  accuracy of always predicting the category that is most frequent in the training rows.
+  The log-likelihood is in nats per row and in the units of the table.
+  PCA is given the table with missing values imputed (median or most frequent category),
+  numeric columns standardised and categorical columns one-hot encoded. It has a
+  log-likelihood only if all columns are numeric and without missing values.
+  Imputation is measured on 200 of the held-out rows: each of their entries is hidden
+  once, a tenth of them at a time. Imputing the mean has an R2 of 0.
+  The distance of two samples of a column is the Kolmogorov-Smirnov statistic, or for
+  categories the total variation distance; that of the rank correlations is their
+  absolute difference. The training rows have the distances that chance alone makes.
 
-The files are of all rows. Empty entries are missing, and NA, NaN, null, None and the
-like. What --impute fills in is within its column's range and has its decimals; what is
-drawn has no holes. Not used, and copied by --impute as they are, are row
-numbers, constant columns, text of too many values, columns of fewer than 10 values, and
-the label; --sample leaves out all of these but the constant ones. Text is read as
-numbers or dates where more than 90 % of a column are such; the rest is missing.
+the files:
+  They come from a fit on all rows. Imputed numbers are within the range of their column
+  and have as many decimals. Sampled rows have no missing values.
+  Row numbers, constant columns, text with too many distinct values, columns with fewer
+  than 10 values and the label column are not fitted: --impute copies them as they are,
+  and --sample leaves them out, except for constant columns.
+
+the table:
+  Empty entries are missing values, and so are NA, NaN, null, None and the like. Text is
+  parsed as numbers or dates if that succeeds for more than 90 % of a column's entries;
+  its other entries are treated as missing values.
 
 examples:
   python -m skvae
   python -m skvae wine.csv --label-column cultivar --plot wine.png
   python -m skvae survey.csv --impute full.csv
-  python -m skvae survey.csv --sample 1000 --output drawn.csv
+  python -m skvae survey.csv --sample 1000 --output sampled.csv
   zcat big.csv.gz | python -m skvae - --n-components 8 --output embedding.parquet"""
 
 
 def parse_arguments(argv=None):
-    """Return the options that are given, checked as far as that needs no table.
+    """Return the options of a command line.
 
     Parameters
     ----------
@@ -61,11 +74,11 @@ def parse_arguments(argv=None):
     parser = _make_parser()
     args = parser.parse_args(argv)
     if args.table is None:
-        for option in OF_A_TABLE:
+        for option in TABLE_OPTIONS:
             if getattr(args, option) is not None:
                 parser.error(f"--{option.replace('_', '-')} needs a TABLE")
     if args.sample and not args.output:
-        parser.error("--sample needs --output, the file for the drawn rows")
+        parser.error("--sample needs --output, the file for the sampled rows")
     return args
 
 
@@ -80,15 +93,21 @@ def _make_parser():
     _add_fit_options(parser.add_argument)
     _add_file_options(parser.add_argument)
     add = parser.add_argument
-    add("--random-state", type=_seed, default=0, metavar="S", help="seed (0)")
-    add("--force", action="store_true", help="replace files that are there")
+    add(
+        "--random-state",
+        type=_seed,
+        default=0,
+        metavar="S",
+        help="seed of everything that is random (default: 0)",
+    )
+    add("--force", action="store_true", help="replace files that exist")
     add("--version", action="version", version=f"skvae {__version__}")
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        raise CommandError(f"{message} (python -m skvae --help explains)")
+        raise CommandError(f"{message} (see python -m skvae --help)")
 
 
 def _add_fit_options(add):
@@ -96,50 +115,56 @@ def _add_fit_options(add):
         "table",
         nargs="?",
         metavar="TABLE",
-        help="a .csv file (comma, semicolon, tab or bar) or .parquet file; - reads "
-        "standard input",
+        help="a .csv file (separated by commas, semicolons, tabs or bars) or a "
+        ".parquet file; - reads standard input",
     )
     add(
         "--n-components",
-        type=_positive,
+        type=_positive_integer,
         metavar="K",
-        help="columns to reduce to (2; to draw, or only to fill in, "
-        f"{FULL_COMPONENTS}, or one less than the table's where that is fewer)",
+        help="number of components (default: 2; with --sample, or if --impute is the "
+        f"only output, {MANY_COMPONENTS}, or one less than the fitted columns if these "
+        "are fewer)",
     )
     add(
         "--scaling",
         choices=[str(scaling).lower() for scaling in SCALINGS],
-        help="how columns are scaled (standard; quantile with --sample, as drawn rows "
-        "then resemble the table's)",
+        help="how columns are scaled (default: standard; with --sample quantile, as "
+        "sampled rows then resemble the table's)",
     )
     add(
         "--noise",
         choices=NOISES,
-        help="variance of what the components do not tell: one for each column (diag), "
-        "one for all (spherical), or one for all in training and then one for each "
-        "(auto). Only to fill in it is diag, which fills in nearest and brings back "
-        "less; else auto",
+        help="the variance that the components do not explain: one for each column "
+        "(diag), one for all columns (spherical), or one for all while training and "
+        "then one for each (auto). Default: auto, or if --impute is the only output "
+        "diag, which imputes best but reconstructs less",
     )
     add(
         "--label-column",
         metavar="NAME",
-        help="a column to leave out of the fit and compare the embedding with",
+        help="a column that is not fitted; the report says how well the nearest "
+        "neighbours in the embedding predict it, and the picture is coloured by it",
     )
 
 
 def _add_file_options(add):
+    tables = " ".join(TABLE_SUFFIXES)
     add(
         "--output",
         metavar="OUT.csv",
-        help="write the embedding of all rows, or the rows that --sample draws "
-        f"({' '.join(TABLE_SUFFIXES)})",
+        help=f"write the embedding of all rows, or with --sample new rows ({tables})",
     )
-    add("--sample", type=_positive, metavar="N", help="draw N new rows, for --output")
+    add(
+        "--sample",
+        type=_positive_integer,
+        metavar="N",
+        help="sample N new rows, to be written to --output",
+    )
     add(
         "--impute",
         metavar="FULL.csv",
-        help="write the table with what is missing filled in "
-        f"({' '.join(TABLE_SUFFIXES)})",
+        help=f"write the table with its missing values imputed ({tables})",
     )
     add(
         "--model",
@@ -149,27 +174,27 @@ def _add_file_options(add):
     add(
         "--plot",
         metavar="PICTURE.png",
-        help=f"write a picture ({' '.join(PICTURE_SUFFIXES)}); without TABLE it is "
-        f"{DIGITS_PICTURE}",
+        help=f"write a picture ({' '.join(PICTURE_SUFFIXES)}); without TABLE, "
+        f"{DIGITS_PICTURE} is written by default",
     )
 
 
-def _positive(text):
-    return _integer(text, least=1)
+def _positive_integer(text):
+    return _integer_between(text, least=1)
 
 
 def _seed(text):
-    return _integer(text, least=0, most=2**32 - 1)
+    return _integer_between(text, least=0, most=2**32 - 1)
 
 
-def _integer(text, least, most=None):
+def _integer_between(text, least, most=None):
     try:
         value = int(text)
     except ValueError:
         value = None
     if value is None or value < least or (most is not None and value > most):
-        upto = "" if most is None else f" and at most {most}"
+        limit = "" if most is None else f" and at most {most}"
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number of at least {least}{upto}"
+            f"{text!r} is not an integer of at least {least}{limit}"
         )
     return value

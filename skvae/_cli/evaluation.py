@@ -1,7 +1,8 @@
-"""The held-out figures: how well rows come back, are filled in, and are drawn.
+"""How well PCA and skvae reconstruct, impute and sample rows that they did not see.
 
-Columns are compared as numbers, times as ticks and levels as codes, NaN where an entry
-is missing; no figure counts an entry that is.
+Columns are compared as the schema of the table encodes them: numeric columns as they
+are, datetimes and timedeltas as ticks, categories as codes; NaN is a missing value, and
+no figure counts it.
 """
 
 import warnings
@@ -20,56 +21,124 @@ from skvae._table.schema import Schema, fit_schema
 from skvae.display.drawing import as_labels, is_continuous
 
 MAX_HELD_OUT = 10_000
-# Every entry of so many held-out rows is hidden once, a tenth of them at a time.
-N_HIDINGS, MAX_HOLED = 10, 200
 FEW_HELD_OUT = 30
+# Every entry of so many held-out rows is hidden once, in so many rounds.
+MAX_HIDDEN_ROWS, N_HIDING_ROUNDS = 200, 10
+N_NEIGHBORS = 10
+LINEAR_MODEL_NOTE = (
+    "skvae is the linear model here, as its network did no better on validation rows."
+)
+PCA_NOTE = (
+    "skvae is PCA here, as its network did no better on validation rows. Its noise\n"
+    "variance is cross-validated, so its log-likelihood is not PCA's."
+)
 
 
 @dataclass
 class Evaluation:
-    """Held-out figures of PCA and skvae; each dict has one value per method."""
+    """Figures of PCA and skvae on held-out rows; each dict has one value per method.
+
+    Attributes
+    ----------
+    n_train, n_held_out : int
+        Numbers of rows.
+
+    n_pca_components : int
+        PCA cannot have more components than columns, so these may be fewer than skvae
+        has.
+
+    reconstruction : dict of str to Scores
+        Of ``inverse_transform(transform(X))``, for "PCA" and "skvae".
+
+    most_frequent : ndarray of shape (n_features,)
+        Accuracy of always predicting the category that is most frequent in the training
+        rows; NaN for other columns.
+
+    imputation : dict of str to Scores
+        Of entries that were hidden, for "skvae" and "most frequent".
+
+    log_likelihood : dict of str to float or None
+        In nats per row; None where a method has none.
+
+    neighbors_metric : str
+        What `neighbors` are.
+
+    neighbors : dict of str to float
+        How well a row's label is predicted by its nearest neighbours in the embedding.
+        Empty without labels.
+
+    sampling : dict of str to Distances
+        From the held-out rows, for the "training" rows and for rows that "skvae"
+        sampled.
+
+    notes : list of str
+        What a reader of the figures should know.
+    """
 
     n_train: int
     n_held_out: int
-    n_pca: int  # PCA's components: a narrow table has fewer than asked for
-    back: dict[str, "Quality"]  # of the inverse
-    majority: np.ndarray  # (n_features,): how often a level is the commonest one
-    filled: dict[str, "Quality"]  # of entries that were hidden
+    n_pca_components: int
+    reconstruction: dict[str, "Scores"]
+    most_frequent: np.ndarray
+    imputation: dict[str, "Scores"]
     log_likelihood: dict[str, float | None]
-    neighbors: dict[str, float]  # empty without a label
-    neighbors_measure: str
-    drawn: dict[str, "Distances"]
+    neighbors_metric: str
+    neighbors: dict[str, float]
+    sampling: dict[str, "Distances"]
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass
-class Quality:
-    """How near entries are to the true ones; NaN where there are none."""
+class Scores:
+    """How well entries are predicted; NaN where there is nothing to predict.
 
-    by_column: np.ndarray  # (n_features,): R2, or the share of right levels
-    r2: float  # of all numbers and dates, standardised
-    accuracy: float  # mean of the levels'
+    Attributes
+    ----------
+    by_column : ndarray of shape (n_features,)
+        R2, and of categorical columns the accuracy.
+
+    r2 : float
+        Of all columns but the categorical ones, each standardised.
+
+    accuracy : float
+        Mean over the categorical columns.
+    """
+
+    by_column: np.ndarray
+    r2: float
+    accuracy: float
 
 
 @dataclass
 class Distances:
-    """How far rows are from the held-out, as a distribution."""
+    """How far the distribution of some rows is from that of the held-out rows.
 
-    by_column: np.ndarray  # (n_features,): Kolmogorov-Smirnov's, or total variation
-    correlations: float  # mean absolute difference of two columns' rank correlation
+    Attributes
+    ----------
+    by_column : ndarray of shape (n_features,)
+        Kolmogorov-Smirnov statistic, and of categorical columns the total variation
+        distance.
+
+    rank_correlations : float
+        Mean absolute difference of the rank correlations, over all pairs of columns
+        that are not categorical.
+    """
+
+    by_column: np.ndarray
+    rank_correlations: float
 
 
 def evaluate(selection, estimator, progress):
-    """Fit PCA and skvae on most rows and measure the others.
+    """Fit PCA and skvae on most of the rows and measure both on the held-out rows.
 
     Parameters
     ----------
     selection : Selection
-        The table.
+        The columns to fit.
 
     estimator : VAETransformer
-        It stays as it is. PCA has its number of components, as far as the table has so
-        many, and its `random_state` is the split's, too.
+        It is cloned, not fitted. PCA has the same number of components, if the table
+        has so many columns. Its `random_state` also splits the rows.
 
     progress : callable
         Called with the name of each task as it starts.
@@ -83,288 +152,337 @@ def evaluate(selection, estimator, progress):
     pca = TablePCA(estimator.n_components, split.schema.n_levels, random_state)
     vae = clone(estimator)
     progress(f"fitting PCA and skvae on {len(split.train):,} rows")
-    pca.fit(split.known)
+    pca.fit(split.train_encoded)
     vae.fit(split.X.iloc[split.train])
-    progress(f"measuring {len(split.test):,} held-out rows")
+    progress(f"measuring {len(split.held_out):,} held-out rows")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Input X has values that fit did not see")
         return _measure(selection, split, pca, vae, random_state)
 
 
 class TablePCA:
-    """PCA of any table as one prepares it by hand.
+    """PCA of an encoded table of any columns, prepared as scikit-learn's users do.
 
-    Numbers and dates are filled with their median and standardised, levels are filled
-    with the commonest and become a column of 0 and 1 each.
+    Missing values are imputed by the median or the most frequent category; then numeric
+    columns are standardised and categorical columns are one-hot encoded.
 
     Parameters
     ----------
     n_components : int
-        The most components.
+        Number of components, or the number of prepared columns if these are fewer.
 
-    n_levels : ndarray of shape (n_features,)
-        0 for numbers and dates.
+    n_categories : ndarray of shape (n_features,)
+        Number of categories of each column, 0 if it is not categorical.
 
     random_state : int
-        Of PCA.
+        Seed of PCA.
+
+    Attributes
+    ----------
+    fill_values : ndarray of shape (n_features,)
+        What missing values are imputed with.
+
+    pca : PCA
+        Fitted on the prepared columns.
     """
 
-    def __init__(self, n_components, n_levels, random_state):
+    def __init__(self, n_components, n_categories, random_state):
         self.n_components = n_components
-        self.n_levels = n_levels
+        self.n_categories = n_categories
         self.random_state = random_state
 
-    def fit(self, codes):
-        """Fit to numbers and codes, NaN where missing."""
-        self.typical = np.nanmedian(codes, axis=0)
-        for j in np.flatnonzero(self.n_levels):
-            seen = codes[~np.isnan(codes[:, j]), j].astype(np.intp)
-            self.typical[j] = np.bincount(seen).argmax()
-        numbers = self._fill(codes)[:, self.n_levels == 0]
-        self.mean, self.scale = numbers.mean(axis=0), numbers.std(axis=0)
+    def fit(self, encoded):
+        """Fit to encoded rows."""
+        self.fill_values = np.nanmedian(encoded, axis=0)
+        for j in np.flatnonzero(self.n_categories):
+            codes = encoded[~np.isnan(encoded[:, j]), j].astype(np.intp)
+            self.fill_values[j] = np.bincount(codes).argmax()
+        numeric = self._impute(encoded)[:, self.n_categories == 0]
+        self.mean, self.scale = numeric.mean(axis=0), numeric.std(axis=0)
         self.scale[self.scale == 0] = 1
-        prepared = self._prepare(codes)
+        prepared = self._prepare(encoded)
         n_components = min(self.n_components, *prepared.shape)
         self.pca = PCA(n_components, random_state=self.random_state).fit(prepared)
         return self
 
-    def transform(self, codes):
-        """Return components."""
-        return self.pca.transform(self._prepare(codes))
+    def transform(self, encoded):
+        """Return the components of encoded rows."""
+        return self.pca.transform(self._prepare(encoded))
 
     def inverse_transform(self, Z):
-        """Return numbers, and codes of the levels whose column is the largest."""
+        """Return encoded rows; a category is the one with the largest indicator."""
         prepared = self.pca.inverse_transform(Z)
-        widths = [len(self.mean), *self.n_levels[self.n_levels > 0]]
-        numbers, *levels = np.split(prepared, np.cumsum(widths)[:-1], axis=1)
-        codes = np.empty((len(Z), len(self.n_levels)))
-        codes[:, self.n_levels == 0] = numbers * self.scale + self.mean
-        for j, columns in zip(np.flatnonzero(self.n_levels), levels, strict=True):
-            codes[:, j] = columns.argmax(axis=1)
-        return codes
+        widths = [len(self.mean), *self.n_categories[self.n_categories > 0]]
+        numeric, *one_hot = np.split(prepared, np.cumsum(widths)[:-1], axis=1)
+        encoded = np.empty((len(Z), len(self.n_categories)))
+        encoded[:, self.n_categories == 0] = numeric * self.scale + self.mean
+        for j, columns in zip(np.flatnonzero(self.n_categories), one_hot, strict=True):
+            encoded[:, j] = columns.argmax(axis=1)
+        return encoded
 
-    def score(self, codes):
-        """Return the log-likelihood of numbers in their units; None if singular.
+    def score(self, encoded):
+        """Return the mean log-likelihood of numeric rows, in the units of the table.
 
-        The columns' scales turn the density of standardised rows into that of the
-        table's.
+        None if the covariance is singular.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("error", LinAlgWarning)
             try:
-                value = self.pca.score(self._prepare(codes)) - np.log(self.scale).sum()
+                standardised = self.pca.score(self._prepare(encoded))
             except (LinAlgError, LinAlgWarning):
                 return None
-        return float(value) if np.isfinite(value) else None
+        log_likelihood = standardised - np.log(self.scale).sum()
+        return float(log_likelihood) if np.isfinite(log_likelihood) else None
 
-    def _fill(self, codes):
-        return np.where(np.isnan(codes), self.typical, codes)
+    def _impute(self, encoded):
+        return np.where(np.isnan(encoded), self.fill_values, encoded)
 
-    def _prepare(self, codes):  # (n, d) -> (n, numbers + levels)
-        filled, is_level = self._fill(codes), self.n_levels > 0
-        parts = [(filled[:, ~is_level] - self.mean) / self.scale]
-        for j in np.flatnonzero(is_level):
-            parts.append(filled[:, [j]] == np.arange(self.n_levels[j]))
+    def _prepare(self, encoded):
+        imputed, is_categorical = self._impute(encoded), self.n_categories > 0
+        parts = [(imputed[:, ~is_categorical] - self.mean) / self.scale]
+        for j in np.flatnonzero(is_categorical):
+            parts.append(imputed[:, [j]] == np.arange(self.n_categories[j]))
         return np.hstack(parts)
 
 
-def distances(rows, held_out, is_level):
-    """Return how far rows are from others, as a distribution."""
-    gaps = rank_correlations(rows[:, ~is_level])
-    gaps = np.abs(gaps - rank_correlations(held_out[:, ~is_level]))
+def measure_distances(rows, held_out, is_categorical):
+    """Return how far the distribution of rows is from that of the held-out rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Encoded rows.
+
+    held_out : ndarray of shape (n_held_out, n_features)
+        Encoded rows.
+
+    is_categorical : ndarray of shape (n_features,)
+        Boolean mask of the columns.
+
+    Returns
+    -------
+    Distances
+    """
+    differences = rank_correlations(rows[:, ~is_categorical])
+    differences = differences - rank_correlations(held_out[:, ~is_categorical])
+    by_column = [
+        _column_distance(a[~np.isnan(a)], b[~np.isnan(b)], is_one)
+        for a, b, is_one in zip(rows.T, held_out.T, is_categorical, strict=True)
+    ]
     return Distances(
-        by_column=np.array(
-            [
-                _distance(a[~np.isnan(a)], b[~np.isnan(b)], is_one)
-                for a, b, is_one in zip(rows.T, held_out.T, is_level, strict=True)
-            ]
-        ),
-        correlations=gaps.mean() if gaps.size else np.nan,
+        by_column=np.array(by_column),
+        rank_correlations=np.abs(differences).mean() if differences.size else np.nan,
     )
 
 
 def rank_correlations(X):
-    """Of every two columns, where both have entries; 0 with one that is constant."""
+    """Return the rank correlation of every pair of columns.
+
+    Missing values are left out. The correlation with a constant column is 0.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        NaN where a value is missing.
+
+    Returns
+    -------
+    ndarray of shape (n_features * (n_features - 1) / 2,)
+        In the order of the upper triangle of the correlation matrix.
+    """
     missing = np.isnan(X)
     ranks = rankdata(X, axis=0, nan_policy="omit")
-    n = np.maximum((~missing).sum(axis=0), 1)
-    ranks = np.where(missing, 0, ranks - np.nansum(ranks, axis=0) / n)
+    n_observed = np.maximum((~missing).sum(axis=0), 1)
+    ranks = np.where(missing, 0, ranks - np.nansum(ranks, axis=0) / n_observed)
     squares = (ranks**2).T @ ~missing
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = (ranks.T @ ranks) / np.sqrt(squares * squares.T)
-    return np.nan_to_num(found)[np.triu_indices(X.shape[1], 1)]
+        correlations = (ranks.T @ ranks) / np.sqrt(squares * squares.T)
+    return np.nan_to_num(correlations)[np.triu_indices(X.shape[1], 1)]
 
 
 @dataclass
 class _Split:
-    """A table's rows and which of them are fitted."""
+    """A table, encoded and split into training and held-out rows."""
 
     X: pd.DataFrame
     schema: Schema
-    codes: np.ndarray  # (n_rows, n_features): X encoded
-    train: np.ndarray  # places of the rows that are fitted
-    test: np.ndarray  # and of those held out
+    encoded: np.ndarray  # (n_samples, n_features)
+    train: np.ndarray  # indices of the training rows
+    held_out: np.ndarray  # indices of the held-out rows
 
     @property
-    def known(self):
-        """The encoded rows that are fitted."""
-        return self.codes[self.train]
+    def train_encoded(self):
+        return self.encoded[self.train]
 
     @property
-    def truth(self):
-        """The encoded held-out rows."""
-        return self.codes[self.test].astype(np.float64)
+    def held_out_encoded(self):
+        return self.encoded[self.held_out].astype(np.float64)
 
 
 def _split(selection, random_state):
     schema = fit_schema(selection.X)
-    codes = schema.encode(selection.X)
-    n_held_out = min(int(np.ceil(0.2 * len(codes))), MAX_HELD_OUT)
-    train, test = train_test_split(
-        np.arange(len(codes)), test_size=n_held_out, random_state=random_state
+    encoded = schema.encode(selection.X)
+    n_held_out = min(int(np.ceil(0.2 * len(encoded))), MAX_HELD_OUT)
+    train, held_out = train_test_split(
+        np.arange(len(encoded)), test_size=n_held_out, random_state=random_state
     )
-    return _Split(_for_figures(selection, codes), schema, codes, train, test)
+    X = _prepare_for_figures(selection, encoded)
+    return _Split(X, schema, encoded, train, held_out)
 
 
-def _for_figures(selection, codes):
-    """Return the columns with integers as floats, which no inverse rounds.
+def _prepare_for_figures(selection, encoded):
+    """Return the columns to fit, so that skvae's figures compare with PCA's.
 
-    Levels are categories, of which no part of the rows can have too many.
+    Integers become floats, which `inverse_transform` does not round. Text becomes
+    categories, as of fewer rows it could have too many distinct values to be
+    categorical.
     """
     X = selection.X.copy()
     for j, (column, kind) in enumerate(selection.kinds.items()):
-        if kind == "numbers":
-            X.isetitem(j, codes[:, j])
-        elif kind == "levels":
+        if kind == "numeric":
+            X.isetitem(j, encoded[:, j])
+        elif kind == "categorical":
             X.isetitem(j, X[column].astype("category"))
     return X
 
 
 def _measure(selection, split, pca, vae, random_state):
     """Return the figures of two fitted methods on the held-out rows."""
-    truth, is_level, test = split.truth, selection.is_level, split.test
-    scale = np.nanstd(split.known, axis=0, dtype=np.float64)
-    commonest = np.where(is_level, pca.typical, np.nan)
+    truth, is_categorical = split.held_out_encoded, selection.is_categorical
+    scale = np.nanstd(split.train_encoded, axis=0, dtype=np.float64)
+    most_frequent = np.where(is_categorical, pca.fill_values, np.nan)
     embeddings = {
-        "PCA": pca.transform(split.codes),
+        "PCA": pca.transform(split.encoded),
         "skvae": np.asarray(vae.transform(split.X)),
     }
-    back = {
-        "PCA": pca.inverse_transform(embeddings["PCA"][test]),
-        "skvae": split.schema.encode(vae.inverse_transform(embeddings["skvae"][test])),
-    }
-    filled = _fill(vae, split.X.iloc[test], truth, split.schema, random_state)
-    hidden = truth[: len(filled)]
-    neighbors_measure, neighbors = _measure_neighbors(
-        selection.y, split.train, test, embeddings
-    )
+    reconstructed = _reconstruct(split, pca, vae, embeddings)
+    X_held_out = split.X.iloc[split.held_out]
+    imputed = _impute_hidden(vae, X_held_out, truth, split.schema, random_state)
+    hidden = truth[: len(imputed)]
+    neighbors_metric, neighbors = _score_neighbors(selection.y, split, embeddings)
     return Evaluation(
         n_train=len(split.train),
-        n_held_out=len(test),
-        n_pca=pca.pca.n_components_,
-        back={of: _quality(truth, x, is_level, scale) for of, x in back.items()},
-        majority=_quality(truth, commonest, is_level, scale).by_column,
-        filled={
-            "skvae": _quality(hidden, filled, is_level, scale),
-            "majority": _quality(hidden, commonest, is_level, scale),
+        n_held_out=len(split.held_out),
+        n_pca_components=pca.pca.n_components_,
+        reconstruction={
+            method: _score(truth, predicted, is_categorical, scale)
+            for method, predicted in reconstructed.items()
         },
-        log_likelihood=_log_likelihoods(selection, split, pca, vae),
+        most_frequent=_score(truth, most_frequent, is_categorical, scale).by_column,
+        imputation={
+            "skvae": _score(hidden, imputed, is_categorical, scale),
+            "most frequent": _score(hidden, most_frequent, is_categorical, scale),
+        },
+        log_likelihood=_score_log_likelihood(selection, split, pca, vae),
+        neighbors_metric=neighbors_metric,
         neighbors=neighbors,
-        neighbors_measure=neighbors_measure,
-        drawn=_measure_drawn(split, vae, is_level, random_state),
-        notes=_notes(len(test), vae, is_level.any()),
+        sampling=_measure_sampling(split, vae, is_categorical, random_state),
+        notes=_make_notes(len(split.held_out), vae, is_categorical.any()),
     )
 
 
-def _fill(vae, X, truth, schema, random_state):
-    """Hide each entry of some rows, a tenth at a time; return what is filled in."""
-    X, filled = X[:MAX_HOLED], np.full(truth[:MAX_HOLED].shape, np.nan)
-    turn = np.random.default_rng(random_state).integers(N_HIDINGS, size=filled.shape)
-    for hidden in (turn == i for i in range(N_HIDINGS)):
-        filled[hidden] = schema.encode(vae.impute(X.mask(hidden)))[hidden]
-    return filled
+def _reconstruct(split, pca, vae, embeddings):
+    """Return the encoded held-out rows that each method makes of their embedding."""
+    Z = {method: embedding[split.held_out] for method, embedding in embeddings.items()}
+    return {
+        "PCA": pca.inverse_transform(Z["PCA"]),
+        "skvae": split.schema.encode(vae.inverse_transform(Z["skvae"])),
+    }
 
 
-def _quality(truth, given, is_level, scale):
-    seen = ~np.isnan(truth)
-    count = seen.sum(axis=0)
-    mean = np.nansum(truth, axis=0) / np.maximum(count, 1)
-    residual = np.where(seen, (truth - given) ** 2, 0).sum(axis=0)
-    total = np.where(seen, (truth - mean) ** 2, 0).sum(axis=0)
-    is_number = ~is_level & (total > 0)
-    by_column = np.full(len(count), np.nan)
-    by_column[is_number] = 1 - residual[is_number] / total[is_number]
-    has_levels = is_level & (count > 0)
-    n_right = (truth == given).sum(axis=0)
-    by_column[has_levels] = n_right[has_levels] / count[has_levels]
-    weight = 1 / scale[is_number] ** 2
-    with np.errstate(invalid="ignore"):  # NaN without such columns
-        r2 = 1 - (weight @ residual[is_number]) / (weight @ total[is_number])
-        accuracy = by_column[has_levels].sum() / np.float64(has_levels.sum())
-    return Quality(by_column, r2, accuracy)
+def _impute_hidden(vae, X, truth, schema, random_state):
+    """Hide each entry of some rows once, a part of them per round, and impute it."""
+    X, imputed = X[:MAX_HIDDEN_ROWS], np.full(truth[:MAX_HIDDEN_ROWS].shape, np.nan)
+    rng = np.random.default_rng(random_state)
+    rounds = rng.integers(N_HIDING_ROUNDS, size=imputed.shape)
+    for i in range(N_HIDING_ROUNDS):
+        hidden = rounds == i
+        imputed[hidden] = schema.encode(vae.impute(X.mask(hidden)))[hidden]
+    return imputed
 
 
-def _measure_neighbors(y, train, test, embeddings):
-    """Predict the held-out labels from the 10 nearest rows of each embedding."""
+def _score(truth, predicted, is_categorical, scale):
+    """Return the scores of encoded rows; `scale` standardises their columns."""
+    observed = ~np.isnan(truth)
+    n_observed = observed.sum(axis=0)
+    mean = np.nansum(truth, axis=0) / np.maximum(n_observed, 1)
+    residual = np.where(observed, (truth - predicted) ** 2, 0).sum(axis=0)
+    total = np.where(observed, (truth - mean) ** 2, 0).sum(axis=0)
+    has_r2 = ~is_categorical & (total > 0)
+    by_column = np.full(len(n_observed), np.nan)
+    by_column[has_r2] = 1 - residual[has_r2] / total[has_r2]
+    has_accuracy = is_categorical & (n_observed > 0)
+    n_right = (truth == predicted).sum(axis=0)
+    by_column[has_accuracy] = n_right[has_accuracy] / n_observed[has_accuracy]
+    weight = 1 / scale[has_r2] ** 2
+    with np.errstate(invalid="ignore"):  # NaN if there are no such columns
+        r2 = 1 - (weight @ residual[has_r2]) / (weight @ total[has_r2])
+        accuracy = by_column[has_accuracy].sum() / np.float64(has_accuracy.sum())
+    return Scores(by_column, r2, accuracy)
+
+
+def _score_neighbors(y, split, embeddings):
+    """Predict the held-out labels from the nearest training rows of each embedding."""
     if y is None:
         return "", {}
     labels = as_labels(y)
-    train_has, test_has = (~pd.isna(labels[rows]) for rows in (train, test))
-    if train_has.sum() < 10 or not test_has.any():
+    has_label = ~pd.isna(labels)
+    train = split.train[has_label[split.train]]
+    held_out = split.held_out[has_label[split.held_out]]
+    if len(train) < N_NEIGHBORS or not len(held_out):
         return "", {}
     if is_continuous(labels):
-        measure, neighbors = f"10-NN R2 of {y.name}", KNeighborsRegressor(10)
+        metric, neighbors = "R2", KNeighborsRegressor(N_NEIGHBORS)
     else:
-        measure, neighbors = f"10-NN accuracy of {y.name}", KNeighborsClassifier(10)
+        metric, neighbors = "accuracy", KNeighborsClassifier(N_NEIGHBORS)
         labels = labels.astype(str)
-    figures = {}
-    for name, Z in embeddings.items():
-        neighbors.fit(Z[train][train_has], labels[train][train_has])
-        figures[name] = neighbors.score(Z[test][test_has], labels[test][test_has])
-    return measure, figures
+    scores = {}
+    for method, Z in embeddings.items():
+        neighbors.fit(Z[train], labels[train])
+        scores[method] = neighbors.score(Z[held_out], labels[held_out])
+    return f"{N_NEIGHBORS}-NN {metric} of {y.name}", scores
 
 
-def _log_likelihoods(selection, split, pca, vae):
-    has_pca_density = set(selection.kinds.values()) == {"numbers"}
-    has_pca_density &= not np.isnan(split.codes).any()
+def _score_log_likelihood(selection, split, pca, vae):
+    is_numeric = set(selection.kinds.values()) == {"numeric"}
+    has_density = is_numeric and not np.isnan(split.encoded).any()
     return {
-        "PCA": pca.score(split.codes[split.test]) if has_pca_density else None,
-        "skvae": float(vae.score(split.X.iloc[split.test])),
+        "PCA": pca.score(split.encoded[split.held_out]) if has_density else None,
+        "skvae": float(vae.score(split.X.iloc[split.held_out])),
     }
 
 
-def _measure_drawn(split, vae, is_level, random_state):
-    """Return how far drawn rows are from those held out, and the fitted ones, too."""
-    n_drawn = min(len(split.train), MAX_HELD_OUT)
-    drawn = split.schema.encode(vae.sample(n_drawn, random_state=random_state))
-    # Integers are rounded, as in a file.
-    drawn = split.schema.encode(split.schema.decode(drawn))
+def _measure_sampling(split, vae, is_categorical, random_state):
+    """Return the distances of training and of sampled rows from the held-out rows."""
+    n_sampled = min(len(split.train), MAX_HELD_OUT)
+    sampled = split.schema.encode(vae.sample(n_sampled, random_state=random_state))
+    # Integers are rounded as in a file of sampled rows.
+    sampled = split.schema.encode(split.schema.decode(sampled))
+    rows = {"training": split.train_encoded[:n_sampled], "skvae": sampled}
     return {
-        "training": distances(split.known[:n_drawn], split.truth, is_level),
-        "skvae": distances(drawn, split.truth, is_level),
+        name: measure_distances(some, split.held_out_encoded, is_categorical)
+        for name, some in rows.items()
     }
 
 
-def _notes(n_held_out, vae, has_levels):
+def _make_notes(n_held_out, vae, has_categorical):
     notes = []
     if vae.best_iter_ == 0:
-        linear = "is PCA here, its\nnoise measured on rows left out (hence other nats)"
-        if has_levels:
-            linear = "is\nthat linear model here"
-        notes.append(
-            "No network beat the linear model on rows kept out of its training: skvae "
-            f"{linear}."
-        )
+        notes.append(LINEAR_MODEL_NOTE if has_categorical else PCA_NOTE)
     if n_held_out < FEW_HELD_OUT:
-        notes.append(f"{n_held_out} held-out rows tell little: take the figures so.")
+        notes.append(
+            f"With only {n_held_out} held-out rows, the figures depend much on which "
+            "rows these are."
+        )
     return notes
 
 
-def _distance(a, b, is_level):
+def _column_distance(a, b, is_categorical):
+    """Return the distance of two samples of a column, without missing values."""
     if not (len(a) and len(b)):
         return np.nan
-    if not is_level:
+    if not is_categorical:
         return ks_2samp(a, b).statistic
-    most = int(max(a.max(), b.max())) + 1
-    shares = [np.bincount(x.astype(np.intp), minlength=most) / len(x) for x in (a, b)]
-    return 0.5 * np.abs(shares[0] - shares[1]).sum()
+    n_categories = int(max(a.max(), b.max())) + 1
+    counts = [np.bincount(x.astype(np.intp), minlength=n_categories) for x in (a, b)]
+    return 0.5 * np.abs(counts[0] / len(a) - counts[1] / len(b)).sum()

@@ -2,60 +2,92 @@
 
 import numpy as np
 
-from skvae._cli.terminal import count, format_table, listed, number
+from skvae._cli.terminal import format_count, format_names, format_number, format_table
 from skvae.display import EmbeddingDisplay, drawing
 
-N_LISTED = 10  # columns of a kind, the best, and as many of the worst
+N_LISTED = 20  # columns of a kind, half of them the best and half the worst
+EMPTY_ROW = [""] * 4
 
 
 def describe_selection(name, table, selection):
-    """Return what is used and what is left out, and why, as text."""
+    """Return as text which columns are fitted, and why the others are left out.
+
+    Parameters
+    ----------
+    name : str
+        The table's name.
+
+    table : pandas.DataFrame
+        The table.
+
+    selection : Selection
+        Its columns that can be fitted.
+
+    Returns
+    -------
+    str
+    """
     lines = []
-    for kind, title in ("numbers", "numbers"), ("times", "dates"), ("levels", "levels"):
-        columns = [c for c, of in selection.kinds.items() if of == kind]
+    for kind in "numeric", "datetime", "timedelta", "categorical":
+        columns = [column for column, its in selection.kinds.items() if its == kind]
         if columns:
-            lines.append([title, f"{count(len(columns), 'column')}: {listed(columns)}"])
+            n_columns = format_count(len(columns), "column")
+            lines.append([kind, f"{n_columns}: {format_names(columns)}"])
     if selection.n_missing:
+        n_missing = format_count(selection.n_missing, "value")
         share = selection.n_missing / selection.X.size
-        entries = f"{selection.n_missing:,} entries, {share:.1%} of these columns"
-        lines.append(["missing", entries])
-    for column, what in selection.odd.items():
-        lines.append(["", f"{column}: {what}, taken for missing"])
+        lines.append(["missing", f"{n_missing}, {share:.1%} of these columns"])
+    for column, text in selection.unparsed.items():
+        lines.append(["", f"{column}: {text}, is treated as missing"])
     for reason, columns in selection.left_out.items():
-        lines.append(["left out", f"{listed(columns)}: {reason}"])
-    title = f"{name}: {count(len(table), 'row')}, {count(table.shape[1], 'column')}"
-    return f"{title}\n\n{format_table(lines, '<<')}"
+        lines.append(["left out", f"{format_names(columns)}: {reason}"])
+    n_rows = format_count(len(table), "row")
+    n_columns = format_count(table.shape[1], "column")
+    return f"{name}: {n_rows}, {n_columns}\n\n{format_table(lines, '<<')}"
 
 
 def describe_evaluation(evaluation, selection, n_components):
-    """Return the held-out figures as text."""
-    methods, columns = list(evaluation.back), list(selection.X.columns)
-    is_level = selection.is_level
-    heading = f"{evaluation.n_train:,} rows fitted, {evaluation.n_held_out:,} held out"
-    if evaluation.n_pca < n_components:
-        heading += f"; PCA has {evaluation.n_pca} of the {n_components} components"
-    parts = [["", *methods, ""], *_describe_back(evaluation, is_level)]
-    for title, figures, digits in (
-        ("log-likelihood, nats", evaluation.log_likelihood, 2),
-        (evaluation.neighbors_measure, evaluation.neighbors, 3),
-    ):
-        if figures:
-            parts.append([title, *(number(figures[m], digits) for m in methods), ""])
-    for title, chosen, majority in (
-        ("R2 of each column", ~is_level, None),
-        ("accuracy of each column", is_level, evaluation.majority),
+    """Return the figures of PCA and skvae on held-out rows as text.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The figures.
+
+    selection : Selection
+        The columns that were fitted.
+
+    n_components : int
+        Number of components of skvae.
+
+    Returns
+    -------
+    str
+    """
+    columns, is_categorical = list(selection.X.columns), selection.is_categorical
+    heading = (
+        f"{evaluation.n_train:,} training rows, {evaluation.n_held_out:,} held-out rows"
+    )
+    if evaluation.n_pca_components < n_components:
+        heading += (
+            f"; PCA has only {evaluation.n_pca_components} of {n_components} components"
+        )
+    rows = _summary_rows(evaluation, is_categorical)
+    for title, chosen, most_frequent in (
+        ("R2 of each column", ~is_categorical, None),
+        ("accuracy of each column", is_categorical, evaluation.most_frequent),
     ):
         if chosen.any():
-            of_columns = evaluation.back, columns, chosen, majority
-            parts += [[""] * 4, *_describe_columns(title, *of_columns)]
-    parts += [[""] * 4, *_describe_filled(evaluation.filled, is_level)]
-    parts += [[""] * 4, *_describe_drawn(evaluation.drawn, columns)]
-    lines = format_table(parts, "<>>>")
-    return "\n".join(["", heading, "", lines, *("\n" + n for n in evaluation.notes)])
+            of_columns = evaluation.reconstruction, columns, chosen, most_frequent
+            rows += [EMPTY_ROW, *_column_rows(title, *of_columns)]
+    rows += [EMPTY_ROW, *_imputation_rows(evaluation.imputation, is_categorical)]
+    rows += [EMPTY_ROW, *_sampling_rows(evaluation.sampling, columns)]
+    notes = [f"\n{note}" for note in evaluation.notes]
+    return "\n".join(["", heading, "", format_table(rows, "<>>>"), *notes])
 
 
 def draw(name, selection, evaluation, embedding):
-    """Return the picture: the embedding, and how well each column comes back.
+    """Return a picture of the embedding and of how well each column is reconstructed.
 
     Parameters
     ----------
@@ -63,25 +95,29 @@ def draw(name, selection, evaluation, embedding):
         The table's name.
 
     selection : Selection
-        The table.
+        The columns that were fitted.
 
     evaluation : Evaluation
-        Output of `evaluate`.
+        The figures on held-out rows.
 
     embedding : pandas.DataFrame
-        Output of `embed`.
+        The embedding of all rows.
 
     Returns
     -------
     matplotlib Figure
     """
-    is_level, columns = selection.is_level, np.array(selection.X.columns, dtype=object)
-    kinds = [
-        ("R² of the column", ~is_level, 0),
-        ("accuracy above the majority's", is_level, evaluation.majority),
+    is_categorical = selection.is_categorical
+    panels = [
+        ("R² of the column", ~is_categorical, 0),
+        (
+            "accuracy above that of the most frequent category",
+            is_categorical,
+            evaluation.most_frequent,
+        ),
     ]
-    kinds = [kind for kind in kinds if kind[1].any()]
-    heights = [min(chosen.sum(), 2 * N_LISTED) + 2 for _, chosen, _ in kinds]
+    panels = [panel for panel in panels if panel[1].any()]
+    heights = [min(chosen.sum(), N_LISTED) + 2 for _, chosen, _ in panels]
     figure = drawing.new_figure((13, max(5, 0.28 * sum(heights) + 1)))
     left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])
     ax = left.subplots()
@@ -89,73 +125,91 @@ def draw(name, selection, evaluation, embedding):
         embedding.to_numpy(), y=selection.y, feature_names=list(embedding.columns)
     ).plot(ax=ax)
     ax.set_title(f"{name}: {len(selection.X):,} rows")
-    axes = right.subplots(len(kinds), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for ax, (title, chosen, base) in zip(axes, kinds, strict=True):
-        figures = {
-            method: (quality.by_column - base)[chosen]
-            for method, quality in evaluation.back.items()
+    axes = right.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    columns = np.array(selection.X.columns, dtype=object)
+    for ax, (title, chosen, baseline) in zip(axes, panels, strict=True):
+        scores = {
+            method: (of_method.by_column - baseline)[chosen]
+            for method, of_method in evaluation.reconstruction.items()
         }
-        drawing.draw_bars(ax, figures, columns[chosen], 2 * N_LISTED, title)
+        drawing.draw_bars(ax, scores, columns[chosen], N_LISTED, title)
     for ax in axes[1:]:
         ax.get_legend().remove()
     axes[0].set_title(f"{evaluation.n_held_out:,} held-out rows", loc="left")
     return figure
 
 
-def _describe_back(evaluation, is_level):
-    back = list(evaluation.back.values())
-    rows = []
-    if not is_level.all():
-        rows.append(["R2 of the inverse", *(number(q.r2) for q in back), ""])
-    if is_level.any():
-        majority = np.nanmean(evaluation.majority[is_level])
-        accuracies = [number(q.accuracy) for q in back]
-        gains = [number(q.accuracy - majority) for q in back]
-        rows.append(["accuracy of the inverse", *accuracies, ""])
-        rows.append(["  above the majority's", *gains, ""])
+def _summary_rows(evaluation, is_categorical):
+    scores = list(evaluation.reconstruction.values())
+    rows = [["", *evaluation.reconstruction, ""]]
+    if not is_categorical.all():
+        r2 = [format_number(of_method.r2) for of_method in scores]
+        rows.append(["R2 of the reconstruction", *r2, ""])
+    if is_categorical.any():
+        baseline = np.nanmean(evaluation.most_frequent[is_categorical])
+        accuracies = [format_number(of_method.accuracy) for of_method in scores]
+        gains = [format_number(of_method.accuracy - baseline) for of_method in scores]
+        rows.append(["accuracy of the reconstruction", *accuracies, ""])
+        rows.append(["  above that of the most frequent", *gains, ""])
+    for title, figures, digits in (
+        ("log-likelihood, nats per row", evaluation.log_likelihood, 2),
+        (evaluation.neighbors_metric, evaluation.neighbors, 3),
+    ):
+        if figures:
+            numbers = (figures[method] for method in evaluation.reconstruction)
+            rows.append([title, *(format_number(n, digits) for n in numbers), ""])
     return rows
 
 
-def _describe_columns(title, back, columns, chosen, majority=None):
-    """List the best and worst columns of a kind, by what is above the majority's."""
-    base = np.zeros(len(columns)) if majority is None else majority
-    places = np.flatnonzero(chosen & ~np.isnan(back["skvae"].by_column))
-    gains = (back["skvae"].by_column - base)[places]
-    order = drawing.best_and_worst(gains, 2 * N_LISTED)
-    rows = [[title, *back, "" if majority is None else "majority"]]
+def _column_rows(title, reconstruction, columns, chosen, most_frequent=None):
+    """Return the scores of the best and worst columns, best first.
+
+    Categorical columns are ordered by what their accuracy gains on that of the most
+    frequent category.
+    """
+    baseline = np.zeros(len(columns)) if most_frequent is None else most_frequent
+    has_score = ~np.isnan(reconstruction["skvae"].by_column)
+    places = np.flatnonzero(chosen & has_score)
+    gains = (reconstruction["skvae"].by_column - baseline)[places]
+    order = drawing.best_and_worst(gains, N_LISTED)
+    rows = [[title, *reconstruction, "" if most_frequent is None else "most frequent"]]
     for j in places[order]:
-        figures = [number(quality.by_column[j]) for quality in back.values()]
-        last = "" if majority is None else number(majority[j])
-        rows.append([columns[j], *figures, last])
-    skipped = len(places) - len(order)
-    if skipped:
-        rows.insert(N_LISTED + 1, [f"({skipped:,} columns between)", "", "", ""])
+        scores = [format_number(s.by_column[j]) for s in reconstruction.values()]
+        last = "" if most_frequent is None else format_number(most_frequent[j])
+        rows.append([columns[j], *scores, last])
+    n_between = len(places) - len(order)
+    if n_between:
+        n_columns = format_count(n_between, "column")
+        rows.insert(N_LISTED // 2 + 1, [f"({n_columns} between)", "", "", ""])
     return rows
 
 
-def _describe_filled(filled, is_level):
-    has_levels = is_level.any()
-    rows = [
-        ["hidden entries, filled in", "", "skvae", "majority" if has_levels else ""]
-    ]
-    if not is_level.all():
-        rows.append(["R2", "", number(filled["skvae"].r2), ""])
-    if has_levels:
-        accuracies = [number(quality.accuracy) for quality in filled.values()]
+def _imputation_rows(imputation, is_categorical):
+    has_categorical = is_categorical.any()
+    baseline = "most frequent" if has_categorical else ""
+    rows = [["imputation of hidden entries", "", "skvae", baseline]]
+    if not is_categorical.all():
+        rows.append(["R2", "", format_number(imputation["skvae"].r2), ""])
+    if has_categorical:
+        accuracies = [format_number(scores.accuracy) for scores in imputation.values()]
         rows.append(["accuracy", "", *accuracies])
     return rows
 
 
-def _describe_drawn(drawn, columns):
-    farthest = int(np.nanargmax(drawn["skvae"].by_column))
-    rows = [["drawn rows, distance to held-out", *drawn, ""]]
-    for title, figure in (
-        ("columns, mean", lambda distances: np.nanmean(distances.by_column)),
-        (
-            f"farthest: {columns[farthest]}",
-            lambda distances: distances.by_column[farthest],
-        ),
-        ("correlations, mean", lambda distances: distances.correlations),
-    ):
-        rows.append([title, *(number(figure(of)) for of in drawn.values()), ""])
+def _sampling_rows(sampling, columns):
+    farthest = int(np.nanargmax(sampling["skvae"].by_column))
+    figures = {
+        "mean of the columns": [
+            np.nanmean(distances.by_column) for distances in sampling.values()
+        ],
+        f"farthest column: {columns[farthest]}": [
+            distances.by_column[farthest] for distances in sampling.values()
+        ],
+        "mean of the rank correlations": [
+            distances.rank_correlations for distances in sampling.values()
+        ],
+    }
+    rows = [["sampled rows, distance to held-out rows", *sampling, ""]]
+    for title, distances in figures.items():
+        rows.append([title, *(format_number(d) for d in distances), ""])
     return rows

@@ -1,4 +1,4 @@
-"""What a column's text stands for: numbers or times, and text of their format again."""
+"""The numbers and dates that a column's text stands for, and such text made of them."""
 
 import re
 import warnings
@@ -7,56 +7,71 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-# Text is numbers, or times, of which fewer than this share is something else.
-MAX_ODD = 0.1
-N_GUESSED = 100  # texts whose format is guessed
+# A column of text is numeric, or of dates, if less than this share is something else.
+MAX_UNPARSED_SHARE = 0.1
+N_TEXTS_FOR_FORMATS = 100  # distinct texts of a column whose date format is guessed
 
 
-def read_text(column):
-    """Return the numbers or times that a column's text stands for.
+def parse_text(column):
+    """Return the numbers or dates that a column's text stands for.
 
     Parameters
     ----------
     column : pandas.Series
+        A column of any dtype.
 
     Returns
     -------
     values : pandas.Series
-        Missing where the text is odd, which less than a tenth of it may be. A column
-        that is no such text is returned as it is.
+        Numbers or datetimes; missing where the text cannot be parsed, if that is less
+        than a tenth of it. Any other column is returned as it is.
 
-    odd : pandas.Series
-        The odd text.
+    unparsed : pandas.Series
+        The text that cannot be parsed.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from skvae._cli.text import read_text
-    >>> values, odd = read_text(pd.Series(["13/2/2020", "1/3/2020"]))
+    >>> from skvae._cli.text import parse_text
+    >>> values, unparsed = parse_text(pd.Series(["13/2/2020", "1/3/2020"]))
     >>> values.dt.month.tolist()
     [2, 3]
     """
     text = column.dropna()
     if _is_text(text):
-        for values in _read_numbers(text), _read_times(text)[0]:
-            odd = text[values.isna()]
-            if len(odd) < MAX_ODD * len(text):
-                return as_integers(values.reindex(column.index)), odd
+        for values in _parse_numbers(text), _parse_dates(text)[0]:
+            unparsed = text[values.isna()]
+            if len(unparsed) < MAX_UNPARSED_SHARE * len(text):
+                return to_integers(values.reindex(column.index)), unparsed
     return column, text[:0]
 
 
-def as_read(values, column):
-    """Return values as text of the column's format, if the column is text."""
+def format_like(values, column):
+    """Return values as text in the format of a column's text.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        Values of the kind that `parse_text` finds in `column`.
+
+    column : pandas.Series
+        A column of any dtype.
+
+    Returns
+    -------
+    pandas.Series
+        `values` as they are, if the column is not of text.
+    """
     text = column.dropna()
     if not _is_text(text) or _is_text(values.dropna()):
         return values
     if values.dtype.kind == "M":
-        return values.dt.strftime(_read_times(text)[1])
+        return values.dt.strftime(_parse_dates(text)[1])
     return values.astype("string").astype(object)
 
 
-def as_integers(column):
-    """Return floats that are all whole as integers; any other column as it is."""
+def to_integers(column):
+    """Return a column of floats as integers if all are whole, else as it is."""
     if column.dtype.kind != "f" or column.isna().all():
         return column
     whole = column.isna() | (column % 1 == 0) & (column.abs() < 2**53)
@@ -69,37 +84,39 @@ def _is_text(values):
     return pd.api.types.infer_dtype(values, skipna=True) == "string"
 
 
-def _read_numbers(text):
+def _parse_numbers(text):
     numbers = pd.to_numeric(text, errors="coerce").astype("float64")
     return numbers.where(np.isfinite(numbers))
 
 
-def _read_times(text):
-    """Return times, NaT where text is odd, and their format.
+def _parse_dates(text):
+    """Return the dates that text stands for, and their format.
 
-    All NaT where no format fits best: then days could be months.
+    The format is the one in which most of the text is a date; other text becomes NaT.
+    If two formats fit equally well, days cannot be told from months: then all are NaT
+    and the format is None.
     """
     distinct = text.drop_duplicates()
-    formats = _guess_formats(distinct[:N_GUESSED])
+    formats = _guess_formats(distinct[:N_TEXTS_FOR_FORMATS])
     iso = [form for form in formats if form.startswith("%Y-%m-%d")]
-    if iso:  # with or without a time, which midnight may not have
+    if iso:  # pandas reads these with or without a time of day, which may be mixed
         formats = [max(iso, key=len)]
-    found = []
+    parsed = []
     for form in formats:
         how = {"format": "ISO8601" if iso else form, "utc": "%z" in form}
-        times = pd.to_datetime(distinct, errors="coerce", **how)
-        found.append((times.notna().sum(), form, times))
-    found.sort(key=lambda one: -one[0])
-    if not found or [count for count, *_ in found].count(found[0][0]) > 1:
+        dates = pd.to_datetime(distinct, errors="coerce", **how)
+        parsed.append((dates.notna().sum(), form, dates))
+    parsed.sort(key=lambda one: -one[0])
+    if not parsed or [count for count, *_ in parsed].count(parsed[0][0]) > 1:
         return pd.Series(pd.NaT, index=text.index), None
-    _, form, times = found[0]
+    _, form, dates = parsed[0]
     if distinct.str.endswith("Z").any():
         form = form.replace("%z", "Z")
-    return text.map(dict(zip(distinct, times, strict=True))), form
+    return text.map(dict(zip(distinct, dates, strict=True))), form
 
 
 def _guess_formats(texts):
-    """Return the formats of dates, day and month in both orders, that texts may have.
+    """Return the date formats that texts may have, with day and month in either order.
 
     Examples
     --------
@@ -110,7 +127,8 @@ def _guess_formats(texts):
     []
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of days that can be no months
+        # pandas warns where a day is beyond 12 and so cannot be a month.
+        warnings.simplefilter("ignore")
         guesses = {
             guess_datetime_format(text, dayfirst=dayfirst)
             for text in texts

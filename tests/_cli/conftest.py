@@ -18,7 +18,7 @@ def iris():
 
 @pytest.fixture(scope="session")
 def mixed():
-    """Numbers, a date and levels, a tenth of the entries missing."""
+    """Numeric, datetime and categorical columns, with a tenth of the values missing."""
     rng = np.random.default_rng(0)
     size = rng.normal(size=N)
     days = (20 * (size + rng.normal(size=N))).round()

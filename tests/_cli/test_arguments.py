@@ -6,11 +6,11 @@ from skvae._cli.main import main
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--n-components 0", "--n-components: '0' is not a whole number of"),
-        ("--n-components two", "'two' is not a whole number of at least 1"),
-        ("--random-state -1", "'-1' is not a whole number of at least 0"),
-        ("--sample 0 --output z.csv", "--sample: '0' is not a whole number"),
-        ("--sample 5", "--sample needs --output, the file for the drawn rows"),
+        ("--n-components 0", "--n-components: '0' is not an integer of"),
+        ("--n-components two", "'two' is not an integer of at least 1"),
+        ("--random-state -1", "'-1' is not an integer of at least 0"),
+        ("--sample 0 --output z.csv", "--sample: '0' is not an integer"),
+        ("--sample 5", "--sample needs --output, the file for the sampled rows"),
         ("--colour red", "unrecognized arguments: --colour red"),
     ],
 )

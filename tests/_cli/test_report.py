@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from skvae import VAETransformer
 from skvae._cli import report as report_module
 from skvae._cli import selection as selection_module
-from skvae._cli.evaluation import Distances, Evaluation, Quality
+from skvae._cli.evaluation import Distances, Evaluation, Scores
 from skvae._cli.evaluation import evaluate as evaluate_with
 from skvae._cli.results import embed
 
@@ -34,11 +34,11 @@ def with_values(n_values):
     return values
 
 
-def test_description_names_kinds_and_what_is_missing():
+def test_selection_is_described_with_kinds_and_missing_values():
     table = pd.DataFrame(
         {
             "some": with_values(150),
-            "odd": ["1", "2.5"] * 99 + ["?", "1"],
+            "mixed": ["1", "2.5"] * 99 + ["?", "1"],
             "day": pd.date_range("2020-01-01", periods=N),
             "colour": ["red", "blue"] * 100,
             "id": range(N),
@@ -48,12 +48,12 @@ def test_description_names_kinds_and_what_is_missing():
     assert report_module.describe_selection("t.csv", table, selection).splitlines() == [
         "t.csv: 200 rows, 5 columns",
         "",
-        "numbers   2 columns: some, odd",
-        "dates     1 column: day",
-        "levels    1 column: colour",
-        "missing   51 entries, 6.4% of these columns",
-        "          odd: text in 1 row, first '?', taken for missing",
-        "left out  id: row numbers",
+        "numeric      2 columns: some, mixed",
+        "datetime     1 column: day",
+        "categorical  1 column: colour",
+        "missing      51 values, 6.4% of these columns",
+        "             mixed: text in 1 row, such as '?', is treated as missing",
+        "left out     id: row numbers",
     ]
 
 
@@ -63,29 +63,30 @@ def test_narrow_table_says_that_pca_has_fewer_components():
     selection = selection_module.select("t.csv", table)
     evaluation = evaluate(selection, n_components=5)
     text = report_module.describe_evaluation(evaluation, selection, 5)
-    assert "PCA has 2 of the 5 components" in text
+    assert "PCA has only 2 of 5 components" in text
 
 
-def made_up(n_columns, is_level):
-    """An evaluation whose first columns come back best, and its selection."""
+def made_up(n_columns, is_categorical):
+    """An evaluation whose first columns are reconstructed best, and its selection."""
     by_column = np.linspace(0.9, 0.1, n_columns)
-    quality = Quality(by_column, 0.5, 0.6)
+    scores = Scores(by_column, 0.5, 0.6)
     near, far = (Distances(np.full(n_columns, d), d) for d in (0.1, 0.4))
     far.by_column[-1] = 0.7
     evaluation = Evaluation(
         n_train=40,
         n_held_out=10,
-        n_pca=2,
-        back={"PCA": quality, "skvae": quality},
-        majority=np.where(is_level, 0.25, np.nan),
-        filled={"skvae": quality, "majority": quality},
+        n_pca_components=2,
+        reconstruction={"PCA": scores, "skvae": scores},
+        most_frequent=np.where(is_categorical, 0.25, np.nan),
+        imputation={"skvae": scores, "most frequent": scores},
         log_likelihood={"PCA": None, "skvae": -1.5},
         neighbors={},
-        neighbors_measure="",
-        drawn={"training": near, "skvae": far},
+        neighbors_metric="",
+        sampling={"training": near, "skvae": far},
     )
     X = pd.DataFrame(np.eye(n_columns), columns=[f"c{j}" for j in range(n_columns)])
-    kinds = dict(zip(X, np.where(is_level, "levels", "numbers"), strict=True))
+    kinds = np.where(is_categorical, "categorical", "numeric")
+    kinds = dict(zip(X, kinds, strict=True))
     return evaluation, selection_module.Selection(X, None, kinds, {}, {}, {})
 
 
@@ -113,9 +114,9 @@ def test_best_and_worst_columns_are_listed_once(n_columns, n_listed, kind):
 
 
 def test_kinds_of_columns_are_described_apart():
-    is_level = np.array([False, True, False, True])
-    evaluation, selection = made_up(4, is_level)
-    evaluation.back["skvae"].by_column[0] = np.nan  # no value held out
+    is_categorical = np.array([False, True, False, True])
+    evaluation, selection = made_up(4, is_categorical)
+    evaluation.reconstruction["skvae"].by_column[0] = np.nan  # no value held out
     text = report_module.describe_evaluation(evaluation, selection, 2)
     assert lines_after(text, "R2 of each column") == [["c2", "0.367", "0.367"]]
     assert lines_after(text, "accuracy of each column") == [
@@ -123,23 +124,23 @@ def test_kinds_of_columns_are_described_apart():
         ["c3", "0.100", "0.100", "0.250"],
     ]
     summary = [line.split() for line in text.splitlines()]
-    assert ["R2", "of", "the", "inverse", "0.500", "0.500"] in summary
-    assert ["accuracy", "of", "the", "inverse", "0.600", "0.600"] in summary
-    assert ["above", "the", "majority's", "0.350", "0.350"] in summary
-    assert ["log-likelihood,", "nats", "-", "-1.50"] in summary
-    filled = lines_after(text, "hidden entries, filled in")
-    assert filled == [["R2", "0.500"], ["accuracy", "0.600", "0.600"]]
-    only_levels = report_module.describe_evaluation(
+    assert ["R2", "of", "the", "reconstruction", "0.500", "0.500"] in summary
+    assert ["accuracy", "of", "the", "reconstruction", "0.600", "0.600"] in summary
+    assert "above that of the most frequent 0.350 0.350".split() in summary
+    assert ["log-likelihood,", "nats", "per", "row", "-", "-1.50"] in summary
+    imputation = lines_after(text, "imputation of hidden entries")
+    assert imputation == [["R2", "0.500"], ["accuracy", "0.600", "0.600"]]
+    only_categorical = report_module.describe_evaluation(
         *made_up(3, np.ones(3, dtype=bool)), 2
     )
-    assert "R2" not in only_levels
+    assert "R2" not in only_categorical
 
 
-def test_drawn_rows_are_described_by_the_farthest_column():
+def test_sampled_rows_are_described_by_the_farthest_column():
     evaluation, selection = made_up(4, np.zeros(4, dtype=bool))
     text = report_module.describe_evaluation(evaluation, selection, 2)
     (line,) = [line for line in text.splitlines() if line.startswith("farthest")]
-    assert line.split() == ["farthest:", "c3", "0.100", "0.700"]
+    assert line.split() == ["farthest", "column:", "c3", "0.100", "0.700"]
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 3])
@@ -162,13 +163,14 @@ def test_picture_of_a_mixed_table_has_both_kinds(mixed):
     evaluation = evaluate(mixed)
     embedding = pd.DataFrame(np.eye(N)[:, :2])
     figure = report_module.draw("t.csv", mixed, evaluation, embedding)
-    _, numbers, levels = figure.axes
-    assert numbers.get_xlabel() == "R² of the column"
-    assert levels.get_xlabel() == "accuracy above the majority's"
-    named = [label.get_text() for label in levels.get_yticklabels()]
-    gains = evaluation.back["skvae"].by_column - evaluation.majority
+    _, numeric, categorical = figure.axes
+    assert numeric.get_xlabel() == "R² of the column"
+    label = "accuracy above that of the most frequent category"
+    assert categorical.get_xlabel() == label
+    named = [label.get_text() for label in categorical.get_yticklabels()]
+    gains = evaluation.reconstruction["skvae"].by_column - evaluation.most_frequent
     by_gain = sorted(["colour", "is_new"], key=lambda c: -gains[list(mixed.X).index(c)])
     assert named == by_gain
-    bars = [bar.get_width() for bar in levels.containers[1]]
-    expected = sorted(gains[mixed.is_level], reverse=True)
+    bars = [bar.get_width() for bar in categorical.containers[1]]
+    expected = sorted(gains[mixed.is_categorical], reverse=True)
     assert_allclose(bars, np.maximum(expected, 0))

@@ -42,28 +42,28 @@ def test_rows_are_embedded_in_their_order(fitted):
     assert_allclose(embedding, vae.transform(selection.X))
 
 
-def test_imputed_table_has_the_estimators_values_in_its_holes(fitted):
+def test_imputed_table_has_the_estimators_values_where_it_had_none(fitted):
     table, selection, vae = fitted
     before = table.copy()
-    filled = impute(table, selection, vae)
+    imputed = impute(table, selection, vae)
     expected = vae.impute(selection.X)
     pd.testing.assert_frame_equal(table, before)
-    assert list(filled.columns) == list(table.columns)
-    assert_array_equal(filled.index, table.index)
-    assert_array_equal(filled["some"], expected["some"])
-    assert_array_equal(filled["colour"], expected["colour"])
-    assert_array_equal(filled["text"], expected["text"].astype(str))
+    assert list(imputed.columns) == list(table.columns)
+    assert_array_equal(imputed.index, table.index)
+    assert_array_equal(imputed["some"], expected["some"])
+    assert_array_equal(imputed["colour"], expected["colour"])
+    assert_array_equal(imputed["text"], expected["text"].astype(str))
     for copied in "name", "empty", "constant":
-        pd.testing.assert_series_equal(filled[copied], table[copied])
+        pd.testing.assert_series_equal(imputed[copied], table[copied])
 
 
-def test_drawn_rows_are_the_estimators(fitted):
+def test_sampled_rows_are_the_estimators(fitted):
     table, selection, vae = fitted
-    drawn = sample(7, table, selection, vae, 5)
+    sampled = sample(7, table, selection, vae, 5)
     expected = vae.sample(7, random_state=5)
-    assert list(drawn.columns) == ["some", "text", "constant", "colour"]
-    assert_array_equal(drawn["some"], expected["some"])
-    assert_array_equal(drawn["text"], expected["text"].astype(str))
-    assert_array_equal(drawn["colour"], expected["colour"])
-    assert (drawn["constant"] == 3).all()
-    assert_array_equal(drawn.index, range(7))
+    assert list(sampled.columns) == ["some", "text", "constant", "colour"]
+    assert_array_equal(sampled["some"], expected["some"])
+    assert_array_equal(sampled["text"], expected["text"].astype(str))
+    assert_array_equal(sampled["colour"], expected["colour"])
+    assert (sampled["constant"] == 3).all()
+    assert_array_equal(sampled.index, range(7))

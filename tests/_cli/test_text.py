@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae._cli.text import as_read, read_text
+from skvae._cli.text import format_like, parse_text
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,14 @@ from skvae._cli.text import as_read, read_text
         (["Jan 2, 2020"], ["2020-01-02"]),
     ],
 )
-def test_dates_are_read_and_written_as_they_were(text, expected):
+def test_dates_are_parsed_and_written_in_their_format(text, expected):
     column = pd.Series(text, name="day")
-    values, odd = read_text(column)
-    assert list(odd) == []
+    values, unparsed = parse_text(column)
+    assert list(unparsed) == []
     expected = pd.Series(pd.to_datetime(expected, format="ISO8601"), name="day")
     pd.testing.assert_series_equal(values, expected, check_dtype=False)
-    written = as_read(values, column)
-    again, _ = read_text(written)
+    written = format_like(values, column)
+    again, _ = parse_text(written)
     pd.testing.assert_series_equal(again, values)
     if all(len(one) == len(text[0]) for one in text if one):
         widths = written.dropna().str.len()  # days and months have two digits
@@ -48,12 +48,12 @@ def test_dates_are_read_and_written_as_they_were(text, expected):
         [[1, 2], [3]],
     ],
 )
-def test_text_that_is_not_surely_more_is_left_as_it_is(text):
+def test_other_text_is_left_as_it_is(text):
     column = pd.Series(text)
-    values, odd = read_text(column)
+    values, unparsed = parse_text(column)
     assert values is column
-    assert as_read(values, column) is column
-    assert list(odd) == []
+    assert format_like(values, column) is column
+    assert list(unparsed) == []
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_text_that_is_not_surely_more_is_left_as_it_is(text):
         ("2020-01-02", "0000-00-00", "datetime64"),
     ],
 )
-def test_less_than_a_tenth_may_be_odd(good, bad, dtype):
+def test_less_than_a_tenth_may_be_unparsed(good, bad, dtype):
     column = pd.Series([good] * 10 + [bad, None])
-    values, odd = read_text(column)
+    values, unparsed = parse_text(column)
     assert str(values.dtype).startswith(dtype)
-    assert list(odd.items()) == [(10, bad)]
+    assert list(unparsed.items()) == [(10, bad)]
     assert list(np.flatnonzero(values.isna())) == [10, 11]
-    assert list(as_read(values, column)[:10]) == [good] * 10
+    assert list(format_like(values, column)[:10]) == [good] * 10
     few = pd.Series([good] * 9 + [bad])
-    assert read_text(few)[0] is few
+    assert parse_text(few)[0] is few
