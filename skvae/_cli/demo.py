@@ -238,11 +238,11 @@ def draw(comparison, random_state):
 def _draw_images(figure, comparison, random_state):
     rows = {"held-out digits": comparison.X_test[:N_SHOWN]}
     for result in comparison.results:
-        label = f"reconstructed by {result.name},\nR² {result.r2:.2f}"
+        label = f"reconstructed\nby {result.name}, R² {result.r2:.2f}"
         rows[label] = result.reconstructed[:N_SHOWN]
     vae = comparison.results[-1].estimator
     new_digits = vae.sample(N_SHOWN, random_state=random_state)
-    rows["new digits, sampled\nfrom skvae"] = new_digits
+    rows["new digits,\nsampled from skvae"] = new_digits
     drawing.draw_image_rows(figure.subplots(), rows, IMAGE_SHAPE)
 
 
