@@ -1,6 +1,7 @@
-"""The digits comparison: PCA, UMAP and skvae, each at its defaults, on two components.
+"""Compares PCA, UMAP and skvae on the digits dataset, with two components.
 
-All three are given the pixels as they are: pixels share one unit.
+Each has its default parameters and is given the pixels as they are, since pixels share
+one unit.
 """
 
 import contextlib
@@ -17,27 +18,27 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvae._cli.terminal import format_table, is_installed, number
+from skvae._cli.terminal import format_number, format_table, is_installed
 from skvae._vae import VAETransformer
 from skvae.display import EmbeddingDisplay, drawing
 
 IMAGE_SHAPE = (8, 8)
 N_COMPONENTS = 2
 N_SHOWN = 10
-# UMAP's inverse takes tens of milliseconds a row, so its R2 is of these rows.
+# UMAP's inverse_transform takes tens of ms per row, so its R2 is of these rows only.
 N_UMAP_INVERSE = 50
 
 
 @dataclass
 class MethodResult:
-    """What one method did with the held-out digits."""
+    """What one method made of the held-out digits."""
 
     name: str
     estimator: object
     fit_seconds: float
     transform_seconds: float  # per 1,000 rows
     embedding: np.ndarray  # (n_held_out, 2)
-    reconstructed: np.ndarray  # (n_inverted, 64): the first held-out rows
+    reconstructed: np.ndarray  # (n_reconstructed, 64): of the first held-out rows
     inverse_seconds: float  # per row
     r2: float
     accuracy: float
@@ -46,10 +47,10 @@ class MethodResult:
 
 @dataclass
 class DigitsComparison:
-    """The held-out digits and what each method did with them."""
+    """The digits, and what each method made of the held-out ones."""
 
     X_train: np.ndarray
-    X_test: np.ndarray  # starts with one of each digit
+    X_test: np.ndarray  # the first ten rows are one of each digit
     y_train: np.ndarray
     y_test: np.ndarray
     results: list[MethodResult] = field(default_factory=list)
@@ -57,7 +58,7 @@ class DigitsComparison:
 
 
 def compare_on_digits(random_state, progress):
-    """Fit PCA, UMAP (if installed) and skvae on digits and measure held-out rows.
+    """Fit PCA, skvae and, if it is installed, UMAP, and measure them on held-out rows.
 
     Parameters
     ----------
@@ -76,10 +77,12 @@ def compare_on_digits(random_state, progress):
     pca = PCA(N_COMPONENTS, random_state=random_state)
     comparison.results.append(_measure("PCA", pca, comparison))
     if is_installed("umap"):
-        progress("fitting UMAP and inverting a few of its rows")
+        progress("fitting UMAP and reconstructing a few rows")
         comparison.results.append(_measure_umap(comparison, random_state))
     else:
-        comparison.notes.append('UMAP left out: pip install "skvae[umap]"')
+        comparison.notes.append(
+            'UMAP is left out, as it is not installed: pip install "skvae[umap]"'
+        )
     progress("fitting skvae")
     vae = VAETransformer(N_COMPONENTS, random_state=random_state)
     comparison.results.append(_measure("skvae", vae, comparison))
@@ -100,7 +103,8 @@ def _split_digits(random_state):
 def _measure(name, estimator, data, n_inverted=None):
     fit_seconds, _ = _timed(estimator.fit, data.X_train)
     runs = [_timed(estimator.transform, data.X_test) for _ in range(3)]
-    transform_seconds = min(seconds for seconds, _ in runs)  # the first may compile
+    # The first run may include compilation.
+    transform_seconds = min(seconds for seconds, _ in runs)
     embedding = runs[-1][1]
     inverted = embedding[:n_inverted]
     estimator.inverse_transform(inverted[:2])
@@ -125,29 +129,32 @@ def _measure(name, estimator, data, n_inverted=None):
 
 def _measure_umap(comparison, random_state):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # UMAP's remarks on its seed and its threads
+        # UMAP warns that its seed makes it use one thread.
+        warnings.simplefilter("ignore")
         import umap
 
-        # A seeded UMAP runs on one thread whatever n_jobs says.
         estimator = umap.UMAP(
             n_components=N_COMPONENTS, random_state=random_state, n_jobs=1
         )
         result = _measure("UMAP", estimator, comparison, N_UMAP_INVERSE)
     comparison.notes.append(
-        f"UMAP: R2 of {N_UMAP_INVERSE} of the {len(comparison.X_test)} rows, as its "
-        f"inverse takes {1000 * result.inverse_seconds:.0f} ms a row; the fit includes "
-        "compiling."
+        f"UMAP's R2 is of {N_UMAP_INVERSE} of the {len(comparison.X_test)} held-out "
+        f"rows, as its\ninverse_transform takes {1000 * result.inverse_seconds:.0f} ms "
+        "per row; its fit includes compilation."
     )
     return result
 
 
 def _describe_standardised_pca(data):
-    """Say what PCA reaches on the columns that skvae's default gives its network."""
+    """Say what PCA reaches on standardised pixels, which skvae's network is given."""
     pca = make_pipeline(StandardScaler(), PCA(N_COMPONENTS)).fit(data.X_train)
-    back = pca.inverse_transform(pca.transform(data.X_test))
-    r2 = r2_score(data.X_test, back, multioutput="variance_weighted")
+    reconstructed = pca.inverse_transform(pca.transform(data.X_test))
+    r2 = r2_score(data.X_test, reconstructed, multioutput="variance_weighted")
     nats = pca.score(data.X_test) - np.log(pca[0].scale_).sum()
-    return f"PCA of standardised pixels: R2 {number(r2)}, {number(nats, 1)} nats."
+    return (
+        f"PCA of standardised pixels has an R2 of {format_number(r2)} and "
+        f"{format_number(nats, 1)} nats per row."
+    )
 
 
 def _timed(function, *args):
@@ -163,32 +170,43 @@ def _log_likelihood(estimator, X):
 
 
 def describe(comparison):
-    """Return the comparison as text: one table and its notes."""
+    """Return the comparison as text, a table and notes.
+
+    Parameters
+    ----------
+    comparison : DigitsComparison
+        Output of `compare_on_digits`.
+
+    Returns
+    -------
+    str
+    """
     rows = [
-        ["", "fit", "transform, s per", "R2 of the", "10-NN", "log-likelihood"],
-        ["", "s", "1,000 rows", "inverse", "accuracy", "nats"],
+        ["", "fit", "transform, s per", "R2 of the", "10-NN", "log-likelihood,"],
+        ["", "s", "1,000 rows", "reconstruction", "accuracy", "nats per row"],
     ]
     for result in comparison.results:
         rows.append(
             [
                 result.name,
-                number(result.fit_seconds, 2),
-                number(result.transform_seconds, 4),
-                number(result.r2),
-                number(result.accuracy),
-                number(result.log_likelihood, 1),
+                format_number(result.fit_seconds, 2),
+                format_number(result.transform_seconds, 4),
+                format_number(result.r2),
+                format_number(result.accuracy),
+                format_number(result.log_likelihood, 1),
             ]
         )
+    n_columns = comparison.X_train.shape[1]
     heading = (
-        f"handwritten digits, {len(comparison.X_train):,} rows fitted, "
-        f"{len(comparison.X_test):,} held out, {comparison.X_train.shape[1]} columns "
-        f"to {N_COMPONENTS}"
+        f"handwritten digits: {len(comparison.X_train):,} training rows, "
+        f"{len(comparison.X_test):,} held-out rows, {n_columns} columns "
+        f"reduced to {N_COMPONENTS}"
     )
     return "\n".join([heading, "", format_table(rows, "<>>>>>"), "", *comparison.notes])
 
 
 def draw(comparison, random_state):
-    """Return the picture: digits there and back, new digits, the embeddings.
+    """Return a picture of reconstructed digits, sampled digits and the embeddings.
 
     Parameters
     ----------
@@ -196,7 +214,7 @@ def draw(comparison, random_state):
         Output of `compare_on_digits`.
 
     random_state : int
-        Seed of the new digits.
+        Seed of the sampled digits.
 
     Returns
     -------
@@ -220,11 +238,11 @@ def draw(comparison, random_state):
 def _draw_images(figure, comparison, random_state):
     rows = {"held-out digits": comparison.X_test[:N_SHOWN]}
     for result in comparison.results:
-        rows[f"back from {result.name},\nR² {result.r2:.2f}"] = result.reconstructed[
-            :N_SHOWN
-        ]
+        label = f"reconstructed\nby {result.name}, R² {result.r2:.2f}"
+        rows[label] = result.reconstructed[:N_SHOWN]
     vae = comparison.results[-1].estimator
-    rows["new, sampled\nfrom skvae"] = vae.sample(N_SHOWN, random_state=random_state)
+    new_digits = vae.sample(N_SHOWN, random_state=random_state)
+    rows["new digits,\nsampled from skvae"] = new_digits
     drawing.draw_image_rows(figure.subplots(), rows, IMAGE_SHAPE)
 
 
@@ -234,7 +252,7 @@ def _draw_embedding(ax, result, y):
     ax.set_title(f"{result.name}, 10-NN accuracy {result.accuracy:.2f}")
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
     ax.spines[:].set_color("0.8")
-    low, high = _frame(result.embedding)
+    low, high = _axis_limits(result.embedding)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     n_outside = ((result.embedding < low) | (result.embedding > high)).any(axis=1).sum()
     if n_outside:
@@ -242,11 +260,11 @@ def _draw_embedding(ax, result, y):
         ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", color="0.4")
 
 
-def _frame(embedding):
-    """Return the corners of a frame around all rows but those far from the others."""
+def _axis_limits(embedding):
+    """Return the limits of axes that show all rows but those far from the others."""
     low, high = np.percentile(embedding, [1, 99], axis=0)
-    far = 0.3 * (high - low)
-    low = np.maximum(embedding.min(axis=0), low - far)
-    high = np.minimum(embedding.max(axis=0), high + far)
+    margin = 0.3 * (high - low)
+    low = np.maximum(embedding.min(axis=0), low - margin)
+    high = np.minimum(embedding.max(axis=0), high + margin)
     margin = 0.04 * (high - low)
     return low - margin, high + margin

@@ -1,28 +1,24 @@
-"""Tables from files, CSV of any common kind or Parquet, and what their text stands for.
+"""Reads tables from CSV files of any common dialect and from Parquet files.
 
-Every mistake is a `CommandError` that names the file and, where there is one, the line.
+A table that cannot be read raises a `CommandError` that names the file and, if there is
+one, the line.
 """
 
 import codecs
 import contextlib
 import csv
 import io
-import re
 import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from pandas.tseries.api import guess_datetime_format
 
-from skvae._cli.terminal import CommandError, require
+from skvae._cli.terminal import CommandError, require_package
+from skvae._cli.text import to_integers
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES = (".parquet", ".pq")
-# Text is numbers, or times, of which fewer than this share is something else.
-MAX_ODD = 0.1
-N_GUESSED = 100  # texts whose format is guessed
 
 
 def read_table(source):
@@ -31,14 +27,15 @@ def read_table(source):
     Parameters
     ----------
     source : str
-        A CSV (commas, semicolons, tabs or bars) or Parquet file, or ``-`` for standard
-        input.
+        Path of a CSV file, separated by commas, semicolons, tabs or bars, or of a
+        Parquet file; ``-`` for standard input.
 
     Returns
     -------
     pandas.DataFrame
-        Column names are strings; a first column without a name is the index. Numbers
-        of a CSV that are all whole are integers, also beside missing values.
+        Column names are strings. If the first column of a CSV file has no name, it is
+        the index. A column of a CSV file with only whole numbers is of integers, also
+        if it has missing values.
     """
     name, content = source, source
     if source == "-":
@@ -50,8 +47,8 @@ def read_table(source):
         if not is_parquet and suffix not in CSV_SUFFIXES:
             known = " ".join(CSV_SUFFIXES + PARQUET_SUFFIXES)
             raise CommandError(
-                f"{source}: unknown extension {suffix!r}; a table is one of {known}, "
-                "or - for standard input"
+                f"{source}: unknown extension {suffix!r}; use one of {known}, or - "
+                "for standard input"
             )
     try:
         table = _read_parquet(name, content) if is_parquet else _read_csv(name, content)
@@ -66,7 +63,7 @@ def _open(content):
 
 
 def _read_parquet(name, content):
-    require("pyarrow", "parquet", f"{name}: reading Parquet")
+    require_package("pyarrow", "parquet", f"{name}: reading Parquet")
     import pyarrow
 
     with _open(content) as file:
@@ -74,9 +71,7 @@ def _read_parquet(name, content):
             return pd.read_parquet(file, engine="pyarrow")
         except pyarrow.ArrowException as error:
             reason = str(error).splitlines()[0]
-            raise CommandError(
-                f"{name}: cannot be read as Parquet: {reason}"
-            ) from error
+            raise CommandError(f"{name} cannot be read as Parquet: {reason}") from error
 
 
 def _read_csv(name, content):
@@ -95,36 +90,36 @@ def _read_csv(name, content):
                 low_memory=False,
             )
     except UnicodeDecodeError as error:
-        raise CommandError(_undecodable_line(name, content)) from error
+        raise CommandError(_undecodable_line_message(name, content)) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise CommandError(_parser_message(name, str(error))) from error
     if header is None:
         table.columns = [f"x{j}" for j in range(table.shape[1])]
         warnings.warn(
-            f"{name}: line 1 holds numbers, not names; its columns are named x0, x1, "
-            "... from left to right",
+            f"{name}: line 1 contains numbers, not column names; the columns are "
+            "named x0, x1, ... from left to right",
             stacklevel=2,
         )
     elif has_index:
         table.index.name = None
     if delimiter == ";":
         table = _read_decimal_commas(table)
-    return table.apply(_as_integers) if len(table.columns) else table
+    return table.apply(to_integers) if len(table.columns) else table
 
 
 def _sniff(name, file, n_bytes=1 << 18):
-    """Return the delimiter and the header's fields, None where line 1 is data."""
+    """Return the delimiter, and the column names, which are None if line 1 is data."""
     head = file.read(n_bytes)
     text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     if not text.strip():
-        raise CommandError(f"{name}: empty")
-    if len(head) == n_bytes:  # the last line may be cut
+        raise CommandError(f"{name} is empty")
+    if len(head) == n_bytes:  # the last line may be incomplete
         text = text[: text.rfind("\n") + 1] or text
     try:
-        headers = {mark: next(filter(None, _rows(text, mark))) for mark in ",;\t|"}
-        delimiter = max(headers, key=lambda mark: len(headers[mark]))
+        headers = {d: next(filter(None, _rows(text, d))) for d in ",;\t|"}
+        delimiter = max(headers, key=lambda d: len(headers[d]))
         header = [field.strip() for field in headers[delimiter]]
-        # pandas would take the first of too many fields for an index, without a word.
+        # If a row has too many fields, pandas silently takes the first for an index.
         rows = _rows(text, delimiter)
         for row in rows:
             if len(row) > len(header):
@@ -144,7 +139,10 @@ def _rows(text, delimiter):
 
 
 def _is_data(header):
-    """Whether line 1 holds numbers that are no names: such names rise, or many fall.
+    """Whether line 1 is data, because it contains numbers that cannot be column names.
+
+    Column names can be numbers that increase, as years do, or at least eight that
+    decrease, as wavenumbers do.
 
     Examples
     --------
@@ -156,20 +154,20 @@ def _is_data(header):
     """
     fields = [field for field in header if _is_number(field)]
     numbers = [float(field) for field in fields]
-    rises = numbers == sorted(set(numbers))
-    falls = len(numbers) >= 8 and numbers[::-1] == sorted(set(numbers))
-    rises_as_text = len(set(numbers)) == len(numbers) and fields == sorted(fields)
-    return not (rises or falls or rises_as_text)
+    increase = numbers == sorted(set(numbers))
+    decrease = len(numbers) >= 8 and numbers[::-1] == sorted(set(numbers))
+    increase_as_text = len(set(numbers)) == len(numbers) and fields == sorted(fields)
+    return not (increase or decrease or increase_as_text)
 
 
 def _is_number(text):
     with contextlib.suppress(ValueError):
-        return bool(float(text) < float("inf"))  # "nan" and "inf" can be names
+        return bool(float(text) < float("inf"))  # "nan" and "inf" can be column names
     return False
 
 
 def _read_decimal_commas(table):
-    """Turn text such as ``3,14`` into numbers, in columns where all of it is such."""
+    """Turn text such as ``3,14`` into numbers, in columns of such text only."""
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
             with contextlib.suppress(ValueError, TypeError, AttributeError):
@@ -178,18 +176,8 @@ def _read_decimal_commas(table):
     return table
 
 
-def _as_integers(column):
-    """Return floats that are all whole as integers; any other column as it is."""
-    if column.dtype.kind != "f" or column.isna().all():
-        return column
-    whole = column.isna() | (column % 1 == 0) & (column.abs() < 2**53)
-    if not whole.all():
-        return column
-    return column.astype("Int64" if column.isna().any() else "int64")
-
-
 def _parser_message(name, message):
-    """Turn pandas' tokenizer message into ``table.csv, line 3: ...``."""
+    """Turn a message of pandas' CSV parser into ``table.csv, line 3: ...``."""
     message = message.split("C error: ")[-1].strip().splitlines()[0]
     for words, offset in ((" in line ", 0), (" starting at row ", 1)):
         what, found, where = message.partition(words)
@@ -201,7 +189,7 @@ def _parser_message(name, message):
     return f"{name}: {message}"
 
 
-def _undecodable_line(name, content):
+def _undecodable_line_message(name, content):
     with _open(content) as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -211,102 +199,4 @@ def _undecodable_line(name, content):
                     f"{name}, line {number}: byte {line[error.start]:#04x} is not "
                     "UTF-8; save the table as UTF-8"
                 )
-    return f"{name}: not UTF-8; save the table as UTF-8"
-
-
-def read_text(column):
-    """Return the numbers or times that a column's text stands for.
-
-    Parameters
-    ----------
-    column : pandas.Series
-
-    Returns
-    -------
-    values : pandas.Series
-        Missing where the text is odd, which less than a tenth of it may be. A column
-        that is no such text is returned as it is.
-
-    odd : pandas.Series
-        The odd text.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skvae._cli.reading import read_text
-    >>> values, odd = read_text(pd.Series(["13/2/2020", "1/3/2020"]))
-    >>> values.dt.month.tolist()
-    [2, 3]
-    """
-    text = column.dropna()
-    if _is_text(text):
-        for values in _read_numbers(text), _read_times(text)[0]:
-            odd = text[values.isna()]
-            if len(odd) < MAX_ODD * len(text):
-                return _as_integers(values.reindex(column.index)), odd
-    return column, text[:0]
-
-
-def as_read(values, column):
-    """Return values as text of the column's format, if the column is text."""
-    text = column.dropna()
-    if not _is_text(text) or _is_text(values.dropna()):
-        return values
-    if values.dtype.kind == "M":
-        return values.dt.strftime(_read_times(text)[1])
-    return values.astype("string").astype(object)
-
-
-def _is_text(values):
-    return pd.api.types.infer_dtype(values, skipna=True) == "string"
-
-
-def _read_numbers(text):
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    return numbers.where(np.isfinite(numbers))
-
-
-def _read_times(text):
-    """Return times, NaT where text is odd, and their format.
-
-    All NaT where no format fits best: then days could be months.
-    """
-    distinct = text.drop_duplicates()
-    formats = _guess_formats(distinct[:N_GUESSED])
-    iso = [form for form in formats if form.startswith("%Y-%m-%d")]
-    if iso:  # with or without a time, which midnight may not have
-        formats = [max(iso, key=len)]
-    found = []
-    for form in formats:
-        how = {"format": "ISO8601" if iso else form, "utc": "%z" in form}
-        times = pd.to_datetime(distinct, errors="coerce", **how)
-        found.append((times.notna().sum(), form, times))
-    found.sort(key=lambda one: -one[0])
-    if not found or [count for count, *_ in found].count(found[0][0]) > 1:
-        return pd.Series(pd.NaT, index=text.index), None
-    _, form, times = found[0]
-    if distinct.str.endswith("Z").any():
-        form = form.replace("%z", "Z")
-    return text.map(dict(zip(distinct, times, strict=True))), form
-
-
-def _guess_formats(texts):
-    """Return the formats of dates, day and month in both orders, that texts may have.
-
-    Examples
-    --------
-    >>> from skvae._cli.reading import _guess_formats
-    >>> _guess_formats(["1/2/2020"]), _guess_formats(["2020-01-02"])
-    (['%d/%m/%Y', '%m/%d/%Y'], ['%Y-%m-%d'])
-    >>> _guess_formats(["2020", "2019-10", "seven"])
-    []
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of days that can be no months
-        guesses = {
-            guess_datetime_format(text, dayfirst=dayfirst)
-            for text in texts
-            for dayfirst in (False, True)
-        }
-    day_of_year = re.compile(r"%Y.%m.%d|(%d.%m|%m.%d|%d.%b|%b.%d).*%Y")
-    return sorted(form for form in guesses if form and day_of_year.match(form))
+    return f"{name} is not UTF-8; save the table as UTF-8"

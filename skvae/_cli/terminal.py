@@ -1,4 +1,4 @@
-"""What the main job says: progress, warnings in one line, errors, text tables."""
+"""What the command shows in a terminal: progress, one-line warnings, text tables."""
 
 import contextlib
 import importlib.util
@@ -11,25 +11,37 @@ import warnings
 
 
 class CommandError(Exception):
-    """A mistake of the user's: shown as one line, exit status 2."""
+    """A mistake of the user: it is shown as one line, and the exit status is 2."""
 
 
 def is_installed(module):
-    """Whether ``module`` can be imported, without importing it."""
+    """Whether a module can be imported; it is not imported for that."""
     return importlib.util.find_spec(module) is not None
 
 
-def require(module, extra, purpose):
-    """Raise the command that installs ``module`` unless it can be imported."""
+def require_package(module, extra, purpose):
+    """Raise an error that says how to install a module, unless it is installed.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module.
+
+    extra : str
+        The extra of skvae that installs it.
+
+    purpose : str
+        What needs the module, for the message.
+    """
     if not is_installed(module):
         raise CommandError(f'{purpose} needs {module}: pip install "skvae[{extra}]"')
 
 
 class Progress:
-    """One line on stderr that says what is being done, and for how many seconds.
+    """A line on stderr that names the current task and counts its seconds.
 
-    On a terminal the line is rewritten in place and gone at the end; in a log each task
-    is a line of its own.
+    On a terminal the line is rewritten in place and is cleared at the end. Elsewhere,
+    as in a log, every task is a line of its own.
     """
 
     def __init__(self):
@@ -48,10 +60,10 @@ class Progress:
         self._tick.set()
 
     def __call__(self, task, log=True):
-        """Name the task that starts now; ``log=False`` names it on a terminal only."""
+        """Show the task that starts now; with ``log=False`` only on a terminal."""
         if not self._rewrites:
             if log:
-                say_aside(f"skvae: {task} ...")
+                print_error(f"skvae: {task} ...")
             return
         self.clear()
         with self._lock:
@@ -59,16 +71,16 @@ class Progress:
         self._draw()
 
     def clear(self):
-        """Take the line off the terminal, before something else is written."""
+        """Clear the line, so that something else can be written."""
         with self._lock:
             if self._task is not None:
                 self._task = None
-                say_aside("\r\033[K", end="")
+                print_error("\r\033[K", end="")
 
-    def say(self, text=""):
-        """Print on stdout, the progress line out of the way."""
+    def print(self, text=""):
+        """Print on stdout, after clearing the line."""
         self.clear()
-        say(text)
+        print_output(text)
 
     def _keep_counting(self):
         while not self._tick.wait(0.5):
@@ -80,32 +92,32 @@ class Progress:
                 seconds = time.monotonic() - self._started
                 line = f"skvae: {self._task} ... {seconds:.0f} s"
                 width = shutil.get_terminal_size().columns
-                say_aside(f"\r\033[K{line[: width - 1]}", end="")
+                print_error(f"\r\033[K{line[: width - 1]}", end="")
 
 
-def say(text=""):
-    """Print on stdout; a reader who has gone (``| head``) does not stop the work."""
+def print_output(text=""):
+    """Print on stdout; if its reader has left, as ``| head`` does, nothing happens."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Python flushes stdout once more at exit: give it somewhere to go.
+        # Python flushes stdout once more at exit, which must not fail then.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def say_aside(text, end="\n"):
-    """Print on stderr."""
+def print_error(text, end="\n"):
+    """Print on stderr; if its reader has left, nothing happens."""
     with contextlib.suppress(BrokenPipeError):
         print(text, end=end, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def one_line_warnings(progress):
-    """Show a warning as one line, once, without the source line it came from."""
+    """Show each warning as one line, without the source code that raised it."""
 
     def show(message, category, *_):
         progress.clear()
-        say_aside(f"skvae: {category.__name__}: {' '.join(str(message).split())}")
+        print_error(f"skvae: {category.__name__}: {' '.join(str(message).split())}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -113,7 +125,19 @@ def one_line_warnings(progress):
 
 
 def format_table(rows, align):
-    """Lay rows of text out in columns; ``align`` has one of ``<>`` per column.
+    """Return rows of cells as text, in aligned columns.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        The cells of each row.
+
+    align : str
+        For each column ``<`` if it is aligned to the left, ``>`` if to the right.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -132,13 +156,13 @@ def format_table(rows, align):
     )
 
 
-def number(value, digits=3):
-    """Write a number for a table; ``-`` where there is none.
+def format_number(value, digits=3):
+    """Return a number as text for a table, or ``-`` if it is None or NaN.
 
     Examples
     --------
-    >>> from skvae._cli.terminal import number
-    >>> number(0.28), number(-1234.5, 1), number(None)
+    >>> from skvae._cli.terminal import format_number
+    >>> format_number(0.28), format_number(-1234.5, 1), format_number(None)
     ('0.280', '-1,234.5', '-')
     """
     if value is None or value != value:
@@ -146,3 +170,22 @@ def number(value, digits=3):
     if abs(value) >= 1e6:
         return f"{value:.3g}"
     return f"{value:,.{digits}f}"
+
+
+def format_names(names, most=8):
+    """Return the first few names as text, and how many more there are.
+
+    Examples
+    --------
+    >>> from skvae._cli.terminal import format_names
+    >>> format_names("abcd", most=2)
+    'a, b and 2 more'
+    """
+    names = [str(name) for name in names]
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def format_count(n, noun):
+    """Return a number of things as text, such as 1 row or 1,000 rows."""
+    return f"{n:,} {noun if n == 1 else f'{noun}s'}"

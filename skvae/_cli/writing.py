@@ -1,4 +1,4 @@
-"""Tables, models and pictures into files, each written whole or not at all."""
+"""Writes tables, models and pictures to files, each whole or not at all."""
 
 import os
 import pickle
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skvae._cli.terminal import CommandError, require
+from skvae._cli.terminal import CommandError, require_package
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 MODEL_SUFFIXES = (".skops", ".joblib", ".pkl")
@@ -14,20 +14,24 @@ PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 
 
 class OutputFile:
-    """A file to write at the end of the work, checked before it starts.
+    """A file to write at the end of the work; the path is checked at the start.
 
     Parameters
     ----------
     path : str
-        Where to write.
+        Path of the file.
+
     option : str
         The command-line option that asked for it, for messages.
+
     suffixes : tuple of str
-        The extensions it may have.
+        The extensions that it may have.
+
     force : bool
-        Whether a file that is there may be replaced.
+        Whether an existing file may be replaced.
+
     table : str, default=None
-        The table that is read, which is never replaced.
+        Path of the table that is read, which is never replaced.
     """
 
     def __init__(self, path, option, suffixes, force, table=None):
@@ -39,10 +43,10 @@ class OutputFile:
         if self.suffix not in suffixes:
             raise CommandError(
                 f"{option} {path}: unknown extension {self.suffix!r}; "
-                f"one of {' '.join(suffixes)}"
+                f"use one of {' '.join(suffixes)}"
             )
         if table not in (None, "-") and self.path == Path(os.path.realpath(table)):
-            raise CommandError(f"{option} {path}: is the table itself")
+            raise CommandError(f"{option} {path} would replace the table")
         self.unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._refuse_to_replace()
         try:
@@ -57,15 +61,21 @@ class OutputFile:
 
     def _refuse_to_replace(self):
         if self.path.exists() and not self.path.is_file():
-            raise CommandError(f"{self.option} {self.name}: not a regular file")
+            raise CommandError(f"{self.option} {self.name} is not a regular file")
         if self.path.exists() and not self.force:
             raise CommandError(
                 f"{self.name} exists; --force replaces it, "
-                f"another name after {self.option} keeps it"
+                f"another name for {self.option} keeps it"
             )
 
     def write(self, write):
-        """Call ``write`` on a binary file, which takes its name once it is whole."""
+        """Write the file; it gets its name, or replaces another, only once it is whole.
+
+        Parameters
+        ----------
+        write : callable
+            Called with an open binary file to write to.
+        """
         self._refuse_to_replace()
         try:
             with open(self.unfinished, "xb") as file:
@@ -79,7 +89,7 @@ class OutputFile:
 
 
 def free_name(path, force=False):
-    """Return `path`, or where that exists and may not be replaced a numbered name."""
+    """Return `path`, or a numbered name if it exists and may not be replaced."""
     path, number = Path(path), 1
     candidate = path
     while candidate.exists() and not force:
@@ -89,29 +99,39 @@ def free_name(path, force=False):
 
 
 def require_writer(output):
-    """Raise before the work starts if the package that writes ``output`` is missing."""
+    """Raise an error if the package that writes this kind of file is not installed."""
     purpose = f"{output.option} {output.name}"
     if output.suffix == ".skops":
-        require("skops", "skops", purpose)
+        require_package("skops", "skops", purpose)
     elif output.suffix == ".parquet":
-        require("pyarrow", "parquet", purpose)
+        require_package("pyarrow", "parquet", purpose)
     elif output.suffix in PICTURE_SUFFIXES:
-        require("matplotlib", "plot", purpose)
+        require_package("matplotlib", "plot", purpose)
 
 
 def write_table(output, table):
-    """Write a data frame by the output's extension, with its index if it has one."""
+    """Write a data frame in the format of the file's extension.
+
+    Its index is written unless it only counts the rows.
+    """
     index = table.index
-    counts = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+    is_range = isinstance(index, pd.RangeIndex)
+    counts_rows = is_range and index.start == 0 and index.step == 1
     if output.suffix == ".parquet":
         output.write(lambda file: table.to_parquet(file, engine="pyarrow"))
     else:
         sep = "\t" if output.suffix == ".tsv" else ","
-        output.write(lambda file: table.to_csv(file, sep=sep, index=not counts))
+        output.write(lambda file: table.to_csv(file, sep=sep, index=not counts_rows))
 
 
 def write_model(output, estimator):
-    """Write an estimator by the output's extension; return the call that loads it."""
+    """Write an estimator in the format of the file's extension.
+
+    Returns
+    -------
+    str
+        The Python call that loads it.
+    """
     if output.suffix == ".skops":
         import skops.io
 
@@ -129,6 +149,6 @@ def write_model(output, estimator):
 
 
 def write_picture(output, figure):
-    """Write a matplotlib figure by the output's extension."""
+    """Write a matplotlib figure in the format of the file's extension."""
     kind = output.suffix[1:]
     output.write(lambda file: figure.savefig(file, format=kind, dpi=200))

@@ -1,4 +1,4 @@
-"""Pictures of a fitted transformer; they need matplotlib."""
+"""Displays of a fitted transformer, drawn with matplotlib."""
 
 from skvae.display.embedding import EmbeddingDisplay
 from skvae.display.reconstruction import ReconstructionDisplay

@@ -1,4 +1,4 @@
-"""What the pictures share: bars, rows of images, legends and labels."""
+"""Helpers of the displays: bars, rows of images, classes with a legend, new figures."""
 
 import numpy as np
 import pandas as pd
@@ -6,53 +6,67 @@ import pandas as pd
 MAX_CLASSES = 20
 
 
-def draw_bars(ax, figures, names, max_items, title):
-    """Draw a figure of each column for each method, best first.
+def draw_bars(ax, scores, names, max_items, title):
+    """Draw the score of each column as a bar, for one or more methods, best first.
 
     Parameters
     ----------
     ax : matplotlib Axes
         Axes to draw on.
 
-    figures : dict of str to ndarray of shape (n_columns,)
-        At most 1, by the method's name; NaN where there is none. The last method's
-        order the columns.
+    scores : dict of str to ndarray of shape (n_columns,)
+        The scores of each method, which are 1 at most and NaN where there is none. The
+        columns are ordered by the scores of the last method.
 
     names : sequence of str
-        Of the columns.
+        Names of the columns.
 
     max_items : int
-        The most columns to draw: the best and worst ones.
+        The maximum number of columns; if there are more, the best and the worst are
+        drawn, with a gap in between.
 
     title : str
-        What the figures are.
+        What the scores are.
     """
-    last = list(figures.values())[-1]
+    last = list(scores.values())[-1]
     known = np.flatnonzero(~np.isnan(last))
     order = known[best_and_worst(last[known], max_items)]
     places = np.arange(len(order))
-    if len(order) < len(known):  # a gap between the best and the worst
+    if len(order) < len(known):  # the gap
         places[(len(order) + 1) // 2 :] += 1
-    height = 0.8 / len(figures)
-    for i, (name, values) in enumerate(figures.items()):
-        at = places + (i - (len(figures) - 1) / 2) * height
-        color = "C0" if i == len(figures) - 1 else str(0.75 - 0.2 * i)
-        ax.barh(at, np.maximum(values[order], 0), height, label=name, color=color)
+    height = 0.8 / len(scores)
+    for i, (method, values) in enumerate(scores.items()):
+        at = places + (i - (len(scores) - 1) / 2) * height
+        color = "C0" if i == len(scores) - 1 else str(0.75 - 0.2 * i)
+        ax.barh(at, np.maximum(values[order], 0), height, label=method, color=color)
     ax.set(xlim=(0, 1), xlabel=title)
     ax.set_yticks(places, [str(names[j]) for j in order])
     ax.invert_yaxis()
-    if len(figures) > 1:
+    if len(scores) > 1:
         ax.legend(
             loc="lower right",
             bbox_to_anchor=(1, 1),
             borderaxespad=0,
-            ncols=len(figures),
+            ncols=len(scores),
             frameon=False,
         )
 
 
 def best_and_worst(values, max_items):
-    """Return the indices of the largest and smallest values, largest first, each once.
+    """Return the indices of the largest and the smallest values, largest first.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_values,)
+        Values without NaN.
+
+    max_items : int
+        The maximum number of indices, half of them of the smallest values.
+
+    Returns
+    -------
+    ndarray of int
+        Each index at most once.
 
     Examples
     --------
@@ -67,21 +81,8 @@ def best_and_worst(values, max_items):
     return np.concatenate([order[: max_items - n_worst], order[len(order) - n_worst :]])
 
 
-def as_labels(y):
-    """Return labels as an array: numbers as floats, with NaN where they are missing."""
-    y = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
-    if pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y):
-        return y.to_numpy(dtype=np.float64, na_value=np.nan)
-    return y.to_numpy(dtype=object)
-
-
-def is_continuous(labels):
-    """Whether labels are values rather than classes: numbers, many of them distinct."""
-    return labels.dtype.kind == "f" and len(np.unique(labels)) > MAX_CLASSES
-
-
 def draw_image_rows(ax, rows, image_shape, vmax=None):
-    """Draw one row of images per entry, all on one grey scale.
+    """Draw rows of grey images on one grey scale.
 
     Parameters
     ----------
@@ -89,13 +90,13 @@ def draw_image_rows(ax, rows, image_shape, vmax=None):
         Axes to draw on.
 
     rows : dict of str to ndarray of shape (n_images, n_pixels)
-        Images by the row's name.
+        The images of each row, by the label of the row.
 
     image_shape : tuple of int
         Height and width of an image.
 
     vmax : float, default=None
-        The value drawn black. If `None`, the largest of the first row.
+        The value that is drawn black. If `None`, the largest value of the first row.
     """
     vmax = np.max(next(iter(rows.values()))) if vmax is None else vmax
     height, width = image_shape
@@ -113,8 +114,115 @@ def draw_image_rows(ax, rows, image_shape, vmax=None):
     ax.spines[:].set_visible(False)
 
 
+def as_labels(y):
+    """Return the labels of rows as an array.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Numbers, booleans, categories or text; some may be missing.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Numbers are floats, NaN where missing; any other labels are objects.
+    """
+    y = y if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
+    if pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y):
+        return y.to_numpy(dtype=np.float64, na_value=np.nan)
+    return y.to_numpy(dtype=object)
+
+
+def is_continuous(labels):
+    """Return whether labels are those of a regression, not classes.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Output of `as_labels`.
+
+    Returns
+    -------
+    bool
+        True for numbers with more than 20 distinct values.
+    """
+    return labels.dtype.kind == "f" and len(np.unique(labels)) > MAX_CLASSES
+
+
+def split_classes(labels):
+    """Yield each class as its rows, its name and its colour.
+
+    If there are more than 20 classes, the rarest are one class, "other"; rows without a
+    label are in it too, or in a class "missing".
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Output of `as_labels`.
+
+    Yields
+    ------
+    rows : ndarray of shape (n_samples,)
+        Boolean mask.
+
+    name : str
+        Name of the class.
+
+    color : tuple of float
+        Colour of the class.
+    """
+    from matplotlib import colormaps
+
+    missing = pd.isna(labels)
+    names = np.array([class_name(label) for label in labels], dtype=object)
+    present = (labels if labels.dtype.kind == "f" else names)[~missing]
+    classes, counts = np.unique(present, return_counts=True)
+    if len(classes) > MAX_CLASSES:
+        common = np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1]
+        classes = classes[np.sort(common)]
+    colors = colormaps["tab10" if len(classes) <= 10 else "tab20"](range(len(classes)))
+    rest = np.ones(len(labels), dtype=bool)
+    for label, color in zip(classes, colors, strict=True):
+        rows = ~missing & (names == class_name(label))
+        rest &= ~rows
+        yield rows, class_name(label), color
+    if rest.any():
+        yield rest, "missing" if (rest == missing).all() else "other", (0.6, 0.6, 0.6)
+
+
+def class_name(label):
+    """Return the name of the class that a label stands for.
+
+    Integer labels are floats where others are missing; they are named as integers.
+
+    Parameters
+    ----------
+    label : object
+        A label of a row.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from skvae.display.drawing import class_name
+    >>> class_name(3.0), class_name(0.5), class_name("a")
+    ('3', '0.5', 'a')
+    """
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
+
+
 def add_legend(ax):
-    """Explain the colours of the classes beside ``ax``."""
+    """Add a legend of the classes to the right of the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Axes on which each class is drawn with a label.
+    """
     legend = ax.legend(
         loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handletextpad=0.2
     )
@@ -124,7 +232,17 @@ def add_legend(ax):
 
 
 def new_figure(figsize):
-    """Return a figure that no window shows, laid out without overlaps."""
+    """Return a figure that pyplot does not show, laid out without overlaps.
+
+    Parameters
+    ----------
+    figsize : tuple of float
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
     require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -132,7 +250,17 @@ def new_figure(figsize):
 
 
 def axes_or_new(ax):
-    """Return the axes, or those of a new figure where there are none."""
+    """Return the axes to draw on, which are those of a new figure if none are given.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Axes that were asked for.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
     if ax is not None:
         return ax
     require_matplotlib()
@@ -142,38 +270,10 @@ def axes_or_new(ax):
 
 
 def require_matplotlib():
-    """Raise an error that says how to install matplotlib where it is missing."""
+    """Raise an error that says how to install matplotlib, unless it is installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
             'Plotting needs matplotlib: pip install "skvae[plot]"'
         ) from error
-
-
-def classes(labels):
-    """Yield the rows, the name and the colour of each class; the rarest as "other"."""
-    from matplotlib import colormaps
-
-    missing = pd.isna(labels)
-    names = np.array([label_name(label) for label in labels], dtype=object)
-    present = (labels if labels.dtype.kind == "f" else names)[~missing]
-    classes, counts = np.unique(present, return_counts=True)
-    if len(classes) > MAX_CLASSES:
-        common = np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1]
-        classes = classes[np.sort(common)]
-    colors = colormaps["tab10" if len(classes) <= 10 else "tab20"](range(len(classes)))
-    rest = np.ones(len(labels), dtype=bool)
-    for label, color in zip(classes, colors, strict=True):
-        rows = ~missing & (names == label_name(label))
-        rest &= ~rows
-        yield rows, label_name(label), color
-    if rest.any():
-        yield rest, "missing" if (rest == missing).all() else "other", (0.6, 0.6, 0.6)
-
-
-def label_name(label):
-    """Name a class; integers that missing values made floats are integers again."""
-    if isinstance(label, float) and label.is_integer():
-        return str(int(label))
-    return str(label)

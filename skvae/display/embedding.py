@@ -1,7 +1,7 @@
-"""The picture of an embedding.
+"""The display of an embedding.
 
-It has the form of scikit-learn's displays: `from_estimator` computes and draws, the
-constructor takes what was computed elsewhere, `plot` draws again on other axes.
+As in scikit-learn's displays, `from_estimator` computes and draws, the constructor
+takes what is already computed, and `plot` draws, as often as it is called.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from skvae.display.drawing import (
     add_legend,
     as_labels,
     axes_or_new,
-    classes,
     is_continuous,
+    split_classes,
 )
 
 
@@ -27,20 +27,20 @@ class EmbeddingDisplay:
         Output of ``transform``.
 
     y : array-like of shape (n_samples,), default=None
-        Labels. Numbers with more than 20 distinct values are shown on a colour bar,
-        anything else as classes with a legend.
+        Labels of the rows. Numbers with more than 20 distinct values are shown with a
+        colour bar, any other labels as classes with a legend.
 
     components : tuple of int, default=(0, 1)
-        The components on the two axes. With one component only, its distribution is
-        drawn.
+        Indices of the components on the two axes. If the embedding has only one
+        component, a histogram of it is drawn.
 
     feature_names : sequence of str, default=None
-        Names of the components, for the axes.
+        Names of the components, for the axes. If `None`, "component 0" and so on.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes with the scatter plot.
+        Axes with the scatter plot or the histogram.
 
     figure_ : matplotlib Figure
         Figure containing the axes.
@@ -79,19 +79,19 @@ class EmbeddingDisplay:
             Rows to embed.
 
         y : array-like of shape (n_samples,), default=None
-            Labels to colour the rows by.
+            Labels of the rows, which are coloured by them.
 
         components : tuple of int, default=(0, 1)
-            The components on the two axes.
+            Indices of the components on the two axes.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If `None`, a new figure is created.
 
         legend : bool, default=True
-            Whether to explain the colours.
+            Whether to draw a legend or a colour bar.
 
         **kwargs : dict
-            Keywords of :meth:`matplotlib.axes.Axes.scatter`.
+            Keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
@@ -131,10 +131,10 @@ class EmbeddingDisplay:
             Axes to draw on. If `None`, a new figure is created.
 
         legend : bool, default=True
-            Whether to explain the colours.
+            Whether to draw a legend or a colour bar.
 
         **kwargs : dict
-            Keywords of :meth:`matplotlib.axes.Axes.scatter`.
+            Keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
 
         Returns
         -------
@@ -145,14 +145,14 @@ class EmbeddingDisplay:
         self.figure_ = self.ax_.figure
         y = None if self.y is None else as_labels(self.y)
         if self.embedding.shape[1] == 1:
-            self._plot_distribution(y, legend)
+            self._plot_histogram(y, legend)
             return self
         n_samples = len(self.embedding)
         style = {
             "s": np.clip(12_000 / n_samples, 2, 25),
             "linewidths": 0,
             "alpha": 0.8,
-            "rasterized": n_samples > 5_000,  # a small file in vector formats too
+            "rasterized": n_samples > 5_000,  # so that vector formats give small files
         }
         kwargs = style | kwargs
         x, z = self.embedding[:, list(self.components)].T
@@ -163,28 +163,28 @@ class EmbeddingDisplay:
             if legend:
                 self.figure_.colorbar(points, ax=self.ax_)
         else:
-            for rows, label, color in classes(y):
+            for rows, label, color in split_classes(y):
                 self.ax_.scatter(x[rows], z[rows], color=color, label=label, **kwargs)
             if legend:
                 add_legend(self.ax_)
-        self.ax_.set(xlabel=self._name(0), ylabel=self._name(1))
+        self.ax_.set(xlabel=self._axis_label(0), ylabel=self._axis_label(1))
         return self
 
-    def _plot_distribution(self, y, legend):
+    def _plot_histogram(self, y, legend):
         column = self.embedding[:, 0]
         edges = np.histogram_bin_edges(column, bins=min(50, max(5, len(column) // 20)))
         if y is None or is_continuous(y):
             self.ax_.hist(column, bins=edges)
         else:
-            for rows, label, color in classes(y):
+            for rows, label, color in split_classes(y):
                 self.ax_.hist(
                     column[rows], bins=edges, color=color, label=label, alpha=0.5
                 )
             if legend:
                 add_legend(self.ax_)
-        self.ax_.set(xlabel=self._name(0), ylabel="rows")
+        self.ax_.set(xlabel=self._axis_label(0), ylabel="rows")
 
-    def _name(self, axis):
+    def _axis_label(self, axis):
         component = self.components[axis]
         if self.feature_names is None:
             return f"component {component}"

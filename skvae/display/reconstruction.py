@@ -1,7 +1,7 @@
-"""The picture of what the inverse of a transformer gives back.
+"""The display of what a transformer reconstructs.
 
-It has the form of scikit-learn's displays: `from_estimator` computes and draws, the
-constructor takes what was computed elsewhere, `plot` draws again on other axes.
+As in scikit-learn's displays, `from_estimator` computes and draws, the constructor
+takes what is already computed, and `plot` draws, as often as it is called.
 """
 
 import numpy as np
@@ -16,26 +16,26 @@ from skvae.display.drawing import (
 
 
 class ReconstructionDisplay:
-    """What comes back from ``inverse_transform(transform(X))``.
+    """Reconstruction of rows by ``inverse_transform(transform(X))``.
 
-    With ``image_shape``, rows of images: the real ones above the reconstructed ones.
-    Without, the R2 of each column, best first.
+    If the rows are images, the real ones are drawn above the reconstructed ones.
+    Otherwise the R2 of each column is drawn, best first.
 
     It is recommended to use :meth:`from_estimator` to create a display.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Real rows.
+        The real rows.
 
     reconstructions : dict of str to ndarray of shape (n_samples, n_features)
-        What each method gave back, by the method's name.
+        The reconstructed rows of each method, by its name.
 
     image_shape : tuple of int, default=None
-        Height and width of the image that a row holds.
+        Height and width of the images, if each row is one.
 
     feature_names : sequence of str, default=None
-        Names of the columns.
+        Names of the columns. If `None`, "x0", "x1" and so on.
 
     Attributes
     ----------
@@ -72,26 +72,26 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, image_shape=None, ax=None, max_items=None):
-        """Transform ``X`` there and back, and draw what came back.
+        """Reconstruct ``X`` and draw the reconstruction.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer with ``inverse_transform``.
+            Fitted transformer with ``transform`` and ``inverse_transform``.
 
         X : {array-like, dataframe} of shape (n_samples, n_features)
-            Rows that ``fit`` has not seen, for an honest picture.
+            Rows to reconstruct. Held-out rows show how well new rows are reconstructed.
 
         image_shape : tuple of int, default=None
-            Height and width of the image that a row holds. If `None`, the R2 of each
-            column is drawn.
+            Height and width of the images, if each row is one. If `None`, the R2 of
+            each column is drawn.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. If `None`, a new figure is created.
 
         max_items : int, default=None
-            The most images (the first ones), or columns (the best and worst ones), to
-            draw. If `None`, 10 images or 20 columns.
+            Maximum number of images, or of columns. The first images and the best and
+            worst columns are drawn. If `None`, 10 images or 20 columns.
 
         Returns
         -------
@@ -111,10 +111,10 @@ class ReconstructionDisplay:
         >>> plt.close()
         """
         check_is_fitted(estimator)
-        back = np.asarray(estimator.inverse_transform(estimator.transform(X)))
+        reconstructed = np.asarray(estimator.inverse_transform(estimator.transform(X)))
         display = cls(
             np.asarray(X),
-            {type(estimator).__name__: back},
+            {type(estimator).__name__: reconstructed},
             image_shape=image_shape,
             feature_names=list(X.columns) if hasattr(X, "columns") else None,
         )
@@ -129,8 +129,8 @@ class ReconstructionDisplay:
             Axes to draw on. If `None`, a new figure is created.
 
         max_items : int, default=None
-            The most images (the first ones), or columns (the best and worst ones), to
-            draw. If `None`, 10 images or 20 columns.
+            Maximum number of images, or of columns. The first images and the best and
+            worst columns are drawn. If `None`, 10 images or 20 columns.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class ReconstructionDisplay:
         if names is None:
             names = [f"x{j}" for j in range(self.X.shape[1])]
         r2 = {
-            name: r2_score(self.X, back, multioutput="raw_values")
-            for name, back in self.reconstructions.items()
+            name: r2_score(self.X, reconstructed, multioutput="raw_values")
+            for name, reconstructed in self.reconstructions.items()
         }
         draw_bars(self.ax_, r2, names, max_columns, "R² of the column")

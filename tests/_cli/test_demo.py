@@ -78,7 +78,7 @@ def test_pca_of_standardised_pixels_is_stated_too(comparison):
     )
     nats = PCA(2).fit(train).score(test) - np.log(scale).sum()
     (note,) = [note for note in comparison.notes if "standardised" in note]
-    assert note.endswith(f"{nats:.1f} nats.")
+    assert note.endswith(f"{nats:.1f} nats per row.")
 
 
 def test_slow_inverse_is_measured_on_the_rows_that_are_named(comparison):
@@ -92,7 +92,8 @@ def test_slow_inverse_is_measured_on_the_rows_that_are_named(comparison):
             comparison.X_test[:50], umap.reconstructed, multioutput="variance_weighted"
         ),
     )
-    assert "UMAP: R2 of 50 of the 360 rows" in demo_module.describe(comparison)
+    text = demo_module.describe(comparison)
+    assert "UMAP's R2 is of 50 of the 360 held-out rows" in text
 
 
 def test_description_has_a_dash_where_a_method_has_no_figure(comparison):
@@ -123,11 +124,11 @@ def test_picture_has_every_method_at_equal_size(comparison):
         assert_allclose(drawn, result.embedding[order])
 
 
-def test_frame_leaves_out_only_rows_far_from_the_others():
+def test_limits_leave_out_only_rows_far_from_the_others():
     rows = np.random.default_rng(0).uniform(size=(200, 2))
-    low, high = demo_module._frame(rows)
+    low, high = demo_module._axis_limits(rows)
     assert ((low < rows) & (rows < high)).all()
     far = np.vstack([rows, [[9.0, 0.5]]])
-    low, high = demo_module._frame(far)
+    low, high = demo_module._axis_limits(far)
     outside = ((far < low) | (far > high)).any(axis=1)
     assert list(np.flatnonzero(outside)) == [200]

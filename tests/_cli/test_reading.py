@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae._cli.reading import as_read, read_table, read_text
+from skvae._cli.reading import read_table
 from skvae._cli.terminal import CommandError
 
 
@@ -71,7 +71,8 @@ def test_line_1_of_numbers_is_a_header_only_if_it_can_be(read, header, is_header
         warnings.simplefilter("always", UserWarning)
         table = read(f"{header}\n{zeros}\n{zeros}\n")
     messages = [str(warning.message) for warning in caught]
-    assert is_header == (not any("line 1 holds numbers" in text for text in messages))
+    is_data = any("line 1 contains numbers" in text for text in messages)
+    assert is_header != is_data
     assert len(table) == (2 if is_header else 3)
     assert list(table.columns) == (names if is_header else ["x0", "x1", "x2"])
 
@@ -120,77 +121,6 @@ def test_whole_numbers_are_integers(read, text, dtype):
     np.testing.assert_array_equal(table["a"].to_numpy(float, na_value=np.nan), expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (["2020-01-02", "2020-03-04"], ["2020-01-02", "2020-03-04"]),
-        (["2020-01-02", "2020-01-02 10:30:00"], ["2020-01-02", "2020-01-02 10:30"]),
-        (["2020-01-02T10:30:00Z", None], ["2020-01-02 10:30Z", None]),
-        (["1/2/2020", "13/2/2020"], ["2020-02-01", "2020-02-13"]),
-        (["1/2/2020", "2/13/2020"], ["2020-01-02", "2020-02-13"]),
-        (["1.2.2020", "31.12.2020"], ["2020-02-01", "2020-12-31"]),
-        (["2020/01/02"], ["2020-01-02"]),
-        (["2-Jan-2020", "3-Feb-2020"], ["2020-01-02", "2020-02-03"]),
-        (["Jan 2, 2020"], ["2020-01-02"]),
-    ],
-)
-def test_dates_are_read_and_written_as_they_were(text, expected):
-    column = pd.Series(text, name="day")
-    values, odd = read_text(column)
-    assert list(odd) == []
-    expected = pd.Series(pd.to_datetime(expected, format="ISO8601"), name="day")
-    pd.testing.assert_series_equal(values, expected, check_dtype=False)
-    written = as_read(values, column)
-    again, _ = read_text(written)
-    pd.testing.assert_series_equal(again, values)
-    if all(len(one) == len(text[0]) for one in text if one):
-        widths = written.dropna().str.len()  # days and months have two digits
-        assert (widths >= column.dropna().str.len()).all()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        ["1/2/2020", "3/4/2020"],  # which is the month?
-        ["2009-10", "2010-11"],  # seasons, for example
-        ["2020-01-02", "soon"],
-        ["red", "blue"],
-        ["May", "June"],
-        ["10:30", "11:30"],
-        ["1", "one"],
-        [True, None],
-        [1.5, "x"],
-        [[1, 2], [3]],
-    ],
-)
-def test_text_that_is_not_surely_more_is_left_as_it_is(text):
-    column = pd.Series(text)
-    values, odd = read_text(column)
-    assert values is column
-    assert as_read(values, column) is column
-    assert list(odd) == []
-
-
-@pytest.mark.parametrize(
-    ("good", "bad", "dtype"),
-    [
-        ("7", "?", "Int64"),
-        ("7.5", "unknown", "float64"),
-        ("7", "inf", "Int64"),
-        ("2020-01-02", "0000-00-00", "datetime64"),
-    ],
-)
-def test_less_than_a_tenth_may_be_odd(good, bad, dtype):
-    column = pd.Series([good] * 10 + [bad, None])
-    values, odd = read_text(column)
-    assert str(values.dtype).startswith(dtype)
-    assert list(odd.items()) == [(10, bad)]
-    assert list(np.flatnonzero(values.isna())) == [10, 11]
-    assert list(as_read(values, column)[:10]) == [good] * 10
-    few = pd.Series([good] * 9 + [bad])
-    assert read_text(few)[0] is few
-
-
 def test_parquet_with_numbered_columns(tmp_path):
     pytest.importorskip("pyarrow")
     table = pd.DataFrame(np.eye(3), columns=["0", "1", "2"])
@@ -203,7 +133,7 @@ def test_parquet_with_two_columns_of_one_name(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table([[1, 2], [3, 4]], names=["a", "a"])
     parquet.write_table(table, tmp_path / "t.parquet")
-    with pytest.raises(CommandError, match=r"t\.parquet: cannot be read .*Name\(a\)"):
+    with pytest.raises(CommandError, match=r"t\.parquet cannot be read .*Name\(a\)"):
         read_table(str(tmp_path / "t.parquet"))
 
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skvae._cli import terminal as terminal_module
-from skvae._cli.terminal import Progress, format_table, number, one_line_warnings
+from skvae._cli.terminal import Progress, format_number, format_table, one_line_warnings
 
 
 class FakeTerminal(io.StringIO):
@@ -60,7 +60,7 @@ def test_progress_makes_way_for_output(open_terminal, capsys):
     terminal = open_terminal()
     with Progress() as progress:
         progress("fitting")
-        progress.say("result")
+        progress.print("result")
         assert on_screen(terminal.getvalue()) == ""
     assert capsys.readouterr().out == "result\n"
 
@@ -84,12 +84,12 @@ def test_warning_is_one_line_and_the_filters_come_back(capsys):
 
 
 def test_require_names_the_command_that_installs():
-    terminal_module.require("json", "plot", "a picture")
+    terminal_module.require_package("json", "plot", "a picture")
     with pytest.raises(
         terminal_module.CommandError,
         match=r'^a picture needs no_such_module: pip install "skvae\[plot\]"$',
     ):
-        terminal_module.require("no_such_module", "plot", "a picture")
+        terminal_module.require_package("no_such_module", "plot", "a picture")
 
 
 def test_format_table_aligns():
@@ -103,5 +103,5 @@ def test_format_table_aligns():
     ("value", "text"),
     [(0.12345, "0.123"), (-4321.9876, "-4,321.988"), (float("nan"), "-"), (None, "-")],
 )
-def test_number(value, text):
-    assert number(value) == text
+def test_format_number(value, text):
+    assert format_number(value) == text

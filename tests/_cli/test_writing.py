@@ -43,5 +43,5 @@ def test_any_exception_removes_the_unfinished_file(tmp_path):
 
 def test_extension_in_capitals(tmp_path):
     assert output_file(tmp_path / "Z.CSV").suffix == ".csv"
-    with pytest.raises(CommandError, match=r"unknown extension ''; one of \.csv"):
+    with pytest.raises(CommandError, match=r"unknown extension ''; use one of \.csv"):
         output_file(tmp_path / "z")

@@ -1,0 +1,488 @@
+"""How well PCA and skvae reconstruct, impute and sample rows that they did not see.
+
+Columns are compared as the schema of the table encodes them: numeric columns as they
+are, datetimes and timedeltas as ticks, categories as codes; NaN is a missing value, and
+no figure counts it.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import LinAlgError, LinAlgWarning
+from scipy.stats import ks_2samp, rankdata
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from skvae._table.schema import Schema, fit_schema
+from skvae.display.drawing import as_labels, is_continuous
+
+MAX_HELD_OUT = 10_000
+FEW_HELD_OUT = 30
+# Every entry of so many held-out rows is hidden once, in so many rounds.
+MAX_HIDDEN_ROWS, N_HIDING_ROUNDS = 200, 10
+N_NEIGHBORS = 10
+LINEAR_MODEL_NOTE = (
+    "skvae is the linear model here, as its network did no better on validation rows."
+)
+PCA_NOTE = (
+    "skvae is PCA here, as its network did no better on validation rows. Its noise\n"
+    "variance is cross-validated, so its log-likelihood is not PCA's."
+)
+
+
+@dataclass
+class Evaluation:
+    """Figures of PCA and skvae on held-out rows; each dict has one value per method.
+
+    Attributes
+    ----------
+    n_train, n_held_out : int
+        Numbers of rows.
+
+    n_pca_components : int
+        PCA cannot have more components than columns, so these may be fewer than skvae
+        has.
+
+    reconstruction : dict of str to Scores
+        Of ``inverse_transform(transform(X))``, for "PCA" and "skvae".
+
+    most_frequent : ndarray of shape (n_features,)
+        Accuracy of always predicting the category that is most frequent in the training
+        rows; NaN for other columns.
+
+    imputation : dict of str to Scores
+        Of entries that were hidden, for "skvae" and "most frequent".
+
+    log_likelihood : dict of str to float or None
+        In nats per row; None where a method has none.
+
+    neighbors_metric : str
+        What `neighbors` are.
+
+    neighbors : dict of str to float
+        How well a row's label is predicted by its nearest neighbours in the embedding.
+        Empty without labels.
+
+    sampling : dict of str to Distances
+        From the held-out rows, for the "training" rows and for rows that "skvae"
+        sampled.
+
+    notes : list of str
+        What a reader of the figures should know.
+    """
+
+    n_train: int
+    n_held_out: int
+    n_pca_components: int
+    reconstruction: dict[str, "Scores"]
+    most_frequent: np.ndarray
+    imputation: dict[str, "Scores"]
+    log_likelihood: dict[str, float | None]
+    neighbors_metric: str
+    neighbors: dict[str, float]
+    sampling: dict[str, "Distances"]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Scores:
+    """How well entries are predicted; NaN where there is nothing to predict.
+
+    Attributes
+    ----------
+    by_column : ndarray of shape (n_features,)
+        R2, and of categorical columns the accuracy.
+
+    r2 : float
+        Of all columns but the categorical ones, each standardised.
+
+    accuracy : float
+        Mean over the categorical columns.
+    """
+
+    by_column: np.ndarray
+    r2: float
+    accuracy: float
+
+
+@dataclass
+class Distances:
+    """How far the distribution of some rows is from that of the held-out rows.
+
+    Attributes
+    ----------
+    by_column : ndarray of shape (n_features,)
+        Kolmogorov-Smirnov statistic, and of categorical columns the total variation
+        distance.
+
+    rank_correlations : float
+        Mean absolute difference of the rank correlations, over all pairs of columns
+        that are not categorical.
+    """
+
+    by_column: np.ndarray
+    rank_correlations: float
+
+
+def evaluate(selection, estimator, progress):
+    """Fit PCA and skvae on most of the rows and measure both on the held-out rows.
+
+    Parameters
+    ----------
+    selection : Selection
+        The columns to fit.
+
+    estimator : VAETransformer
+        It is cloned, not fitted. PCA has the same number of components, if the table
+        has so many columns. Its `random_state` also splits the rows.
+
+    progress : callable
+        Called with the name of each task as it starts.
+
+    Returns
+    -------
+    Evaluation
+    """
+    random_state = estimator.random_state
+    split = _split(selection, random_state)
+    pca = TablePCA(estimator.n_components, split.schema.n_levels, random_state)
+    vae = clone(estimator)
+    progress(f"fitting PCA and skvae on {len(split.train):,} rows")
+    pca.fit(split.train_encoded)
+    vae.fit(split.X.iloc[split.train])
+    progress(f"measuring {len(split.held_out):,} held-out rows")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Input X has values that fit did not see")
+        return _measure(selection, split, pca, vae, random_state)
+
+
+class TablePCA:
+    """PCA of an encoded table of any columns, prepared as scikit-learn's users do.
+
+    Missing values are imputed by the median or the most frequent category; then numeric
+    columns are standardised and categorical columns are one-hot encoded.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of components, or the number of prepared columns if these are fewer.
+
+    n_categories : ndarray of shape (n_features,)
+        Number of categories of each column, 0 if it is not categorical.
+
+    random_state : int
+        Seed of PCA.
+
+    Attributes
+    ----------
+    fill_values : ndarray of shape (n_features,)
+        What missing values are imputed with.
+
+    pca : PCA
+        Fitted on the prepared columns.
+    """
+
+    def __init__(self, n_components, n_categories, random_state):
+        self.n_components = n_components
+        self.n_categories = n_categories
+        self.random_state = random_state
+
+    def fit(self, encoded):
+        """Fit to encoded rows."""
+        self.fill_values = np.nanmedian(encoded, axis=0)
+        for j in np.flatnonzero(self.n_categories):
+            codes = encoded[~np.isnan(encoded[:, j]), j].astype(np.intp)
+            self.fill_values[j] = np.bincount(codes).argmax()
+        numeric = self._impute(encoded)[:, self.n_categories == 0]
+        self.mean, self.scale = numeric.mean(axis=0), numeric.std(axis=0)
+        self.scale[self.scale == 0] = 1
+        prepared = self._prepare(encoded)
+        n_components = min(self.n_components, *prepared.shape)
+        self.pca = PCA(n_components, random_state=self.random_state).fit(prepared)
+        return self
+
+    def transform(self, encoded):
+        """Return the components of encoded rows."""
+        return self.pca.transform(self._prepare(encoded))
+
+    def inverse_transform(self, Z):
+        """Return encoded rows; a category is the one with the largest indicator."""
+        prepared = self.pca.inverse_transform(Z)
+        widths = [len(self.mean), *self.n_categories[self.n_categories > 0]]
+        numeric, *one_hot = np.split(prepared, np.cumsum(widths)[:-1], axis=1)
+        encoded = np.empty((len(Z), len(self.n_categories)))
+        encoded[:, self.n_categories == 0] = numeric * self.scale + self.mean
+        for j, columns in zip(np.flatnonzero(self.n_categories), one_hot, strict=True):
+            encoded[:, j] = columns.argmax(axis=1)
+        return encoded
+
+    def score(self, encoded):
+        """Return the mean log-likelihood of numeric rows, in the units of the table.
+
+        None if the covariance is singular.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", LinAlgWarning)
+            try:
+                standardised = self.pca.score(self._prepare(encoded))
+            except (LinAlgError, LinAlgWarning):
+                return None
+        log_likelihood = standardised - np.log(self.scale).sum()
+        return float(log_likelihood) if np.isfinite(log_likelihood) else None
+
+    def _impute(self, encoded):
+        return np.where(np.isnan(encoded), self.fill_values, encoded)
+
+    def _prepare(self, encoded):
+        imputed, is_categorical = self._impute(encoded), self.n_categories > 0
+        parts = [(imputed[:, ~is_categorical] - self.mean) / self.scale]
+        for j in np.flatnonzero(is_categorical):
+            parts.append(imputed[:, [j]] == np.arange(self.n_categories[j]))
+        return np.hstack(parts)
+
+
+def measure_distances(rows, held_out, is_categorical):
+    """Return how far the distribution of rows is from that of the held-out rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Encoded rows.
+
+    held_out : ndarray of shape (n_held_out, n_features)
+        Encoded rows.
+
+    is_categorical : ndarray of shape (n_features,)
+        Boolean mask of the columns.
+
+    Returns
+    -------
+    Distances
+    """
+    differences = rank_correlations(rows[:, ~is_categorical])
+    differences = differences - rank_correlations(held_out[:, ~is_categorical])
+    by_column = [
+        _column_distance(a[~np.isnan(a)], b[~np.isnan(b)], is_one)
+        for a, b, is_one in zip(rows.T, held_out.T, is_categorical, strict=True)
+    ]
+    return Distances(
+        by_column=np.array(by_column),
+        rank_correlations=np.abs(differences).mean() if differences.size else np.nan,
+    )
+
+
+def rank_correlations(X):
+    """Return the rank correlation of every pair of columns.
+
+    Missing values are left out. The correlation with a constant column is 0.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        NaN where a value is missing.
+
+    Returns
+    -------
+    ndarray of shape (n_features * (n_features - 1) / 2,)
+        In the order of the upper triangle of the correlation matrix.
+    """
+    missing = np.isnan(X)
+    ranks = rankdata(X, axis=0, nan_policy="omit")
+    n_observed = np.maximum((~missing).sum(axis=0), 1)
+    ranks = np.where(missing, 0, ranks - np.nansum(ranks, axis=0) / n_observed)
+    squares = (ranks**2).T @ ~missing
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlations = (ranks.T @ ranks) / np.sqrt(squares * squares.T)
+    return np.nan_to_num(correlations)[np.triu_indices(X.shape[1], 1)]
+
+
+@dataclass
+class _Split:
+    """A table, encoded and split into training and held-out rows."""
+
+    X: pd.DataFrame
+    schema: Schema
+    encoded: np.ndarray  # (n_samples, n_features)
+    train: np.ndarray  # indices of the training rows
+    held_out: np.ndarray  # indices of the held-out rows
+
+    @property
+    def train_encoded(self):
+        return self.encoded[self.train]
+
+    @property
+    def held_out_encoded(self):
+        return self.encoded[self.held_out].astype(np.float64)
+
+
+def _split(selection, random_state):
+    schema = fit_schema(selection.X)
+    encoded = schema.encode(selection.X)
+    n_held_out = min(int(np.ceil(0.2 * len(encoded))), MAX_HELD_OUT)
+    train, held_out = train_test_split(
+        np.arange(len(encoded)), test_size=n_held_out, random_state=random_state
+    )
+    X = _prepare_for_figures(selection, encoded)
+    return _Split(X, schema, encoded, train, held_out)
+
+
+def _prepare_for_figures(selection, encoded):
+    """Return the columns to fit, so that skvae's figures compare with PCA's.
+
+    Integers become floats, which `inverse_transform` does not round. Text becomes
+    categories, as of fewer rows it could have too many distinct values to be
+    categorical.
+    """
+    X = selection.X.copy()
+    for j, (column, kind) in enumerate(selection.kinds.items()):
+        if kind == "numeric":
+            X.isetitem(j, encoded[:, j])
+        elif kind == "categorical":
+            X.isetitem(j, X[column].astype("category"))
+    return X
+
+
+def _measure(selection, split, pca, vae, random_state):
+    """Return the figures of two fitted methods on the held-out rows."""
+    truth, is_categorical = split.held_out_encoded, selection.is_categorical
+    scale = np.nanstd(split.train_encoded, axis=0, dtype=np.float64)
+    most_frequent = np.where(is_categorical, pca.fill_values, np.nan)
+    embeddings = {
+        "PCA": pca.transform(split.encoded),
+        "skvae": np.asarray(vae.transform(split.X)),
+    }
+    reconstructed = _reconstruct(split, pca, vae, embeddings)
+    X_held_out = split.X.iloc[split.held_out]
+    imputed = _impute_hidden(vae, X_held_out, truth, split.schema, random_state)
+    hidden = truth[: len(imputed)]
+    neighbors_metric, neighbors = _score_neighbors(selection.y, split, embeddings)
+    return Evaluation(
+        n_train=len(split.train),
+        n_held_out=len(split.held_out),
+        n_pca_components=pca.pca.n_components_,
+        reconstruction={
+            method: _score(truth, predicted, is_categorical, scale)
+            for method, predicted in reconstructed.items()
+        },
+        most_frequent=_score(truth, most_frequent, is_categorical, scale).by_column,
+        imputation={
+            "skvae": _score(hidden, imputed, is_categorical, scale),
+            "most frequent": _score(hidden, most_frequent, is_categorical, scale),
+        },
+        log_likelihood=_score_log_likelihood(selection, split, pca, vae),
+        neighbors_metric=neighbors_metric,
+        neighbors=neighbors,
+        sampling=_measure_sampling(split, vae, is_categorical, random_state),
+        notes=_make_notes(len(split.held_out), vae, is_categorical.any()),
+    )
+
+
+def _reconstruct(split, pca, vae, embeddings):
+    """Return the encoded held-out rows that each method makes of their embedding."""
+    Z = {method: embedding[split.held_out] for method, embedding in embeddings.items()}
+    return {
+        "PCA": pca.inverse_transform(Z["PCA"]),
+        "skvae": split.schema.encode(vae.inverse_transform(Z["skvae"])),
+    }
+
+
+def _impute_hidden(vae, X, truth, schema, random_state):
+    """Hide each entry of some rows once, a part of them per round, and impute it."""
+    X, imputed = X[:MAX_HIDDEN_ROWS], np.full(truth[:MAX_HIDDEN_ROWS].shape, np.nan)
+    rng = np.random.default_rng(random_state)
+    rounds = rng.integers(N_HIDING_ROUNDS, size=imputed.shape)
+    for i in range(N_HIDING_ROUNDS):
+        hidden = rounds == i
+        imputed[hidden] = schema.encode(vae.impute(X.mask(hidden)))[hidden]
+    return imputed
+
+
+def _score(truth, predicted, is_categorical, scale):
+    """Return the scores of encoded rows; `scale` standardises their columns."""
+    observed = ~np.isnan(truth)
+    n_observed = observed.sum(axis=0)
+    mean = np.nansum(truth, axis=0) / np.maximum(n_observed, 1)
+    residual = np.where(observed, (truth - predicted) ** 2, 0).sum(axis=0)
+    total = np.where(observed, (truth - mean) ** 2, 0).sum(axis=0)
+    has_r2 = ~is_categorical & (total > 0)
+    by_column = np.full(len(n_observed), np.nan)
+    by_column[has_r2] = 1 - residual[has_r2] / total[has_r2]
+    has_accuracy = is_categorical & (n_observed > 0)
+    n_right = (truth == predicted).sum(axis=0)
+    by_column[has_accuracy] = n_right[has_accuracy] / n_observed[has_accuracy]
+    weight = 1 / scale[has_r2] ** 2
+    with np.errstate(invalid="ignore"):  # NaN if there are no such columns
+        r2 = 1 - (weight @ residual[has_r2]) / (weight @ total[has_r2])
+        accuracy = by_column[has_accuracy].sum() / np.float64(has_accuracy.sum())
+    return Scores(by_column, r2, accuracy)
+
+
+def _score_neighbors(y, split, embeddings):
+    """Predict the held-out labels from the nearest training rows of each embedding."""
+    if y is None:
+        return "", {}
+    labels = as_labels(y)
+    has_label = ~pd.isna(labels)
+    train = split.train[has_label[split.train]]
+    held_out = split.held_out[has_label[split.held_out]]
+    if len(train) < N_NEIGHBORS or not len(held_out):
+        return "", {}
+    if is_continuous(labels):
+        metric, neighbors = "R2", KNeighborsRegressor(N_NEIGHBORS)
+    else:
+        metric, neighbors = "accuracy", KNeighborsClassifier(N_NEIGHBORS)
+        labels = labels.astype(str)
+    scores = {}
+    for method, Z in embeddings.items():
+        neighbors.fit(Z[train], labels[train])
+        scores[method] = neighbors.score(Z[held_out], labels[held_out])
+    return f"{N_NEIGHBORS}-NN {metric} of {y.name}", scores
+
+
+def _score_log_likelihood(selection, split, pca, vae):
+    is_numeric = set(selection.kinds.values()) == {"numeric"}
+    has_density = is_numeric and not np.isnan(split.encoded).any()
+    return {
+        "PCA": pca.score(split.encoded[split.held_out]) if has_density else None,
+        "skvae": float(vae.score(split.X.iloc[split.held_out])),
+    }
+
+
+def _measure_sampling(split, vae, is_categorical, random_state):
+    """Return the distances of training and of sampled rows from the held-out rows."""
+    n_sampled = min(len(split.train), MAX_HELD_OUT)
+    sampled = split.schema.encode(vae.sample(n_sampled, random_state=random_state))
+    # Integers are rounded as in a file of sampled rows.
+    sampled = split.schema.encode(split.schema.decode(sampled))
+    rows = {"training": split.train_encoded[:n_sampled], "skvae": sampled}
+    return {
+        name: measure_distances(some, split.held_out_encoded, is_categorical)
+        for name, some in rows.items()
+    }
+
+
+def _make_notes(n_held_out, vae, has_categorical):
+    notes = []
+    if vae.best_iter_ == 0:
+        notes.append(LINEAR_MODEL_NOTE if has_categorical else PCA_NOTE)
+    if n_held_out < FEW_HELD_OUT:
+        notes.append(
+            f"With only {n_held_out} held-out rows, the figures depend much on which "
+            "rows these are."
+        )
+    return notes
+
+
+def _column_distance(a, b, is_categorical):
+    """Return the distance of two samples of a column, without missing values."""
+    if not (len(a) and len(b)):
+        return np.nan
+    if not is_categorical:
+        return ks_2samp(a, b).statistic
+    n_categories = int(max(a.max(), b.max())) + 1
+    counts = [np.bincount(x.astype(np.intp), minlength=n_categories) for x in (a, b)]
+    return 0.5 * np.abs(counts[0] / len(a) - counts[1] / len(b)).sum()

@@ -1,0 +1,51 @@
+import pytest
+
+from skvae._cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--n-components 0", "--n-components: '0' is not an integer of"),
+        ("--n-components two", "'two' is not an integer of at least 1"),
+        ("--random-state -1", "'-1' is not an integer of at least 0"),
+        ("--sample 0 --output z.csv", "--sample: '0' is not an integer"),
+        ("--sample 5", "--sample needs --output, the file for the sampled rows"),
+        ("--colour red", "unrecognized arguments: --colour red"),
+    ],
+)
+def test_mistake_is_one_line(capsys, options, message):
+    assert main(["t.csv", *options.split()]) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("skvae: ")
+    assert message in line
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--n-components=3",
+        "--label-column=y",
+        "--noise=diag",
+        "--scaling=none",
+        "--impute=z.csv",
+    ],
+)
+def test_table_options_need_a_table(capsys, option):
+    assert main([option]) == 2
+    said = capsys.readouterr().err
+    assert f"{option.split('=')[0]} needs a TABLE" in said.splitlines()[-1]
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for option in (
+        "TABLE --n-components --label-column --output --sample --impute --model --plot "
+        "--random-state --force --version"
+    ).split():
+        assert option in text

@@ -1,0 +1,313 @@
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ks_2samp, spearmanr
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skvae import VAETransformer
+from skvae._cli import evaluation as evaluation_module
+from skvae._cli import selection as selection_module
+from skvae._cli.evaluation import measure_distances, rank_correlations
+
+# Two epochs are quick, and not meant to converge.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+N = 200
+
+
+quick = functools.partial(
+    VAETransformer, hidden_layer_sizes=(4,), max_iter=2, random_state=0
+)
+
+
+def silent(task):
+    pass
+
+
+def some_column(seed=0):
+    return np.random.default_rng(seed).normal(size=N)
+
+
+def select(label_column=None, **columns):
+    table = pd.DataFrame({"some": some_column()} | columns)
+    return selection_module.select("t.csv", table, label_column)
+
+
+def evaluate(selection, n_components=2):
+    return evaluation_module.evaluate(selection, quick(n_components), silent)
+
+
+def test_a_fifth_of_the_rows_is_held_out(iris, monkeypatch):
+    evaluation = evaluate(iris)
+    assert (evaluation.n_train, evaluation.n_held_out) == (120, 30)
+    monkeypatch.setattr(evaluation_module, "MAX_HELD_OUT", 7)
+    assert evaluate(iris).n_held_out == 7
+
+
+def split(selection, evaluation):
+    """The rows that are fitted and those that are held out, as evaluate splits them."""
+    n_held_out = evaluation.n_held_out
+    train, test = train_test_split(
+        np.arange(len(selection.X)), test_size=n_held_out, random_state=0
+    )
+    return selection.X.iloc[train], selection.X.iloc[test]
+
+
+def test_pca_is_measured_on_standardised_columns_in_the_tables_units(iris):
+    """Against PCA on columns that are standardised beforehand."""
+    evaluation = evaluate(iris)
+    train, test = (part.to_numpy() for part in split(iris, evaluation))
+    center, scale = train.mean(axis=0), train.std(axis=0)
+    train, test = (train - center) / scale, (test - center) / scale
+    pca = PCA(2).fit(train)
+    reconstructed = pca.inverse_transform(pca.transform(test))
+    assert_allclose(
+        evaluation.reconstruction["PCA"].r2,
+        r2_score(test, reconstructed, multioutput="variance_weighted"),
+    )
+    assert_allclose(
+        evaluation.reconstruction["PCA"].by_column,
+        r2_score(test, reconstructed, multioutput="raw_values"),
+    )
+    assert_allclose(
+        evaluation.log_likelihood["PCA"], pca.score(test) - np.log(scale).sum()
+    )
+
+
+def test_pca_of_a_mixed_table_is_that_of_sklearns_steps(mixed):
+    """Against the pipeline that a user of scikit-learn builds by hand."""
+    evaluation = evaluate(mixed)
+    numeric, categorical = ["size", "day", "count"], ["colour", "is_new"]
+    assert list(mixed.kinds) == list(mixed.X.columns)
+    train, test = (
+        part.assign(
+            day=(part["day"] - pd.Timestamp("2020-01-01")) / pd.Timedelta(days=1),
+            count=part["count"].astype("float64"),
+            **{name: part[name].astype(object) for name in categorical},
+        )
+        for part in split(mixed, evaluation)
+    )
+    scaler, one_hot = StandardScaler(), OneHotEncoder(sparse_output=False)
+    prepare = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), scaler), numeric),
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), one_hot), categorical),
+    )
+    pca = PCA(2).fit(prepare.fit_transform(train))
+    reconstructed = pca.inverse_transform(pca.transform(prepare.transform(test)))
+    scaler = prepare.transformers_[0][1][1]
+    one_hot = prepare.transformers_[1][1][1]
+    reconstructed_numbers = scaler.inverse_transform(reconstructed[:, :3])
+    reconstructed_categories = one_hot.inverse_transform(reconstructed[:, 3:])
+
+    by_column = evaluation.reconstruction["PCA"].by_column
+    found = dict(zip(mixed.X.columns, by_column, strict=True))
+    residual, total = 0, 0
+    for j, column in enumerate(numeric):
+        seen = test[column].notna().to_numpy()
+        truth = test.loc[seen, column]
+        assert_allclose(found[column], r2_score(truth, reconstructed_numbers[seen, j]))
+        variance = train[column].var(ddof=0)
+        residual += ((truth - reconstructed_numbers[seen, j]) ** 2).sum() / variance
+        total += ((truth - truth.mean()) ** 2).sum() / variance
+    assert_allclose(evaluation.reconstruction["PCA"].r2, 1 - residual / total)
+    for j, column in enumerate(categorical):
+        seen = test[column].notna().to_numpy()
+        truth = test.loc[seen, column].astype(str)
+        given = reconstructed_categories[seen, j].astype(str)
+        assert_allclose(found[column], accuracy_score(truth, given))
+    accuracies = [found[column] for column in categorical]
+    assert_allclose(evaluation.reconstruction["PCA"].accuracy, np.mean(accuracies))
+    assert evaluation.log_likelihood["PCA"] is None
+
+
+def test_most_frequent_category_is_that_of_the_training_rows(mixed):
+    evaluation = evaluate(mixed)
+    train, test = split(mixed, evaluation)
+    for column, share in zip(mixed.X.columns, evaluation.most_frequent, strict=True):
+        if mixed.kinds[column] == "categorical":
+            hits = test[column].dropna() == train[column].mode()[0]
+            assert share == pytest.approx(hits.mean())
+        else:
+            assert np.isnan(share)
+
+
+def test_reconstruction_and_likelihood_are_those_of_the_estimator(mixed):
+    evaluation = evaluate(mixed)
+    train, test = split(mixed, evaluation)
+    vae = quick(2).fit(train)
+    reconstructed = vae.inverse_transform(vae.transform(test)).set_axis(test.index)
+    found = evaluation.reconstruction["skvae"].by_column
+    seen = test["size"].notna()
+    expected = r2_score(test["size"][seen], reconstructed["size"][seen])
+    assert found[0] == pytest.approx(expected)
+    seen = test["colour"].notna()
+    expected = accuracy_score(test["colour"][seen], reconstructed["colour"][seen])
+    assert found[1] == pytest.approx(expected)
+    assert evaluation.log_likelihood["skvae"] == pytest.approx(vae.score(test))
+
+
+def test_every_observed_entry_is_hidden_once_and_imputed(mixed):
+    hidden = []
+
+    class Oracle:
+        """Imputes the truth, and from the fourth round on the first row."""
+
+        def impute(self, X):
+            hidden.append(X.isna().to_numpy())
+            return mixed.X if len(hidden) < 4 else mixed.X.iloc[np.zeros(N, dtype=int)]
+
+    schema = evaluation_module.fit_schema(mixed.X)
+    truth = schema.encode(mixed.X)
+    imputed = evaluation_module._impute_hidden(Oracle(), mixed.X, truth, schema, 0)
+    missing = np.isnan(truth)
+    times = sum(some & ~missing for some in hidden)
+    assert (times == ~missing).all()
+    assert len(hidden) == 10
+    right = hidden[0] | hidden[1] | hidden[2]
+    assert_array_equal(imputed[right & ~missing], truth[right & ~missing])
+    wrong = ~right & ~missing
+    expected = np.broadcast_to(truth[0], truth.shape)[wrong]
+    assert_array_equal(imputed[wrong], expected)
+
+
+def test_category_that_only_held_out_rows_have_counts_as_wrong(mixed, recwarn):
+    test = split(mixed, evaluate(mixed))[1]
+    X = mixed.X.copy()
+    X.loc[test.index, "colour"] = "unheard of"
+    evaluation = evaluate(selection_module.Selection(**(vars(mixed) | {"X": X})))
+    colour = list(X.columns).index("colour")
+    assert {q.by_column[colour] for q in evaluation.reconstruction.values()} == {0}
+    assert evaluation.sampling["skvae"].by_column[colour] == 1
+    assert not [w for w in recwarn if "did not see" in str(w.message)]
+
+
+def test_text_may_be_near_the_limit_of_what_is_a_category():
+    """Which the fitted part of the rows, with fewer of them, is beyond."""
+    texts = [f"category {i // 2}" for i in range(N)]
+    selection = select(column=texts)
+    assert selection.kinds["column"] == "categorical"
+    assert np.isfinite(evaluate(selection).reconstruction["skvae"].accuracy)
+
+
+def test_integers_are_not_rounded_in_the_reconstruction():
+    """PCA does not round them either. Sampled rows have them rounded, as a file has."""
+    size = some_column()
+    selection = select(count=(2 * size).round().astype(int))
+    evaluation = evaluate(selection)
+    assert evaluation.reconstruction["skvae"].by_column[1] == pytest.approx(
+        evaluation.reconstruction["PCA"].by_column[1], abs=0.02
+    )
+
+
+def test_figures_do_not_depend_on_units_but_for_the_densitys_scale(iris):
+    evaluation = evaluate(iris)
+    iris_mm = selection_module.Selection(**(vars(iris) | {"X": iris.X * 10}))
+    in_mm = evaluate(iris_mm)
+    for method in ("PCA", "skvae"):
+        r2 = [of.reconstruction[method].r2 for of in (in_mm, evaluation)]
+        assert_allclose(*r2, rtol=1e-4)
+        assert_allclose(
+            in_mm.log_likelihood[method],
+            evaluation.log_likelihood[method] - 4 * np.log(10),
+            rtol=1e-4,
+        )
+
+
+def test_classes_are_found_from_their_neighbours(iris):
+    evaluation = evaluate(iris)
+    assert evaluation.neighbors_metric == "10-NN accuracy of target"
+    assert min(evaluation.neighbors.values()) > 0.8
+
+
+def test_values_are_predicted_from_their_neighbours(iris):
+    values = iris.X.iloc[:, 2].rename("length") * 2.5
+    values.iloc[::7] = np.nan
+    selection = selection_module.Selection(**(vars(iris) | {"y": values}))
+    evaluation = evaluate(selection)
+    assert evaluation.neighbors_metric == "10-NN R2 of length"
+    assert min(evaluation.neighbors.values()) > 0.8
+
+
+def test_label_without_values_gives_no_figure(iris):
+    nothing = pd.Series([None] * len(iris.X), index=iris.X.index)
+    selection = selection_module.Selection(**(vars(iris) | {"y": nothing}))
+    assert evaluate(selection).neighbors == {}
+
+
+def test_singular_covariance_has_no_likelihood():
+    some = some_column()
+    selection = select(twin=some, sum=some + some)
+    evaluation = evaluate(selection, n_components=3)
+    value = evaluation.log_likelihood["PCA"]
+    assert value is None or np.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("best_iter", "n_held_out", "has_categorical", "said"),
+    [
+        (0, 99, False, ["skvae is PCA here"]),
+        (0, 99, True, ["skvae is the linear model here"]),
+        (3, 29, True, ["only 29 held-out rows"]),
+        (3, 30, False, []),
+    ],
+)
+def test_notes_say_what_figures_do_not(best_iter, n_held_out, has_categorical, said):
+    vae = VAETransformer()
+    vae.best_iter_ = best_iter
+    notes = evaluation_module._make_notes(n_held_out, vae, has_categorical)
+    assert len(notes) == len(said)
+    assert all(words in note for words, note in zip(said, notes, strict=True))
+
+
+def test_distances_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    X, shift = rng.normal(size=(300, 3)), np.array([0.0, 1.0, 0.0])
+    X[:, 2] += X[:, 0]
+    rows = rng.permuted(X, axis=0) + shift
+    numbers = np.zeros(3, dtype=bool)
+    found = measure_distances(rows, X, numbers)
+    expected = [ks_2samp(rows[:, j], X[:, j]).statistic for j in range(3)]
+    assert_allclose(found.by_column, expected)
+    gap = spearmanr(rows).statistic - spearmanr(X).statistic
+    expected = abs(gap[np.triu_indices(3, 1)]).mean()
+    assert found.rank_correlations == pytest.approx(expected)
+    assert measure_distances(X, X, numbers).rank_correlations == 0
+    constant = measure_distances(X * [1, 1, 0], X, numbers)
+    assert np.isfinite(constant.rank_correlations)
+    alone = measure_distances(X[:, :1], X[:, :1], numbers[:1])
+    assert np.isnan(alone.rank_correlations)
+
+
+def test_distances_skip_missing_entries():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    incomplete = np.where(rng.random(X.shape) < 0.2, np.nan, X)
+    found = measure_distances(incomplete, X, np.zeros(2, dtype=bool))
+    seen = ~np.isnan(incomplete)
+    columns = [(incomplete[seen[:, j], j], X[:, j]) for j in range(2)]
+    expected = [ks_2samp(some, all_rows).statistic for some, all_rows in columns]
+    assert_allclose(found.by_column, expected)
+    both = seen.all(axis=1)
+    pairwise = spearmanr(incomplete[both]).statistic
+    assert rank_correlations(incomplete)[0] == pytest.approx(pairwise, abs=0.02)
+    nothing = np.full((5, 2), np.nan)
+    assert np.isnan(
+        measure_distances(nothing, X, np.zeros(2, dtype=bool)).by_column
+    ).all()
+
+
+def test_distance_of_categories_is_the_total_variation():
+    sampled, held_out = np.array([[0.0, 0, 1, 1]]).T, np.array([[0.0, 2, 2, np.nan]]).T
+    (found,) = measure_distances(sampled, held_out, np.array([True])).by_column
+    expected = 0.5 * (abs(1 / 2 - 1 / 3) + 1 / 2 + 2 / 3)
+    assert found == pytest.approx(expected)
