@@ -38,6 +38,7 @@ MIXTURE_SIZES = 1, 2, 5, 10, 20, 50
 UMAP_EXACT_ROWS = 4_096  # from these on, UMAP searches neighbours otherwise
 FEW_VALUES = 10  # a column of no more is discrete to TVAE and the adversarial forest
 CART_LEAF = 5  # rows, at least
+EXTRA_TREES = 30  # in each round of IterativeImputer
 FOREST_TREES, FOREST_ROUNDS = 100, 10  # of missForest
 HIDDEN = 128, 64  # layers of other VAEs
 EPOCHS = 100  # of those that have no default
@@ -248,7 +249,7 @@ def by_regression(frame, seed):
 
 
 def by_extra_trees(frame, seed):
-    trees = ExtraTreesRegressor(30, max_features=0.5, random_state=seed)
+    trees = ExtraTreesRegressor(EXTRA_TREES, max_features=0.5, random_state=seed)
     return by(IterativeImputer(trees, max_iter=4, random_state=seed), frame)
 
 

@@ -42,7 +42,8 @@ from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
 
-RESULTS = Path(__file__).resolve().parent / "results"
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
 HALF_OF = tables.HALF_OF | mixed_tables.HALF_OF
 WIDTH = 98
 PROGRESS_SECONDS = 5
@@ -391,7 +392,7 @@ def commit():
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         found = subprocess.run(
-            command, cwd=RESULTS.parent, capture_output=True, text=True, check=True
+            command, cwd=HERE, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
