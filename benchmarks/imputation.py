@@ -50,7 +50,8 @@ linear    the same with hidden_layer_sizes=(): PCA, in closed form if all is num
 mean      of the column; the most frequent category
 KNN       KNNImputer(), defaults
 iterative IterativeImputer(), defaults: BayesianRidge
-trees     IterativeImputer(ExtraTreesRegressor({rivals.EXTRA_TREES}, max_features=.5), max_iter=4)
+trees     IterativeImputer(ExtraTreesRegressor({rivals.EXTRA_TREES}, \
+max_features=.5), max_iter=4)
           These four get numbers standardised and categories one-hot, all of a
           column's dummies missing where it is (iterative: but for the first); the
           highest of them is the imputed category.
