@@ -106,14 +106,12 @@ def report(runs, args):
 def draw(runs):
     from matplotlib.figure import Figure
 
-    figure, levels = (
-        Figure(figsize=(8, 4), layout="constrained"),
-        list(map(float, SHARES)),
-    )
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    widths = [float(share) for share in SHARES]
     for ax, (what, title) in zip(figure.subplots(1, 2), WHAT.items(), strict=True):
         shares = runs.loc[runs["what"] == what, SHARES].to_numpy()
-        ax.plot(levels, shares.T, color="C0", alpha=0.2, linewidth=1)
-        ax.plot(levels, np.median(shares, axis=0), color="C0", label="median table")
+        ax.plot(widths, shares.T, color="C0", alpha=0.2, linewidth=1)
+        ax.plot(widths, np.median(shares, axis=0), color="C0", label="median table")
         ax.plot([0, 1], [0, 1], color="k", linestyle=":", label="calibrated")
         ax.set(title=title, xlabel="share of the interval", ylabel="share covered")
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -6,6 +6,7 @@ it is used; `needs` says what that is.
 
 import contextlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -458,7 +459,7 @@ def tensor(X):
 class Rival:
     """How a rival is made, and the module that it needs beside those of skvae."""
 
-    make: object
+    make: Callable
     module: str | None = None
 
 

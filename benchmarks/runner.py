@@ -189,7 +189,8 @@ def argument_parser(benchmark):
     add("--methods", type=names_of(benchmark.methods), default=benchmark.methods)
     parser.set_defaults(k=(None,), seeds=1, rows=None)
     if benchmark.k is not None:
-        add("--k", type=int, nargs="+", default=benchmark.k, help="components")
+        many = "+" if len(benchmark.k) > 1 else 1  # others report of one k
+        add("--k", type=int, nargs=many, default=benchmark.k, help="components")
     if benchmark.seeds is not None:
         add("--seeds", type=int, default=benchmark.seeds, help="how many")
     if benchmark.rows is not None:
@@ -364,14 +365,14 @@ def provenance(benchmark, runs, args):
     used = [rivals.PACKAGES.get(module, module) for module in sorted(used)]
     packages = ["skvae", "torch", "scikit-learn", "numpy", *used]
     rows = "" if args.rows is None else f" of at most {args.rows:,} rows"
-    ks = "" if benchmark.k is None else f", k = {' and '.join(map(str, args.k))}"
+    ks = "" if benchmark.k is None else f"; k = {' and '.join(map(str, args.k))}"
     lines = [
         args.command,
         ", ".join([f"commit {commit()}", *map(version, packages)]),
         f"python {platform.python_version()}, {platform.system()} "
-        f"{platform.machine()}, {joblib.cpu_count()} cores, {args.workers} workers of "
-        f"{args.threads or 'all'} threads",
-        f"{runs['table'].nunique()} tables{rows}{ks}, seeds: {args.seeds}",
+        f"{platform.machine()}, {joblib.cpu_count()} cores; workers: {args.workers}, "
+        f"threads of each: {args.threads or 'all'}",
+        f"tables: {runs['table'].nunique()}{rows}{ks}; seeds: {args.seeds}",
     ]
     if args.parameters:
         lines.append(f"skvae with {args.parameters}")
