@@ -1,72 +1,49 @@
 """Do intervals cover what they say: the decoder's noise and the posterior's width.
 
-``python benchmarks/calibration.py`` prints how many of the tables' held-out entries lie
-within the decoder's 50 % and 90 % intervals, and how often the posterior's hold the z
-that a row was drawn from. ``--output FILE.png`` draws it.
+``python benchmarks/calibration.py`` runs every table and writes to
+``benchmarks/results/calibration.txt`` how many of the held-out entries lie within the
+decoder's intervals, and how often the posterior's hold the z that a row was drawn from;
+with any option it only prints, unless ``--output`` names a file. ``--figure FILE.png``
+draws it.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
+import judges
 import numpy as np
-import pandas as pd
+import runner
+import tables
 import torch
-from scipy.stats import norm
 from sklearn.model_selection import train_test_split
-from tables import HALVES, NAMES, load
-from threadpoolctl import threadpool_limits
 
-from skvae import VAETransformer
+SHARES = [f"{share:.2f}" for share in np.linspace(0.05, 0.95, 19)]
+TOLD = ["0.50", "0.90"]
+WHAT = {
+    "entries": "held-out entries, decoder's noise",
+    "z": "z of drawn rows, posterior",
+}
 
-MAX_ROWS = 3_000
-N_COMPONENTS = 8
-LEVELS = np.linspace(0.05, 0.95, 19)
-TOLD = 0.5, 0.9
+ABOUT = """\
+Share of what lies within central intervals, held-out rows, at the defaults.
 
+Each table is split 75/25.
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tables", type=lambda text: text.split(","), default=NAMES)
-    parser.add_argument("--output", type=Path, help="picture to write")
-    args = parser.parse_args()
-    jobs = [joblib.delayed(run)(name) for name in args.tables]
-    runs = pd.DataFrame(joblib.Parallel(joblib.cpu_count())(jobs))
-    print(report(runs))
-    if args.output:
-        draw(runs).savefig(args.output, dpi=75)
+entries   of the held-out rows, within the intervals of the decoder's noise around what
+          a draw of their z decodes to
+z         of drawn rows, within the intervals of the posteriors of these rows"""
 
 
-def run(name):
-    """Return the share covered at each level, on one thread."""
-    torch.set_num_threads(1)
-    table = load(name, MAX_ROWS)
-    train, test = train_test_split(table.X, test_size=0.25, random_state=0)
-    k = min(N_COMPONENTS, table.X.shape[1] - 1)
-    with threadpool_limits(1):
-        vae = VAETransformer(k, random_state=0).fit(train)
-        found = {"entries": entries(vae, test), "z": latents(vae)}
-    return {"table": name, "half": table.half} | {
-        what: coverage(distances) for what, distances in found.items()
-    }
+# The package's internals are used here and nowhere else.
 
 
-def entries(vae, X):
-    """Return how far held-out entries are from what a draw of their z decodes to.
-
-    In standard deviations of the noise.
-    """
-    mean, std = vae.posterior(X)
-    z = mean + std * np.random.default_rng(0).normal(size=mean.shape)
-    x = (X - vae.mean_) / vae.scale_
+def decode(vae, z):  # (n, k) -> (n, d), (n, d)
+    """Return the mean and the noise variance of standardised rows at z."""
+    model, z = vae._model, torch.from_numpy(z)
     with torch.inference_mode():
-        error = x - vae._model.decode(torch.from_numpy(z)).numpy()
-        noise = vae._model.likelihood.given(torch.from_numpy(z))
-    return error / np.sqrt(noise.variance.numpy())
+        noise = model.likelihood.given(z)
+        return model.decode(z).numpy(), noise.variance.numpy()
 
 
-def latents(vae, n=2_000):
-    """Return how far the network's own z are from their posteriors' means."""
+def draw_z_and_posterior(vae, n):
+    """Draw z and rows; return the z and what the network says of it from the rows."""
     model, generator = vae._model, torch.Generator().manual_seed(0)
     with torch.inference_mode():
         z = torch.randn(n, vae.n_components_, generator=generator, dtype=torch.float64)
@@ -74,53 +51,85 @@ def latents(vae, n=2_000):
             z = model.prior.sample(n, generator)
         x = model.likelihood.given(z).sample(model.decode(z), generator)
         mean, log_var = model.encode(x)
-    return ((z - mean) / (0.5 * log_var).exp()).numpy()
+    return z.numpy(), mean.numpy(), (0.5 * log_var).exp().numpy()
 
 
-def coverage(distances):
-    within = norm.ppf(0.5 + LEVELS / 2)
-    return np.array([(np.abs(distances) <= bound).mean() for bound in within])
+# The measure
 
 
-def report(runs):
-    lines = [f"Share covered, VAETransformer({N_COMPONENTS}), held-out rows", ""]
-    at = {level: int(np.abs(LEVELS - level).argmin()) for level in TOLD}
-    for half in HALVES:
-        its = runs[runs["half"] == half]
-        if its.empty:
-            continue
-        lines.append(f"{half}, {len(its)} tables: median (quartiles)")
-        for what in "entries", "z":
-            shares = np.stack(its[what].to_numpy())
-            for level, i in at.items():
-                low, middle, high = np.quantile(shares[:, i], [0.25, 0.5, 0.75])
-                found = f"{middle:.3f} ({low:.3f}..{high:.3f})"
-                lines.append(f"  {what:8} within {level:.0%}: {found}")
-    lines += ["", f"{'':16}entries 50 %, 90 %      z 50 %, 90 %"]
-    for _, row in runs.iterrows():
-        shares = [row[what][i] for what in ("entries", "z") for i in at.values()]
-        lines.append(f"{row['table']:16}" + "".join(f"{s:10.3f}" for s in shares))
-    return "\n".join(lines)
+def measure(job):
+    """Return one record of entries and one of z: the share covered by interval."""
+    table = tables.load(job.table, job.args.rows)
+    train, test = train_test_split(table.X, test_size=0.25, random_state=job.seed)
+    vae = job.vae(table.X.shape[1]).fit(train)
+    distances = {"entries": distances_of_entries(vae, test), "z": distances_of_z(vae)}
+    return [{"what": what} | covered(distance) for what, distance in distances.items()]
+
+
+def covered(distances):
+    found = judges.coverage_of_normal(distances, np.array(SHARES, dtype=float))
+    return dict(zip(SHARES, found.values(), strict=True))
+
+
+def distances_of_entries(vae, X):
+    """From entries to their decoded z, in standard deviations of the noise."""
+    mean, std = vae.posterior(X)
+    z = mean + std * np.random.default_rng(0).normal(size=mean.shape)
+    decoded, variance = decode(vae, z)
+    return ((X - vae.mean_) / vae.scale_ - decoded) / np.sqrt(variance)
+
+
+def distances_of_z(vae, n=2_000):
+    """From the z of drawn rows to their posteriors' means, in standard deviations."""
+    z, mean, std = draw_z_and_posterior(vae, n)
+    return (z - mean) / std
+
+
+# The report
+
+
+def report(runs, args):
+    parts = []
+    for title, its in runner.by_half(runs):
+        lines = [f"{title}: median (quartiles)"]
+        for what, found in its.groupby("what", sort=False):
+            for share in TOLD:
+                low, middle, high = found[share].quantile([0.25, 0.5, 0.75])
+                figures = f"{middle:.3f} ({low:.3f}..{high:.3f})"
+                lines.append(f"  {what:8} within {float(share):.0%}: {figures}")
+        parts.append("\n".join(lines))
+    by_table = runner.medians(runs, ["table", "what"], TOLD).unstack("what")
+    by_table = by_table.swaplevel(axis=1)[list(WHAT)]
+    return [*parts, runner.show(by_table)]
 
 
 def draw(runs):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
-    titles = {
-        "entries": "held-out entries, decoder's noise",
-        "z": "z of drawn rows, posterior",
-    }
-    for ax, (what, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
-        shares = np.stack(runs[what].to_numpy())
-        ax.plot(LEVELS, shares.T, color="C0", alpha=0.2, linewidth=1)
-        ax.plot(LEVELS, np.median(shares, axis=0), color="C0", label="median table")
+    widths = [float(share) for share in SHARES]
+    for ax, (what, title) in zip(figure.subplots(1, 2), WHAT.items(), strict=True):
+        shares = runs.loc[runs["what"] == what, SHARES].to_numpy()
+        ax.plot(widths, shares.T, color="C0", alpha=0.2, linewidth=1)
+        ax.plot(widths, np.median(shares, axis=0), color="C0", label="median table")
         ax.plot([0, 1], [0, 1], color="k", linestyle=":", label="calibrated")
-        ax.set(title=title, xlabel="level of the interval", ylabel="share covered")
+        ax.set(title=title, xlabel="share of the interval", ylabel="share covered")
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.legend(loc="lower right")
     return figure
 
 
+BENCHMARK = runner.Benchmark(
+    name="calibration",
+    doc=__doc__,
+    about=ABOUT,
+    measure=measure,
+    report=report,
+    tables=tables.NAMES,
+    rows=3_000,
+    draw=draw,
+)
+
+
 if __name__ == "__main__":
-    main()
+    runner.main(BENCHMARK)

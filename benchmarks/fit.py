@@ -1,266 +1,215 @@
-"""Seconds of a whole default fit, beside those of PCA, UMAP and other VAEs.
+"""How long is a whole default fit, beside those of PCA, UMAP and other VAEs?
 
-``python benchmarks/fit.py`` runs what is installed and names what is not; the header
-says what is measured.
+``python benchmarks/fit.py`` runs what is installed and writes the seconds to
+``benchmarks/results/fit.txt``; with any option it only prints them, unless ``--output``
+names a file. The others need ``pip install umap-learn skorch pyod pythae``.
 """
 
-import argparse
-import contextlib
-import io
-import statistics
-import tempfile
-import time
-import warnings
-from importlib.util import find_spec
-
+import judges
 import numpy as np
-import torch
-from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV, train_test_split
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from step import PlainVAE, plain_step, spread
-from tables import load
-from torch.utils.data import DataLoader, TensorDataset
+import pandas as pd
+import rivals
+import runner
+import tables
+from sklearn.model_selection import GridSearchCV
 
-from skvae import VAETransformer
+SHORTER = 1, 2, 5, 10, 20, 50  # epochs
+PARTS = "fits", "two"
+TABLES = "digits", "diamonds", "randhie", "shuttle", "caravan", "mnist"
 
-HEADER = """\
-Seconds of a fit with k={k} at each library's defaults, all threads: the median of
-{rounds} rounds in which the methods take turns, (smallest..largest). 80 % of at most
-{rows:,} rows train, standardised; R2 is of the rows held out, rebuilt from their
-embedding. Imports and first calls are left out: each fits a toy first. "times" is a
-method's seconds over skvae's, round by round; "to its R2", over those of the shortest
-of skvae's fits that is as good on the same rows: the closed form, max_iter=1, 2, 5, 10,
-20, 50, or the default. A rival that none of them reaches is marked.
+ABOUT = f"""\
+Seconds of a fit at each library's defaults, on all threads: the median of rounds in
+which the methods take turns, one round for each seed, (smallest..largest). 80 % of the
+rows train, standardised; R2 is of the rows held out, rebuilt from their embedding.
+Imports and first calls are left out: each fits a toy first. "times" is a method's
+seconds over skvae's, round by round; "to its R2", over those of the shortest of skvae's
+fits that is as good on the same rows: the closed form, max_iter={SHORTER},
+or the default. A rival that none of them reaches is marked by 0.
 
-notebook  the usual nn.Module, DataLoader and Adam, 100 epochs in batches of 128
+pca       scikit-learn's PCA
+umap      UMAP; its toy waits for numba to compile; R2 left out
+seeded    umap with a random_state: reproducible, as skvae is, and so on one thread
+notebook  the usual nn.Module, DataLoader and Adam, {rivals.EPOCHS} epochs in batches \
+of 128
 skorch    the same module under skorch.NeuralNet with Adam, its 10 epochs
 pyod      pyod.models.vae.VAE, 30 epochs in batches of 32
-pythae    pythae's VAE and BaseTrainer, 100 epochs in batches of 64, on columns scaled
-          to [0, 1], as its decoder ends in a sigmoid
-umap      its toy took {compiled:.0f} s, for numba to compile; R2 left out
-seeded    umap with a random_state: reproducible, as skvae is, and so on one thread
-"""
-
-TABLES = "digits,diamonds,randhie,shuttle,caravan,mnist"
+pythae    pythae's VAE and BaseTrainer, {rivals.EPOCHS} epochs in batches of 64, on \
+columns
+          scaled to [0, 1], as its decoder ends in a sigmoid"""
 
 
-def skvae(X, k, seed, **options):
-    vae = VAETransformer(k, random_state=seed, **options).fit(X)
+def measure(job):
+    """Return a record for each method, which take turns; or one of two fits at once."""
+    table = tables.load(job.table, job.args.rows)
+    if job.case["part"] == "two":
+        if job.table != job.args.tables[0]:
+            return None
+        return {"method": "skvae", "two over one": two_beside_one(job, table.X)}
+    split = tables.split(table, job.seed)
+    warm_up(job)
+    records = [turn(job, method, split) for method in job.args.methods]
+    for record in records:
+        if record["method"] != "skvae" and "R2" in record:
+            ours = seconds_to_reach(job, record["R2"], split)
+            record["to its R2"] = record["seconds"] / ours if ours else 0.0
+    return records
+
+
+def warm_up(job):
+    """Let imports and first calls pass before anything is timed."""
+    toy = np.random.default_rng(0).normal(size=(100, 5))
+    for method in job.args.methods:
+        if method not in WARM:
+            fit(job, method, toy)
+            WARM.add(method)
+
+
+WARM = set()  # in this process
+
+
+def turn(job, method, split):
+    seconds, rebuild = runner.seconds_of(fit, job, method, split.X_train)
+    n, d = split.X_train.shape
+    record = {"method": method, "n": n, "d": d, "seconds": seconds}
+    return record | ({"R2": r2(rebuild, split.X_test)} if rebuild else {})
+
+
+def fit(job, method, X, **options):
+    """Fit and return a function that rebuilds rows, or None."""
+    if method != "skvae":
+        make = rivals.make("rebuild", method)
+        return make(X, job.n_components(X.shape[1]), job.seed)
+    vae = job.vae(X.shape[1], **options).fit(X)
     return lambda X: vae.inverse_transform(vae.transform(X))
 
 
-def seconds_to_reach(r2, train, test, k, seed):
+def seconds_to_reach(job, r2_of_rival, split):
     """Return the seconds of the shortest fit that is as good, or None."""
-    shorter = [{"hidden_layer_sizes": ()}, *({"max_iter": m} for m in SHORTER), {}]
-    for options in shorter:
-        spent, rebuild = seconds(skvae, train, k, seed, **options)
-        if score(rebuild, test) >= r2:
-            return spent
+    for options in [
+        {"hidden_layer_sizes": ()},
+        *({"max_iter": m} for m in SHORTER),
+        {},
+    ]:
+        seconds, rebuild = runner.seconds_of(
+            fit, job, "skvae", split.X_train, **options
+        )
+        if r2(rebuild, split.X_test) >= r2_of_rival:
+            return seconds
     return None
 
 
-def score(rebuild, X):
-    """R2 over all entries of standardised rows."""
-    return 1 - ((X - rebuild(X)) ** 2).sum() / (X**2).sum()
+def r2(rebuild, X):
+    return judges.r2_of_entries(X, rebuild(X))
 
 
-def pca(X, k, seed):
-    pca = PCA(k, random_state=seed).fit(X)
-    return lambda X: pca.inverse_transform(pca.transform(X))
-
-
-def umap(X, k, seed, **options):
-    from umap import UMAP
-
-    UMAP(n_components=k, **options).fit(X)
-
-
-def seeded(X, k, seed):
-    umap(X, k, seed, random_state=seed)
-
-
-def notebook(X, k, seed, epochs=100):
-    model, x = PlainVAE(X.shape[1], (128, 64), k), tensor(X)
-    optimizer = torch.optim.Adam(model.parameters())
-    loader = DataLoader(TensorDataset(x), batch_size=128, shuffle=True)
-    for _ in range(epochs):
-        for (batch,) in loader:
-            plain_step(model, optimizer, batch)
-    return lambda X: rebuilt(model, X)
-
-
-def skorch(X, k, seed):
-    from skorch import NeuralNet
-
-    class Loss(torch.nn.Module):
-        def forward(self, output, x):
-            decoded, mean, log_var = output
-            error = (x - decoded).square().sum(dim=1)
-            kl = (mean.square() + log_var.exp() - log_var - 1).sum(dim=1)
-            return 0.5 * (error + kl).mean()
-
-    net = NeuralNet(
-        PlainVAE,
-        Loss,
-        module__d=X.shape[1],
-        module__hidden=(128, 64),
-        module__k=k,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        iterator_train__shuffle=True,
-        verbose=0,
-    )
-    x = X.astype(np.float32)
-    net.fit(x, x)
-    return lambda X: rebuilt(net.module_, X)
-
-
-def pyod(X, k, seed):
-    from pyod.models.vae import VAE
-
-    vae = VAE(latent_dim=k, random_state=seed, verbose=0).fit(X)
-    vae.model.eval()
-    scale = StandardScaler().fit(X)  # as it does within
-
-    def rebuild(X):
-        with torch.no_grad():
-            decoded = vae.model(tensor(scale.transform(X)))[0]
-        return scale.inverse_transform(decoded.numpy())
-
-    return rebuild
-
-
-def pythae(X, k, seed):
-    from pythae.models import VAE, VAEConfig
-    from pythae.pipelines import TrainingPipeline
-    from pythae.trainers import BaseTrainerConfig
-
-    scale = MinMaxScaler().fit(X)
-    with tempfile.TemporaryDirectory() as folder:
-        model = VAE(VAEConfig(input_dim=(X.shape[1],), latent_dim=k))
-        config = BaseTrainerConfig(output_dir=folder, num_epochs=100, no_cuda=True)
-        x = scale.transform(X).astype(np.float32)
-        TrainingPipeline(model=model, training_config=config)(x)
-
-    def rebuild(X):
-        with torch.no_grad():
-            decoded = model.decoder(model.encoder(tensor(scale.transform(X))).embedding)
-        return scale.inverse_transform(decoded.reconstruction.numpy())
-
-    return rebuild
-
-
-def rebuilt(model, X):
-    x = tensor(X)
-    with torch.no_grad():
-        return model.decoder(model.mean(model.encoder(x))).numpy()
-
-
-def tensor(X):
-    return torch.from_numpy(X.astype(np.float32))
-
-
-FITS = skvae, pca, umap, seeded, notebook, skorch, pyod, pythae
-METHODS = {fit.__name__: fit for fit in FITS}
-PACKAGES = {"pca": "sklearn", "seeded": "umap", "notebook": "torch"}  # else the name
-SHORTER = 1, 2, 5, 10, 20, 50  # epochs
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tables", default=TABLES)
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--k", type=int, default=2)
-    args = parser.parse_args()
-    asked = args.methods.split(",")
-    missing = [name for name in asked if not find_spec(PACKAGES.get(name, name))]
-    methods = [name for name in asked if name not in missing]
-    toy = np.random.default_rng(0).normal(size=(100, 5))
-    warm = {name: seconds(METHODS[name], toy, 2, 0)[0] for name in methods}
-    print(HEADER.format(compiled=warm.get("umap", 0.0), **vars(args)))
-    if missing:
-        print("not installed:", ", ".join(missing), "\n")
-    rows = [run(table, methods, args) for table in args.tables.split(",")]
-    print("median over tables:")
-    for name in methods:
-        line = f"{name:>10}{spread([row[name][0] for row in rows], '.2f'):>24} times"
-        reached = [row[name][1] for row in rows if row[name][1]]
-        if reached:
-            line += f"{spread(reached, '.1f'):>24} times to its R2"
-        print(line, flush=True)
-    ratios = [two_beside_one(load(TABLES.partition(",")[0]).X) for _ in range(5)]
-    found = spread(ratios, ".2f")
-    print(f"two fits under GridSearchCV(n_jobs=2) over one: {found} times")
-
-
-def two_beside_one(X):
+def two_beside_one(job, X):
     """Return the seconds of two fits in two processes over those of one in one."""
+    everything = np.arange(len(X))
     one, two = (
         GridSearchCV(
-            VAETransformer(),
-            {"random_state": [0] * n_fits},
-            cv=[(np.arange(len(X)), np.arange(len(X)))],
+            job.vae(X.shape[1]),
+            {"random_state": [job.seed] * n_fits},
+            cv=[(everything, everything)],
             refit=False,
             n_jobs=n_fits,
         )
         for n_fits in (1, 2)
     )
     two.fit(X)  # starts the processes
-    alone, _ = seconds(one.fit, X)
-    together, _ = seconds(two.fit, X)
+    alone, _ = runner.seconds_of(one.fit, X)
+    together, _ = runner.seconds_of(two.fit, X)
     return together / alone
 
 
-def run(name, methods, args):
-    """Print a table's figures; return each method's two ratios, medians of rounds."""
-    X = load(name, max_rows=args.rows).X
-    times, scores, reached = ({m: [] for m in methods} for _ in range(3))
-    for seed in range(args.rounds):
-        train, test = train_test_split(X, test_size=0.2, random_state=seed)
-        scale = StandardScaler().fit(train)
-        train, test = scale.transform(train), scale.transform(test)
-        for method in methods:
-            spent, rebuild = seconds(METHODS[method], train, args.k, seed)
-            times[method].append(spent)
-            if rebuild:
-                scores[method].append(score(rebuild, test))
-        for method in methods:
-            if method == "skvae" or not scores[method]:
-                continue
-            r2 = scores[method][-1]
-            ours = seconds_to_reach(r2, train, test, args.k, seed)
-            reached[method].append(times[method][-1] / ours if ours else 0.0)
-    print(f"{name}: {len(train):,} rows, {train.shape[1]} columns")
-    medians = {}
-    for method in methods:
-        ratios = [a / b for a, b in zip(times[method], times["skvae"], strict=True)]
-        line = f"{method:>10}{spread(times[method], '.2f'):>22} s"
-        line += f"{spread(ratios, '.2f'):>23} times"
-        to_its_r2 = None
-        if scores[method]:
-            line += f"   R2 {statistics.median(scores[method]):6.3f}"
-        if reached[method]:
-            to_its_r2 = statistics.median(reached[method])
-            line += f"{spread(reached[method], '.1f'):>26} times to its R2"
-            line += "" if to_its_r2 else " (not reached)"
-        medians[method] = statistics.median(ratios), to_its_r2
-        print(line, flush=True)
-    print(flush=True)
-    return medians
+# The report
 
 
-def seconds(fit, *args, **options):
-    """Return the seconds that a fit takes, and what it returns; silence the rest."""
-    quiet = contextlib.redirect_stdout(io.StringIO())
-    with quiet, contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        start = time.perf_counter()
-        found = fit(*args, **options)
-        return time.perf_counter() - start, found
+def report(runs, args):
+    runs = runs.reindex(columns=[*dict.fromkeys([*runs, *FIGURES, "two over one"])])
+    fits, two = runs[runs["part"] == "fits"], runs["two over one"].dropna()
+    parts, found = [], {}
+    for table, its in fits.groupby("table", sort=False):
+        n, d = its[["n", "d"]].iloc[0].astype(int)
+        found[table] = with_ratios(its)
+        lines = [line(m, found[table]) for m in args.methods if m in set(its["method"])]
+        parts.append("\n".join([f"{table}: {n:,} rows, {d} columns", *lines]))
+    if found:
+        parts.append(over_tables(found, args))
+    if len(two):
+        ratio = runner.spread(two, ".2f")
+        what = "two fits under GridSearchCV(n_jobs=2) over one"
+        parts.append(f"skvae, {what}: {ratio} times")
+    return parts
+
+
+FIGURES = "seconds", "times", "R2", "to its R2"
+
+
+def with_ratios(runs):
+    """Return a table's figures by method and seed, ratios of seconds among them."""
+    wide = runs.pivot(
+        index="seed", columns="method", values=["seconds", "R2", "to its R2"]
+    )
+    if "skvae" in wide["seconds"]:
+        times = wide["seconds"].div(wide["seconds"]["skvae"], axis=0)
+        wide = wide.join(pd.concat({"times": times}, axis=1))
+    return wide
+
+
+def line(method, found):
+    text = f"{method:>10}"
+    for figure, form, width, unit in FORMS:
+        if (figure, method) in found and found[figure, method].notna().any():
+            text += f"{runner.spread(found[figure, method], form):>{width}} {unit}"
+    return text
+
+
+FORMS = [
+    ("seconds", ".2f", 24, "s"),
+    ("times", ".2f", 23, "times"),
+    ("R2", ".3f", 24, "R2"),
+    ("to its R2", ".1f", 26, "times to its R2"),
+]
+
+
+def over_tables(found, args):
+    """Lines of medians of the tables' medians."""
+    medians = pd.DataFrame({table: its.median() for table, its in found.items()})
+    lines = ["median over tables:"]
+    for method in args.methods:
+        text = f"{method:>10}"
+        for figure, form, width, unit in FORMS[1::2]:
+            if (figure, method) in medians.index:
+                values = medians.loc[(figure, method)].replace(0, np.nan).dropna()
+                if len(values):
+                    text += f"{runner.spread(values, form):>{width}} {unit}"
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def add_options(parser):
+    parser.add_argument("--parts", type=runner.names_of(PARTS), default=PARTS)
+
+
+BENCHMARK = runner.Benchmark(
+    name="fit",
+    doc=__doc__,
+    about=ABOUT,
+    measure=measure,
+    report=report,
+    tables=TABLES,
+    methods=("skvae", *rivals.RIVALS["rebuild"]),
+    needs=rivals.needs("rebuild"),
+    k=(2,),
+    seeds=3,
+    rows=10_000,
+    workers=1,
+    threads=0,
+    in_turns=True,
+    add_options=add_options,
+    cases=lambda args: [{"part": part} for part in args.parts],
+)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(BENCHMARK)

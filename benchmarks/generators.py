@@ -5,6 +5,7 @@ the sheet.
 """
 
 import numpy as np
+import pandas as pd
 from sklearn.datasets import make_circles
 
 
@@ -72,6 +73,23 @@ def zero_inflated():
     """Half of the entries are 0, the rest positive."""
     X, y = _sheet(np.random.default_rng(9), 2_000, 15)
     return np.maximum(X, 0), y
+
+
+def mixed_sixty():
+    """60 rows of numeric, categorical, boolean and datetime columns, some missing.
+
+    Returns a frame and the name of its target.
+    """
+    X, y = sixty()
+    frame = pd.DataFrame(X[:, :4]).add_prefix("c")
+    codes = np.digitize(y, [-0.5, 0.5])
+    frame["kind"] = pd.Categorical.from_codes(codes, ["low", "middle", "high"])
+    frame["positive"] = X[:, 4] > 0
+    days = pd.to_timedelta((100 * X[:, 5]).round(), unit="D")
+    frame["day"] = pd.Timestamp("2020-01-01") + days
+    frame.loc[::20, "c0"] = np.nan
+    frame.loc[1::20, "kind"] = np.nan
+    return frame.assign(target=y), "target"
 
 
 ALL = (

