@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import bow, with_missing
 from sklearn.decomposition import PCA
 
 from skvae import VAETransformer
@@ -149,3 +150,11 @@ def test_the_search_prints_nothing(make_vae, curve, capsys):
 
 def test_two_rows_and_a_share():
     assert VAETransformer(0.5).fit([[0.0, 1], [1, 0]]).n_components_ == 1
+
+
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_a_share_of_the_variance_is_found_beside_holes():
+    vae = VAETransformer(0.8, max_iter=5, random_state=0).fit(
+        with_missing(bow(400), 0.1)
+    )
+    assert 1 <= vae.n_components_ <= 4

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import bow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -268,3 +269,14 @@ def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
     np.testing.assert_array_equal(scale, 1.0)
     x = (X - mean) / scale
     assert abs(x).max() < 1e-15
+
+
+def test_a_column_may_begin_after_many_rows(monkeypatch):
+    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 50)
+    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 20)
+    X = bow(400)
+    X[:390, 2] = np.nan
+    for scaling in ("standard", "quantile"):
+        mean, scale, _ = scaling_module.fit_scaling(X, scaling)
+        np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
+        np.testing.assert_allclose(scale, np.nanstd(X, axis=0))
