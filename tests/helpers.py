@@ -4,10 +4,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+from polars.testing import assert_frame_equal as assert_polars_equal
 
 from skvae._table.containers import is_polars
 
 CITIES = ["Bonn", "Lyon", "Graz"]
+FRAME = pd.DataFrame(
+    {
+        "age": np.array([31, 45, 23], dtype="int16"),
+        "colour": ["red", "blue", "red"],
+        "member": [True, False, True],
+        "since": pd.to_datetime(["2020-01-01", "2021-01-01", "2020-06-01"]),
+    }
+)
 
 
 def draw_factor_model(n=800, d=6, k=2, seed=0, draw=0):
@@ -135,3 +144,25 @@ def assert_only_missing_are_filled(full, X):
     np.testing.assert_array_equal(after[~missing], before[~missing])
     if isinstance(X, pd.DataFrame):
         pd.testing.assert_index_equal(full.index, X.index)
+
+
+def assert_same(back, X):
+    """Container, dtypes, labels, index and every entry, its type included."""
+    assert type(back) is type(X)
+    if is_polars(X):
+        assert back.schema == X.schema
+        assert_polars_equal(back, X, check_exact=True)
+    elif isinstance(X, pd.DataFrame):
+        pd.testing.assert_frame_equal(back, X, check_exact=True, check_freq=False)
+        assert_same_objects(back, X)
+    else:
+        assert back.dtype == X.dtype
+        np.testing.assert_array_equal(back, X)
+        assert_same_objects(pd.DataFrame(back), pd.DataFrame(X))
+
+
+def assert_same_objects(back, X):
+    for j, dtype in enumerate(X.dtypes):
+        if dtype.kind == "O" and isinstance(dtype, np.dtype):
+            types = X.iloc[:, j].map(type), back.iloc[:, j].map(type)
+            assert types[0].tolist() == types[1].tolist()
