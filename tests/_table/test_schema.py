@@ -3,6 +3,7 @@
 import pickle
 import re
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -301,3 +302,40 @@ def test_categories_come_back_in_their_order_with_the_unused_ones():
     schema = through_skops(fit_schema(X))
     assert schema.encode(X).tolist() == [[1], [0]]
     assert_same(schema.decode(schema.encode(X)), X)
+
+
+ORDERED = pd.CategoricalDtype(["blue", "red"], ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        (FRAME.iloc[::-1].assign(age=np.array([1, 2, 3], dtype="int16")), True),
+        (FRAME.assign(since=FRAME["since"] + pd.Timedelta(1, "h")), True),
+        (FRAME.assign(colour=["red", "green", "red"]), False),
+        (FRAME.assign(colour=["red"] * 3), False),
+        (FRAME.assign(colour=FRAME["colour"].astype(ORDERED)), False),
+        (FRAME.astype({"age": float}), False),
+        (FRAME.rename(columns={"age": "years"}), False),
+        (FRAME[FRAME.columns[::-1]], False),
+    ],
+)
+def test_the_identity_is_of_what_codes_mean(other, is_same):
+    found, expected = fit_schema(other).identity(), fit_schema(FRAME).identity()
+    assert (joblib.hash(found) == joblib.hash(expected)) is is_same
+
+
+def test_the_identity_of_arrays_of_floats_is_without_their_precision():
+    single, double = (fit_schema(np.ones((3, 2), dtype)) for dtype in ("f4", "f8"))
+    assert single.identity() == double.identity()
+    wider = fit_schema(np.ones((3, 3)))
+    assert wider.identity() != double.identity()
+    whole = fit_schema(np.ones((3, 2), dtype=int))
+    assert whole.identity() != double.identity()
+
+
+def test_the_identity_tells_a_frame_from_an_array():
+    X = FRAME.to_numpy()
+    found, expected = fit_schema(pd.DataFrame(X)), fit_schema(X)
+    assert found.names == expected.names
+    assert joblib.hash(found.identity()) != joblib.hash(expected.identity())
