@@ -10,7 +10,6 @@ from scipy.stats import norm
 from sklearn.preprocessing import StandardScaler
 
 from skvae._layout import fit_blocks
-from skvae._table import scaling as scaling_module
 from skvae._table.entries import LARGEST_VALUE
 from skvae._table.scaling import (
     SCALINGS,
@@ -113,7 +112,7 @@ def test_float32_rows_are_scaled_in_float64(scaling):
 
 @each_scaling
 def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch):
-    monkeypatch.setattr(scaling_module, "CHUNK_ROWS", 7)
+    monkeypatch.setattr("skvae._table.scaling.CHUNK_ROWS", 7)
     rows = X.copy()
     rows.flags.writeable = False
     fitted = fit(rows, scaling)
@@ -130,7 +129,7 @@ def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch)
 
 def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
     whole = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
-    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 7)
+    monkeypatch.setattr("skvae._table.scaling.SCALER_ROWS", 7)
     parts = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
     np.testing.assert_allclose(parts, whole, rtol=1e-9)
 
@@ -144,7 +143,7 @@ def test_the_largest_entries_stay_finite_through_the_scaling():
 
 
 def test_quantiles_of_a_long_table_are_those_of_some_random_rows(monkeypatch):
-    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 1_000)
+    monkeypatch.setattr("skvae._table.scaling.MARGINAL_ROWS", 1_000)
     long = np.random.default_rng(0).normal(size=(20_000, 2)).cumsum(axis=0)
     order = long.argsort(axis=0).argsort(axis=0)
     x, _ = both_ways(long, "quantile")
@@ -272,11 +271,11 @@ def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
 
 
 def test_a_column_may_begin_after_many_rows(monkeypatch):
-    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 50)
-    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 20)
+    monkeypatch.setattr("skvae._table.scaling.SCALER_ROWS", 50)
+    monkeypatch.setattr("skvae._table.scaling.MARGINAL_ROWS", 20)
     X = bow(400)
     X[:390, 2] = np.nan
     for scaling in ("standard", "quantile"):
-        mean, scale, _ = scaling_module.fit_scaling(X, scaling)
+        mean, scale, _ = fit_scaling(X, scaling)
         np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
         np.testing.assert_allclose(scale, np.nanstd(X, axis=0))
