@@ -17,9 +17,11 @@ from skvae._model.density import Parameters
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_column_may_have_all_its_entries_among_the_held_out(seed, early_stopping):
+def test_a_column_may_have_all_its_entries_among_the_validation_rows(
+    seed, early_stopping
+):
     X = bow(60)
-    X[1:, 2] = np.nan  # for some seeds its only entry is held out
+    X[1:, 2] = np.nan  # for some seeds its only entry is in a validation row
     options = {"hidden_layer_sizes": (8,), "max_iter": 40, "random_state": seed}
     vae = VAETransformer(2, early_stopping=early_stopping, **options)
     with warnings.catch_warnings():
@@ -40,19 +42,19 @@ def uneven_table(n=1000, draw=0):
 @pytest.mark.parametrize("n", [1000, 40])  # with and without a network in the end
 def test_the_encoder_reads_what_factor_analysis_expects(n):
     X, fresh = uneven_table(n), uneven_table(draw=1)
-    scale, holed = fresh.std(axis=0), with_missing(fresh)
+    scale, incomplete = fresh.std(axis=0), with_missing(fresh)
     errors = {}
     for noise in ("auto", "spherical"):
         vae = VAETransformer(2, noise=noise, random_state=0, max_iter=20)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             vae.fit(with_missing(X, seed=1))
-        filled = vae._model.network.fill(vae._scale(holed)).numpy() * vae.scale_
-        residual = (filled + vae.mean_ - fresh)[np.isnan(holed)]
-        residual /= np.broadcast_to(scale, fresh.shape)[np.isnan(holed)]
+        filled = vae._model.network.fill(vae._scale(incomplete)).numpy() * vae.scale_
+        residual = (filled + vae.mean_ - fresh)[np.isnan(incomplete)]
+        residual /= np.broadcast_to(scale, fresh.shape)[np.isnan(incomplete)]
         errors[noise] = np.sqrt(np.square(residual).mean())
     oracle = fit_linear_vae(X / scale, 2, "diag", 1e-9)
-    residual = (oracle.fill(holed / scale) - fresh / scale)[np.isnan(holed)]
+    residual = (oracle.fill(incomplete / scale) - fresh / scale)[np.isnan(incomplete)]
     best = np.sqrt(np.square(residual).mean())
     assert errors["auto"] < 1.1 * best
     assert errors["auto"] < 0.97 * errors["spherical"]
@@ -62,10 +64,10 @@ def test_the_encoder_reads_what_factor_analysis_expects(n):
     "parameters",
     [{"early_stopping": False}, {"max_iter": 1, "learning_rate_init": 1e-9}],
 )
-@pytest.mark.parametrize("with_levels", [True, False])
-def test_the_filler_is_of_all_rows_where_the_start_is(parameters, with_levels):
+@pytest.mark.parametrize("with_categories", [True, False])
+def test_the_filler_is_of_all_rows_where_the_start_is(parameters, with_categories):
     X = pd.DataFrame(with_missing(uneven_table(200))).add_prefix("x")
-    if with_levels:
+    if with_categories:
         X["sign"] = np.where(X["x0"] > 0, "+", "-")
     parameters = {"max_iter": 3} | parameters
     vae = VAETransformer(2, hidden_layer_sizes=(8,), random_state=0, **parameters)

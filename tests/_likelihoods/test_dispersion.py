@@ -120,7 +120,7 @@ def test_its_arguments_rebuild_it(draws):
     assert ridge == RIDGE
 
 
-def test_a_dispersion_of_errors_with_holes_is_that_of_the_others():
+def test_a_dispersion_beside_missing_errors_is_that_of_the_others():
     rng = np.random.default_rng(0)
     z = torch.from_numpy(rng.normal(size=(1, 4000, 1)))
     error = z.exp() * torch.from_numpy(rng.normal(size=(1, 4000, 2)) ** 2)

@@ -477,7 +477,7 @@ def test_readout_ignores_an_empty_component():
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_no_small_change_makes_a_fit_to_holes_likelier(noise, share):
+def test_no_small_change_makes_a_fit_with_missing_values_likelier(noise, share):
     x = with_missing(draw_factor_model(2000), share)
     linear = fit_linear_vae(x, 2, noise, 1e-9)
     best = linear.log_density(x).mean()
@@ -495,12 +495,12 @@ def test_no_small_change_makes_a_fit_to_holes_likelier(noise, share):
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_a_fit_to_holes_is_nearly_that_of_the_complete_rows(noise):
+def test_a_fit_with_missing_values_is_nearly_that_of_the_complete_rows(noise):
     x, fresh = draw_factor_model(2000), draw_factor_model(2000, draw=1)
     complete = fit_linear_vae(x, 2, noise, 1e-9).log_density(fresh).mean()
-    holed = with_missing(x)
-    found = fit_linear_vae(holed, 2, noise, 1e-9).log_density(fresh).mean()
-    means = np.where(np.isnan(holed), np.nanmean(holed, axis=0), holed)
+    incomplete = with_missing(x)
+    found = fit_linear_vae(incomplete, 2, noise, 1e-9).log_density(fresh).mean()
+    means = np.where(np.isnan(incomplete), np.nanmean(incomplete, axis=0), incomplete)
     naive = fit_linear_vae(means, 2, noise, 1e-9).log_density(fresh).mean()
     assert complete - found < 0.05
     assert complete - naive > 0.1
@@ -509,7 +509,7 @@ def test_a_fit_to_holes_is_nearly_that_of_the_complete_rows(noise):
 @pytest.mark.parametrize(
     ("n", "d", "share"), [(20, 100, 0.3), (40, 200, 0.3), (40, 200, 0.5)]
 )
-def test_fewer_rows_than_columns_may_have_holes(n, d, share):
+def test_fewer_rows_than_columns_may_have_missing_values(n, d, share):
     rows = draw_factor_model(n + 100, d=d)
     rows, fresh = np.split(rows, [n])
     x = with_missing(rows, share)
@@ -541,26 +541,26 @@ def test_a_step_that_overruns_is_not_kept(monkeypatch):
 def test_the_honest_noise_is_of_what_is_observed():
     x = draw_factor_model(3000)
     linear = fit_linear_vae(x, 2, "diag", 1e-9)
-    holed = with_missing(x)
-    errors = [CrossFit(rows, linear, "diag", 1e-9).error for rows in (x, holed)]
+    incomplete = with_missing(x)
+    errors = [CrossFit(rows, linear, "diag", 1e-9).error for rows in (x, incomplete)]
     np.testing.assert_allclose(errors[1], errors[0], rtol=0.4)
     assert errors[1].sum() > errors[0].sum()  # less tells of z
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_rows_of_a_fold_with_holes_are_no_likelier_than_fresh_ones(noise):
+def test_rows_of_a_fold_with_missing_values_are_no_likelier_than_fresh_ones(noise):
     k = 4 if noise == "diag" else 6  # more than factors
-    holed = with_missing(draw_factor_model(300, d=12), 0.5)
+    incomplete = with_missing(draw_factor_model(300, d=12), 0.5)
     fresh = with_missing(draw_factor_model(3000, d=12, draw=1), 0.5, seed=1)
-    linear = fit_linear_vae(holed, k, noise, 1e-4)
+    linear = fit_linear_vae(incomplete, k, noise, 1e-4)
     of_fresh = linear.log_density(fresh).mean()
-    flattery = linear.log_density(holed).mean() - of_fresh
-    _, left_out = CrossFit(holed, linear, noise, 1e-4).log_densities(1.0)
+    flattery = linear.log_density(incomplete).mean() - of_fresh
+    _, left_out = CrossFit(incomplete, linear, noise, 1e-4).log_densities(1.0)
     assert flattery > 0.2
     assert left_out.mean() - of_fresh < 0.25 * flattery
 
 
-def test_folds_of_a_long_table_with_holes_are_of_some_of_its_rows(monkeypatch):
+def test_folds_of_a_long_table_with_missing_values_are_of_some_of_its_rows(monkeypatch):
     monkeypatch.setattr(anchor, "HIDDEN_ROWS", 100)
     x = draw_factor_model(400)
     linear = fit_linear_vae(x, 2, "diag", 1e-9)

@@ -14,11 +14,11 @@ NOISES = ["spherical", "diag"]
 def test_what_is_observed_conditions_as_in_the_textbook(noise):
     x = draw_factor_model()
     linear = fit_linear_vae(x, 2, noise, 1e-9)
-    holed = with_missing(x[:40], 0.5)
-    holed[0] = np.nan
-    filled, log_density = linear.fill(holed), linear.log_density(holed)
-    squares = linear.expected_squares(holed)
-    for i, row in enumerate(holed):
+    incomplete = with_missing(x[:40], 0.5)
+    incomplete[0] = np.nan
+    filled, log_density = linear.fill(incomplete), linear.log_density(incomplete)
+    squares = linear.expected_squares(incomplete)
+    for i, row in enumerate(incomplete):
         o = ~np.isnan(row)
         center, cov = linear.decoder_bias, model_covariance(linear)
         gain = cov[:, o] @ np.linalg.inv(cov[np.ix_(o, o)])
@@ -30,10 +30,10 @@ def test_what_is_observed_conditions_as_in_the_textbook(noise):
             assert log_density[i] == pytest.approx(oracle.logpdf(row[o]))
         assert np.isnan(squares[i][~o]).all()
     assert log_density[0] == 0
-    np.testing.assert_allclose(linear.encode(holed)[0], 0, atol=1e-12)
+    np.testing.assert_allclose(linear.encode(incomplete)[0], 0, atol=1e-12)
 
 
-def test_rows_without_holes_are_the_same_beside_rows_with_some():
+def test_complete_rows_are_the_same_beside_rows_with_missing_values():
     x = draw_factor_model(100)
     linear = fit_linear_vae(x, 2, "diag", 1e-9)
     mixed = np.r_[x, with_missing(x)]

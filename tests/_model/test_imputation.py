@@ -13,7 +13,7 @@ LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}
 
 
 def exact_conditionals(vae, row):
-    """Return share, mean and covariance of the normals that a row's holes may be of.
+    """Return shares, means and covariances of the normals that missing entries are of.
 
     In the units of X; one for each linear VAE of the density.
     """
@@ -49,10 +49,12 @@ def test_imputed_entries_are_the_conditional_means_of_the_linear_model(
     X = draw_factor_model()
     vae = VAETransformer(**LINEAR, noise=noise, scaling=scaling, random_state=0)
     vae.fit(with_missing(X) if at_fit else X)
-    holed = with_missing(draw_factor_model(60, draw=1), 0.4)
-    full = vae.impute(holed)
-    np.testing.assert_array_equal(full[~np.isnan(holed)], holed[~np.isnan(holed)])
-    for row, found in zip(holed, full, strict=True):
+    incomplete = with_missing(draw_factor_model(60, draw=1), 0.4)
+    full = vae.impute(incomplete)
+    np.testing.assert_array_equal(
+        full[~np.isnan(incomplete)], incomplete[~np.isnan(incomplete)]
+    )
+    for row, found in zip(incomplete, full, strict=True):
         missing = np.isnan(row)
         if missing.any():
             mean, _ = exact_moments(vae, row)
@@ -61,17 +63,17 @@ def test_imputed_entries_are_the_conditional_means_of_the_linear_model(
 
 
 @pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("holes", [[0, 3], [1, 2, 4, 5], range(6)])
-def test_draws_have_the_conditional_covariance_of_the_linear_model(holes, noise):
+@pytest.mark.parametrize("missing", [[0, 3], [1, 2, 4, 5], range(6)])
+def test_draws_have_the_conditional_covariance_of_the_linear_model(missing, noise):
     X = draw_factor_model()
     vae = VAETransformer(**LINEAR, noise=noise, random_state=0).fit(X)
     row = draw_factor_model(1, draw=2)[0]
-    row[list(holes)] = np.nan
+    row[list(missing)] = np.nan
     copies = np.tile(row, (2000, 1))  # as many draws at once
     drawn = np.concatenate(vae.impute(copies, n_draws=2, random_state=0))
     mean, cov = exact_moments(vae, row)
     std = np.sqrt(np.diag(cov))
-    drawn = drawn[:, list(holes)]
+    drawn = drawn[:, list(missing)]
     np.testing.assert_allclose((drawn.mean(axis=0) - mean) / std, 0, atol=0.1)
     error = (np.cov(drawn.T) - cov) / np.outer(std, std)
     np.testing.assert_allclose(error, 0, atol=0.15)
@@ -87,9 +89,9 @@ def test_imputed_entries_are_means_of_the_density():
         grid = np.tile(row, (400, 1))
         grid[:, j] = points
         density = np.exp(vae.score_samples(grid))
-        holed = row.copy()
-        holed[j] = np.nan
-        found = vae.impute(holed[None])[0, j]
+        incomplete = row.copy()
+        incomplete[j] = np.nan
+        found = vae.impute(incomplete[None])[0, j]
         errors.append((found - points @ density / density.sum()) / X[:, j].std())
     assert np.sqrt(np.square(errors).mean()) < 0.05
 
@@ -97,8 +99,8 @@ def test_imputed_entries_are_means_of_the_density():
 @pytest.mark.parametrize("at_fit", [True, False])
 def test_a_network_imputes_better_than_the_linear_model_and_the_mean(at_fit):
     X, fresh = bow(600), bow(400, seed=1)
-    holed = with_missing(fresh, 0.2)
-    missing = np.isnan(holed)
+    incomplete = with_missing(fresh, 0.2)
+    missing = np.isnan(incomplete)
 
     def error(filled):
         return np.sqrt(np.square((filled - fresh) / X.std(axis=0))[missing].mean())
@@ -109,9 +111,9 @@ def test_a_network_imputes_better_than_the_linear_model_and_the_mean(at_fit):
         )
         for parameters in ({"hidden_layer_sizes": (64,)}, {"hidden_layer_sizes": ()})
     ]
-    network, linear = (error(vae.impute(holed)) for vae in vaes)
+    network, linear = (error(vae.impute(incomplete)) for vae in vaes)
     assert network < 0.85 * linear
-    assert linear < error(np.where(missing, X.mean(axis=0), holed))
-    drawn = vaes[0].impute(holed, n_draws=20, random_state=0)
+    assert linear < error(np.where(missing, X.mean(axis=0), incomplete))
+    drawn = vaes[0].impute(incomplete, n_draws=20, random_state=0)
     assert error(drawn[0]) > 1.1 * error(np.mean(drawn, axis=0))  # they have a spread
     assert error(np.mean(drawn, axis=0)) < 1.15 * network

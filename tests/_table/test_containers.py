@@ -31,8 +31,8 @@ def test_tables_come_back(X):
 
 
 @settings(max_examples=200, deadline=None)
-@given(tables(holes=True), st.randoms(use_true_random=False))
-def test_only_holes_are_filled(X, random):
+@given(tables(with_missing=True), st.randoms(use_true_random=False))
+def test_only_missing_entries_are_filled(X, random):
     before = X.clone() if is_polars(X) else X.copy()
     schema = fit_schema(X)
     codes = schema.encode(X)
@@ -45,8 +45,10 @@ def test_only_holes_are_filled(X, random):
     assert not missing_of(filled).any()
     assert type(filled) is type(X)
     old, new = as_objects(X), as_objects(filled)
-    for j, hole in enumerate(missing.T):
-        kept = [(a, b) for a, b, h in zip(old[j], new[j], hole, strict=True) if not h]
+    for j, is_missing in enumerate(missing.T):
+        kept = [
+            (a, b) for a, b, m in zip(old[j], new[j], is_missing, strict=True) if not m
+        ]
         assert all(a == b for a, b in kept)
     again = schema.encode(filled)
     for j in np.flatnonzero(schema.n_levels):
@@ -127,8 +129,8 @@ def test_tables_may_be_read_only():
         schema = fit_schema(one)
         filled = schema.fill(one, np.zeros((2, 2)))
         assert not pd.isna(filled).to_numpy().any() if one is frame else True
-        one_hole = pd.isna(pd.DataFrame(one)).sum().sum()
-        assert one_hole == 1
+        n_missing = pd.isna(pd.DataFrame(one)).sum().sum()
+        assert n_missing == 1
         assert not np.shares_memory(np.asarray(filled), np.asarray(one))
 
 
@@ -142,11 +144,11 @@ def test_zones_are_the_same_instants_in_any_container():
     np.testing.assert_array_equal(schema.encode(other), schema.encode(X))
     assert_same(schema.decode(schema.encode(other)), X)
     assert_same(fit_schema(other).decode(fit_schema(other).encode(X)), other)
-    holes = X.astype(object).where(X.index.to_numpy()[:, None] > 0, None)
+    incomplete = X.astype(object).where(X.index.to_numpy()[:, None] > 0, None)
     for fitted in X, other, X.astype(pd.ArrowDtype(pa.timestamp("us", "UTC"))):
         schema = fit_schema(fitted)
         pd.testing.assert_frame_equal(
-            schema.fill(holes, schema.encode(X)), X.astype(object)
+            schema.fill(incomplete, schema.encode(X)), X.astype(object)
         )
     naive = pl.DataFrame({"a": pl.Series([0]).cast(pl.Datetime("us"))})
     with pytest.raises(ValueError, match="held times of a time zone in fit, and now"):

@@ -184,24 +184,24 @@ def test_without_point_masses_there_are_no_intervals():
     assert fit(rows, "standard").intervals(rows) is None
 
 
-# ------------------------------------------------------------------ columns of levels
+# ------------------------------------------------------------------ categorical columns
 
 N_LEVELS = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
 
 
-def mixed(n=300, holes=0.0):
-    """Codes of levels, a bell and a column of few numbers."""
+def mixed(n=300, missing=0.0):
+    """Codes of categories, a bell and a column of few numbers."""
     rng = np.random.default_rng(0)
     rows = rng.integers([3, 1, 2, 4, 1], size=(n, 5)).astype(float)
     rows[:, 1] = 50 * rng.normal(size=n) + 7
-    rows[rng.random(rows.shape) < holes] = np.nan
+    rows[rng.random(rows.shape) < missing] = np.nan
     return rows
 
 
 @each_scaling
-@pytest.mark.parametrize("holes", [0.0, 0.3])
-def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, holes):
-    rows = mixed(holes=holes)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
+    rows = mixed(missing=missing)
     mean, scale, marginals, blocks = fit_mixed(rows, scaling, N_LEVELS)
     fitted = make_scaling(mean, scale, marginals, blocks)
     of_numbers = fit(rows[:, [1, 3]], scaling)
@@ -244,8 +244,11 @@ def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
     x = scale_rows(rows, fitted, np.float64)
     assert x.shape == (n, fitted.n_columns)
     np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
-    holed = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
-    found, missing = fitted.forward(holed), np.isnan(holed[:, fitted.blocks.order])
+    incomplete = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
+    found, missing = (
+        fitted.forward(incomplete),
+        np.isnan(incomplete[:, fitted.blocks.order]),
+    )
     sizes = np.maximum(n_levels, 1)
     sizes[n_levels == 2] = 1
     missing = np.repeat(missing, sizes[fitted.blocks.order], axis=1)

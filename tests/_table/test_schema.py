@@ -3,7 +3,6 @@
 import pickle
 import re
 
-import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -75,7 +74,7 @@ def test_equal_tables_have_equal_codes_in_any_container(X):
     assert_same(fit_schema(FRAME).decode(fit_schema(X).encode(X)), FRAME)
 
 
-def test_a_hole_does_not_change_the_dtype_of_fit():
+def test_a_missing_value_does_not_change_the_dtype_of_fit():
     schema = fit_schema(FRAME)
     later = FRAME.astype(object)
     later.iloc[1] = None
@@ -92,7 +91,7 @@ def test_a_hole_does_not_change_the_dtype_of_fit():
         assert filled["age"][1] == (44.6 if X["age"].dtype == float else 45)
 
 
-def test_names_and_levels_are_listed():
+def test_names_and_numbers_of_categories_are_listed():
     schema = fit_schema(FRAME)
     assert schema.names == [f"column {name!r}" for name in FRAME]
     assert schema.n_levels.tolist() == [0, 2, 2, 0]
@@ -152,7 +151,7 @@ def test_unseen_values_are_warned_of_once():
         np.array([True, False, False, False]),
     ],
 )
-def test_chosen_columns_are_levels(chosen):
+def test_chosen_columns_are_categorical(chosen):
     schema = fit_schema(FRAME, chosen)
     assert schema.n_levels.tolist() == [3, 2, 2, 0]
     codes = schema.encode(FRAME)
@@ -166,7 +165,7 @@ def test_by_default_the_dtype_decides(chosen):
 
 
 @settings(max_examples=50, deadline=None)
-@given(X=tables(holes=True), random=st.randoms(use_true_random=False))
+@given(X=tables(with_missing=True), random=st.randoms(use_true_random=False))
 def test_any_column_may_be_chosen(X, random):
     mask = [random.random() < 0.5 for _ in range(X.shape[1])]
     schema = fit_schema(X, mask)
@@ -322,7 +321,7 @@ ORDERED = pd.CategoricalDtype(["blue", "red"], ordered=True)
 )
 def test_the_identity_is_of_what_codes_mean(other, is_same):
     found, expected = fit_schema(other).identity(), fit_schema(FRAME).identity()
-    assert (joblib.hash(found) == joblib.hash(expected)) is is_same
+    assert (repr(found) == repr(expected)) is is_same
 
 
 def test_the_identity_of_arrays_of_floats_is_without_their_precision():
@@ -336,6 +335,6 @@ def test_the_identity_of_arrays_of_floats_is_without_their_precision():
 
 def test_the_identity_tells_a_frame_from_an_array():
     X = FRAME.to_numpy()
-    found, expected = fit_schema(pd.DataFrame(X)), fit_schema(X)
+    found, expected = fit_schema(pd.DataFrame(X, dtype=object)), fit_schema(X)
     assert found.names == expected.names
-    assert joblib.hash(found.identity()) != joblib.hash(expected.identity())
+    assert repr(found.identity()) != repr(expected.identity())

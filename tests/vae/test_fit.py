@@ -98,14 +98,14 @@ def test_without_early_stopping_the_last_epoch_is_kept(make_vae, curve):
 
 
 @pytest.mark.parametrize(
-    ("fraction", "n", "n_held_out"),
+    ("fraction", "n", "n_validation"),
     [(1e-9, 200, 3), (0.1, 200, 20), (0.999999, 200, 199), (0.1, 2, 1), (0.9, 2, 1)],
 )
 def test_validation_fraction_leaves_a_row_to_each(
-    fraction, n, n_held_out, make_vae, curve, fits
+    fraction, n, n_validation, make_vae, curve, fits
 ):
     vae = make_vae(max_iter=2, validation_fraction=fraction).fit(curve[:n])
-    assert fits[0]["n_held_out"] == n_held_out
+    assert fits[0]["n_held_out"] == n_validation
     assert np.isfinite(vae.score(curve))
 
 
@@ -261,7 +261,7 @@ def test_components_beyond_the_rank_stay_empty(kind, noise, make_vae):
 # ----------------------------------------------------------------------- missing values
 
 
-def test_a_fit_to_holes_improves_on_the_linear_model():
+def test_a_fit_with_missing_values_improves_on_the_linear_model():
     X, fresh = with_missing(bow()), bow(500, seed=1)
     vae = VAETransformer(1, random_state=0).fit(X)
     linear = VAETransformer(1, hidden_layer_sizes=(), random_state=0).fit(X)
@@ -278,7 +278,7 @@ def test_a_fit_to_holes_improves_on_the_linear_model():
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("scaling", ["standard", "quantile", None])
-def test_every_way_to_fit_takes_holes(noise, early_stopping, scaling):
+def test_every_way_to_fit_takes_missing_values(noise, early_stopping, scaling):
     X = with_missing(bow(200))
     vae = VAETransformer(
         2,
@@ -313,7 +313,7 @@ def test_what_training_rows_told_goes_with_the_components(early_stopping):
 @pytest.mark.filterwarnings("ignore:No component carries more")
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
 @pytest.mark.parametrize("noise", NOISES)
-def test_a_few_rows_may_have_holes(n, noise):
+def test_a_few_rows_may_have_missing_values(n, noise):
     X = bow(n)
     X[0, :2] = X[1, 2:] = np.nan
     vae = VAETransformer(2, noise=noise, random_state=0).fit(X)

@@ -23,16 +23,16 @@ LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}
 
 
 @pytest.mark.parametrize("scaling", ["standard", "quantile", None])
-def test_imputed_entries_of_whole_rows_are_the_rows(scaling):
+def test_complete_rows_are_imputed_as_they_are(scaling):
     X = bow(100)
     vae = VAETransformer(**LINEAR, scaling=scaling).fit(X)
     full = vae.impute(X)
     np.testing.assert_array_equal(full, X)
     assert not np.shares_memory(full, X)
-    holed = with_missing(X)
-    before = holed.copy()
-    assert np.isfinite(vae.impute(holed)).all()
-    np.testing.assert_array_equal(holed, before)
+    incomplete = with_missing(X)
+    before = incomplete.copy()
+    assert np.isfinite(vae.impute(incomplete)).all()
+    np.testing.assert_array_equal(incomplete, before)
 
 
 @pytest.mark.parametrize("n_draws", [0, -1, 1.5, True, "2"])
@@ -62,36 +62,42 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_observed_entries_keep_their_bits(way, make_vae, people):
-    holed = way(with_missing(people))
-    for vae in (make_vae(max_iter=3).fit(way(people)), make_vae(max_iter=3).fit(holed)):
-        for full in (vae.impute(holed), *vae.impute(holed, 2, random_state=0)):
-            assert_only_missing_are_filled(full, holed)
+    incomplete = way(with_missing(people))
+    for vae in (
+        make_vae(max_iter=3).fit(way(people)),
+        make_vae(max_iter=3).fit(incomplete),
+    ):
+        for full in (
+            vae.impute(incomplete),
+            *vae.impute(incomplete, 2, random_state=0),
+        ):
+            assert_only_missing_are_filled(full, incomplete)
     whole = way(people)
     assert_only_missing_are_filled(vae.impute(whole), whole)
 
 
 def test_imputed_integers_are_whole(make_vae, people):
-    holed = with_missing(people).astype({"age": float})
+    incomplete = with_missing(people).astype({"age": float})
     vae = make_vae(n_components=1).fit(people)
-    missing = holed["age"].isna().to_numpy()
-    as_floats = vae.impute(holed)["age"]  # its own dtype has fractions
+    missing = incomplete["age"].isna().to_numpy()
+    as_floats = vae.impute(incomplete)["age"]  # its own dtype has fractions
     assert (as_floats[missing] % 1 > 0).any()
-    whole = vae.impute(holed.astype({"age": "Int16"}))["age"]
+    whole = vae.impute(incomplete.astype({"age": "Int16"}))["age"]
     assert whole.dtype == "Int16"
     np.testing.assert_array_equal(whole, as_floats.round())
 
 
 def test_draws_are_those_of_the_random_state(fitted, people):
-    holed = with_missing(people.iloc[:50])
-    first, other = fitted.impute(holed, n_draws=2, random_state=0)
-    again = fitted.impute(holed, n_draws=2, random_state=0)
+    incomplete = with_missing(people.iloc[:50])
+    first, other = fitted.impute(incomplete, n_draws=2, random_state=0)
+    again = fitted.impute(incomplete, n_draws=2, random_state=0)
     pd.testing.assert_frame_equal(first, again[0])
     pd.testing.assert_frame_equal(other, again[1])
     assert not first.equals(other)
-    missing = holed["size"].isna().to_numpy()
+    missing = incomplete["size"].isna().to_numpy()
     assert (first["size"] != other["size"])[missing].all()
-    assert not first.equals(fitted.impute(holed, 1, random_state=1)[0])
-    pd.testing.assert_frame_equal(fitted.impute(holed), fitted.impute(holed))
+    assert not first.equals(fitted.impute(incomplete, 1, random_state=1)[0])
+    pd.testing.assert_frame_equal(fitted.impute(incomplete), fitted.impute(incomplete))
 
 
 def test_draws_average_to_what_is_expected(fitted, people):
@@ -104,15 +110,17 @@ def test_draws_average_to_what_is_expected(fitted, people):
     error = drawn["age"].std() / len(drawn) ** 0.5
     assert drawn["age"].mean() == pytest.approx(expected["age"][0], abs=6 * error)
     assert drawn["age"].std() > 3
-    # The oracle: Bayes' rule, with the densities that the model has of each level.
-    for name, levels in (("city", CITIES), ("smokes", [False, True])):
-        rows = pd.concat([row] * len(levels), ignore_index=True).astype({name: object})
-        rows[name] = levels
+    # The oracle: Bayes' rule, with the densities that the model has of each category.
+    for name, categories in (("city", CITIES), ("smokes", [False, True])):
+        rows = pd.concat([row] * len(categories), ignore_index=True).astype(
+            {name: object}
+        )
+        rows[name] = categories
         joint = np.exp(fitted.score_samples(rows))
         shares = drawn[name].value_counts(normalize=True)
-        found = [shares.get(level, 0) for level in levels]
+        found = [shares.get(category, 0) for category in categories]
         np.testing.assert_allclose(found, joint / joint.sum(), atol=0.04)
-        assert expected[name][0] == levels[joint.argmax()]
+        assert expected[name][0] == categories[joint.argmax()]
 
 
 @pytest.mark.parametrize(
@@ -141,11 +149,11 @@ def test_imputed_entries_are_nearer_than_the_mean_and_the_mode(
     at_fit, scaling, make_vae, people
 ):
     fresh = make_people(300, seed=1)
-    holed = with_missing(fresh, seed=1)
+    incomplete = with_missing(fresh, seed=1)
     vae = make_vae(n_components=1, scaling=scaling)
     vae.fit(with_missing(people, seed=2) if at_fit else people)
-    full = vae.impute(holed)
-    missing = holed.isna().to_numpy()
+    full = vae.impute(incomplete)
+    missing = incomplete.isna().to_numpy()
     for j, name in enumerate(("size", "age")):
         rows = missing[:, j]
         error = (full[name] - fresh[name])[rows].astype(float).std()

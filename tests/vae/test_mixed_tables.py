@@ -47,15 +47,15 @@ LARGEST = 1e30  # of their numbers
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (16,)])
-@pytest.mark.parametrize("n_levels", [(3, 4), (2, 2), (2, 3), (5, 1)])
+@pytest.mark.parametrize("n_categories", [(3, 4), (2, 2), (2, 3), (5, 1)])
 def test_probabilities_of_all_rows_add_up_to_one(
-    n_levels, hidden_layer_sizes, make_vae
+    n_categories, hidden_layer_sizes, make_vae
 ):
     rng = np.random.default_rng(0)
     t = rng.random(400)
     codes = [
         np.clip((t + 0.2 * rng.normal(size=400)) * n, 0, n - 1).astype(int)
-        for n in n_levels
+        for n in n_categories
     ]
     X = np.stack(codes, axis=1)
     vae = make_vae(
@@ -63,7 +63,7 @@ def test_probabilities_of_all_rows_add_up_to_one(
         hidden_layer_sizes=hidden_layer_sizes,
         categorical_features=[0, 1],
     ).fit(X)
-    every = np.array(list(product(*map(range, n_levels))))
+    every = np.array(list(product(*map(range, n_categories))))
     found = np.exp(vae.score_samples(every))
     assert found.sum() == pytest.approx(1, abs=0.01)
     # The oracle: how often each is there.
@@ -72,7 +72,7 @@ def test_probabilities_of_all_rows_add_up_to_one(
     partly = every.astype(float)
     partly[:, 1] = np.nan
     of_one = np.exp(vae.score_samples(partly))
-    in_sum = [found[every[:, 0] == level].sum() for level in every[:, 0]]
+    in_sum = [found[every[:, 0] == category].sum() for category in every[:, 0]]
     np.testing.assert_allclose(of_one, in_sum, atol=0.02)
 
 
@@ -80,24 +80,24 @@ def test_probabilities_of_all_rows_add_up_to_one(
     "parameters",
     [{}, {"hidden_layer_sizes": ()}, {"scaling": "quantile"}, {"noise": "diag"}],
 )
-def test_the_density_of_a_number_and_a_truth_value_integrates_to_one(
-    parameters, make_vae
-):
+def test_the_density_of_a_number_and_a_boolean_integrates_to_one(parameters, make_vae):
     rng = np.random.default_rng(0)
-    truth = rng.random(400) < 0.3
-    number = 5 + 3 * truth + np.where(truth, 0.5, 1) * rng.normal(size=400)
-    X = pd.DataFrame({"number": number, "truth": truth})
+    boolean = rng.random(400) < 0.3
+    number = 5 + 3 * boolean + np.where(boolean, 0.5, 1) * rng.normal(size=400)
+    X = pd.DataFrame({"number": number, "boolean": boolean})
     vae = make_vae(n_components=1, **parameters).fit(X)
     points = np.linspace(-12, 22, 801)
     mass = [
         trapezoid(
-            np.exp(vae.score_samples(pd.DataFrame({"number": points, "truth": value}))),
+            np.exp(
+                vae.score_samples(pd.DataFrame({"number": points, "boolean": value}))
+            ),
             points,
         )
         for value in (False, True)
     ]
     assert sum(mass) == pytest.approx(1, abs=0.01)
-    assert mass[1] == pytest.approx(truth.mean(), abs=0.03)
+    assert mass[1] == pytest.approx(boolean.mean(), abs=0.03)
 
 
 def test_independent_columns_have_the_score_of_their_entropies(make_vae):
@@ -129,28 +129,28 @@ def test_dependent_columns_score_more_than_their_marginals(fitted, people):
 
 
 def test_no_row_depends_on_those_beside_it(fitted, people):
-    holed = with_missing(people.iloc[:100])
-    whole = [f(holed) for f in (fitted.transform, fitted.score_samples)]
+    incomplete = with_missing(people.iloc[:100])
+    whole = [f(incomplete) for f in (fitted.transform, fitted.score_samples)]
     order = np.random.default_rng(0).permutation(100)
     for rows in (order, [17], range(64)):
         rows = list(rows)
-        part = holed.iloc[rows]
+        part = incomplete.iloc[rows]
         for found, method in zip(
             whole, (fitted.transform, fitted.score_samples), strict=True
         ):
             np.testing.assert_allclose(method(part), found[rows], rtol=0, atol=1e-12)
-        full = fitted.impute(holed).iloc[rows]
+        full = fitted.impute(incomplete).iloc[rows]
         pd.testing.assert_frame_equal(fitted.impute(part), full)
 
 
 def test_same_seed_same_bits(make_vae, fitted, people, assert_same_bits):
     assert_same_bits(make_vae(n_components=1).fit(people), fitted, people)
-    holed = with_missing(people)
-    found, expected = (make_vae(n_components=1).fit(holed) for _ in range(2))
-    assert_same_bits(found, expected, holed)
+    incomplete = with_missing(people)
+    found, expected = (make_vae(n_components=1).fit(incomplete) for _ in range(2))
+    assert_same_bits(found, expected, incomplete)
 
 
-def test_an_unseen_level_counts_as_missing_and_is_warned_of_once(fitted, people):
+def test_an_unseen_category_counts_as_missing_and_is_warned_of_once(fitted, people):
     rows = people.iloc[:20].astype({"city": object})
     unseen, missing = rows.copy(), rows.copy()
     unseen.iloc[[3, 4], 3] = "Oslo"
@@ -163,7 +163,7 @@ def test_an_unseen_level_counts_as_missing_and_is_warned_of_once(fitted, people)
         np.testing.assert_array_equal(found, method(missing))
     with pytest.warns(UserWarning, match="treated as missing"):
         full = fitted.impute(unseen)
-    pd.testing.assert_frame_equal(full, unseen)  # the user's own, no hole
+    pd.testing.assert_frame_equal(full, unseen)  # the user's own is not missing
 
 
 def test_columns_are_chosen_by_name_by_index_or_by_mask(
@@ -198,7 +198,7 @@ def test_an_array_of_numbers_may_have_chosen_columns(make_vae, people):
     assert of_array.sample().dtype == np.float64
 
 
-def test_the_order_of_the_levels_hardly_shows(fitted, people, make_vae):
+def test_the_order_of_the_categories_hardly_shows(fitted, people, make_vae):
     for order in (["Graz", "Bonn", "Lyon"], ["Lyon", "Graz", "Bonn"]):
         X = people.assign(city=people["city"].cat.reorder_categories(order))
         vae = make_vae(n_components=1).fit(X)
@@ -215,8 +215,8 @@ def test_a_constant_column_tells_nothing(value, make_vae, people):
     X = people.assign(more=value)
     vae = make_vae(max_iter=5, n_components=1).fit(X)
     assert (vae.inverse_transform(vae.transform(X))["more"] == value).all()
-    holed = with_missing(X.astype({"more": object}), 0.5)
-    assert (vae.impute(holed)["more"] == value).all()
+    incomplete = with_missing(X.astype({"more": object}), 0.5)
+    assert (vae.impute(incomplete)["more"] == value).all()
     if vae._schema.n_levels[-1]:  # its probability is 1; a number has some noise
         assert (vae.sample(20, random_state=0)["more"] == value).all()
         nothing_of_it = vae.score(X.assign(more=None))
@@ -224,8 +224,8 @@ def test_a_constant_column_tells_nothing(value, make_vae, people):
 
 
 def test_a_table_may_come_in_another_container(make_vae, people):
-    holed = with_missing(people)
-    for X in (people, holed):
+    incomplete = with_missing(people)
+    for X in (people, incomplete):
         vae = make_vae(max_iter=3).fit(X)
         other = make_vae(max_iter=3).fit(as_polars(X))
         for method in ("transform", "score_samples"):
@@ -246,7 +246,7 @@ def test_a_table_may_come_in_another_container(make_vae, people):
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (16,)])
-def test_a_table_of_truth_values(hidden_layer_sizes, make_vae):
+def test_a_table_of_booleans(hidden_layer_sizes, make_vae):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 1)) + rng.normal(size=(300, 5)) > 0.5
     vae = make_vae(hidden_layer_sizes=hidden_layer_sizes, n_components=1).fit(X)
@@ -258,20 +258,21 @@ def test_a_table_of_truth_values(hidden_layer_sizes, make_vae):
     assert vae.score(X) > sum(-entropy([p, 1 - p]) for p in X.mean(axis=0)) + 0.1
 
 
-def test_many_levels_take_parameters_in_proportion(make_vae):
+def test_many_categories_take_parameters_in_proportion(make_vae):
     counts = []
-    for n_levels in (125, 250, 500):
-        levels = np.tile(np.arange(n_levels), 3)
+    for n_categories in (125, 250, 500):
+        categories = np.tile(np.arange(n_categories), 3)
         rng = np.random.default_rng(0)
         X = pd.DataFrame(
             {
-                "level": pd.Categorical(levels),
-                "number": levels / n_levels + 0.1 * rng.normal(size=len(levels)),
+                "category": pd.Categorical(categories),
+                "number": categories / n_categories
+                + 0.1 * rng.normal(size=len(categories)),
             }
         )
         vae = make_vae(max_iter=2, n_components=1).fit(X)
         assert np.isfinite(vae.score_samples(X[:20])).all()
-        assert set(vae.sample(100, random_state=0)["level"]) <= set(levels)
+        assert set(vae.sample(100, random_state=0)["category"]) <= set(categories)
         assert abs(vae.transform(X)).max() < 10
         counts.append(len(vae._parameters["flat"]))
     assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
@@ -279,9 +280,9 @@ def test_many_levels_take_parameters_in_proportion(make_vae):
 
 @pytest.mark.parametrize("at_fit", [False, True])
 def test_a_row_without_any_entry_has_the_prior(at_fit, make_vae, people):
-    holed = with_missing(people)
-    vae = make_vae(n_components=1).fit(holed if at_fit else people)
-    nothing = holed.iloc[:2].mask(np.full((2, 5), True))
+    incomplete = with_missing(people)
+    vae = make_vae(n_components=1).fit(incomplete if at_fit else people)
+    nothing = incomplete.iloc[:2].mask(np.full((2, 5), True))
     mean, std = vae.posterior(nothing)
     np.testing.assert_array_equal(mean, 0)
     np.testing.assert_array_equal(std, 1)
@@ -307,16 +308,20 @@ def test_two_rows_are_a_table(make_vae, people):
 # ----------------------------------------------------------------------- there and back
 
 
-def test_rows_with_holes_are_encoded_nearer_than_mean_filled_ones(fitted, people):
+def test_rows_with_missing_values_are_encoded_nearer_than_mean_filled_ones(
+    fitted, people
+):
     fresh = make_people(300, seed=1)
-    holed = with_missing(fresh, 0.4, seed=1)
-    filled = holed.astype({"age": float})
+    incomplete = with_missing(fresh, 0.4, seed=1)
+    filled = incomplete.astype({"age": float})
     for name in ("size", "age", "since"):
         filled[name] = filled[name].fillna(people[name].mean())
     for name in ("smokes", "city"):
         filled[name] = filled[name].fillna(people[name].mode()[0])
     whole = fitted.transform(fresh)
-    found, naive = (abs(fitted.transform(X) - whole).mean() for X in (holed, filled))
+    found, naive = (
+        abs(fitted.transform(X) - whole).mean() for X in (incomplete, filled)
+    )
     assert found < 0.85 * naive
 
 
@@ -401,7 +406,7 @@ def with_names(X):
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(
-    tables(holes=True),
+    tables(with_missing=True),
     st.integers(1, 2),
     st.sampled_from(["standard", "quantile", None]),
 )
@@ -432,6 +437,6 @@ def test_any_table_goes_through(X, n_components, scaling):
     assert_same_kind(drawn, X, floats=np.float64)
     for table in (back, drawn):
         assert not missing_of(table).any()
-        vae._schema.encode(table)  # has no level that fit did not see: no warning
+        vae._schema.encode(table)  # has no category that fit did not see: no warning
     for full in (vae.impute(X), *vae.impute(X, n_draws=2, random_state=0)):
         assert_only_missing_are_filled(full, X)

@@ -13,7 +13,7 @@ NOISES = ["auto", "spherical", "diag"]
 
 @pytest.fixture(scope="module")
 def uneven():
-    """Skewed, often zero, of four levels, integers, constant."""
+    """Skewed, often zero, of four values, integers, constant."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(600, 2))
     return np.column_stack(

@@ -79,11 +79,11 @@ def test_scores_are_exact_marginals_with_the_linear_model():
         n_components=2, hidden_layer_sizes=(), scaling=None, random_state=0
     ).fit(X)
     pca = PCA(2).fit(X)
-    holed = with_missing(X[:30])
-    holed[0] = np.nan
-    found = vae.score_samples(holed)
+    incomplete = with_missing(X[:30])
+    incomplete[0] = np.nan
+    found = vae.score_samples(incomplete)
     network = vae._model.likelihood.variance.numpy() * vae.scale_**2
-    for row, score in zip(holed, found, strict=True):
+    for row, score in zip(incomplete, found, strict=True):
         o = np.flatnonzero(~np.isnan(row))
         if not len(o):
             assert score == pytest.approx(0, abs=1e-9)

@@ -112,7 +112,7 @@ def test_posterior_is_the_mean_and_how_sure_of_it(trained, curve):
     assert std.shape == mean.shape == (200, 2)
     assert std.min() > 0
     assert std.max() < 1.1
-    # The aggregate posterior is the prior, or the latent space has holes.
+    # The aggregate posterior is the prior, or the latent space has empty regions.
     np.testing.assert_allclose(mean.var(axis=0) + (std**2).mean(axis=0), 1, atol=0.3)
 
 
@@ -121,28 +121,30 @@ def test_posterior_is_the_mean_and_how_sure_of_it(trained, curve):
 
 @pytest.mark.parametrize("scaling", ["standard", "quantile"])
 @pytest.mark.parametrize("at_fit", [True, False])
-def test_rows_with_holes_are_encoded_near_the_whole_rows(at_fit, scaling):
+def test_rows_with_missing_values_are_encoded_near_the_complete_rows(at_fit, scaling):
     X, fresh = bow(), bow(300, seed=1)
     vae = VAETransformer(1, scaling=scaling, random_state=0)
     vae.fit(with_missing(X) if at_fit else X)
-    holed = with_missing(fresh, 0.2)
-    whole, found = vae.transform(fresh)[:, 0], vae.transform(holed)[:, 0]
+    incomplete = with_missing(fresh, 0.2)
+    whole, found = vae.transform(fresh)[:, 0], vae.transform(incomplete)[:, 0]
     assert np.corrcoef(whole, found)[0, 1] > 0.85
-    _, std = vae.posterior(holed)
-    missing = np.isnan(holed).sum(axis=1)
+    _, std = vae.posterior(incomplete)
+    missing = np.isnan(incomplete).sum(axis=1)
     assert std[missing >= 2].mean() > 1.1 * std[missing == 0].mean()
 
 
-def test_rows_with_holes_are_encoded_nearer_than_mean_filled_ones():
+def test_rows_with_missing_values_are_encoded_nearer_than_mean_filled_ones():
     X, fresh = draw_factor_model(), draw_factor_model(300, draw=1)
-    holed = with_missing(fresh)
-    filled = np.where(np.isnan(holed), X.mean(axis=0), holed)
+    incomplete = with_missing(fresh)
+    filled = np.where(np.isnan(incomplete), X.mean(axis=0), incomplete)
     vae = VAETransformer(2, max_iter=30, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         vae.fit(X)
     whole = vae.transform(fresh)
-    found, naive = (np.square(vae.transform(x) - whole).mean() for x in (holed, filled))
+    found, naive = (
+        np.square(vae.transform(x) - whole).mean() for x in (incomplete, filled)
+    )
     assert found < 0.85 * naive
 
 
@@ -158,7 +160,7 @@ def test_a_row_without_any_entry_gives_the_prior():
         assert score == pytest.approx([0, 0], abs=0.1)
 
 
-def test_frames_say_it_their_way():
+def test_missing_values_of_a_frame_may_be_nan_or_na():
     X = pd.DataFrame(with_missing(bow(200)), columns=list("abcde"))
     vae = VAETransformer(**LINEAR).fit(X)
     found = vae.transform(X.astype("Float64"))

@@ -97,7 +97,7 @@ def test_a_warm_start_takes_the_units_and_the_kind_of_its_rows(make_vae):
     assert vae.fit(few).sample(2).dtype == float
 
 
-def test_warm_start_goes_on_with_the_same_levels_only(
+def test_warm_start_goes_on_with_the_same_categories_only(
     make_vae, people, assert_same_bits
 ):
     vae = make_vae(warm_start=True).fit(people)
