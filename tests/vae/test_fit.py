@@ -18,7 +18,7 @@ NOISES = ["auto", "spherical", "diag"]
 
 
 def test_training_mattered(trained, linear, curve):
-    # Else most of this file would only see the closed form.
+    # Else most tests of this folder would only see the closed form.
     assert trained.best_iter_ > 0
     assert trained.score(curve) > linear.score(curve) + 0.5
 
