@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
 
+pytest.register_assert_rewrite("helpers")
+
 # Two pytest workers share two cores. When four threads of OpenBLAS do, a factor
 # analysis of five columns takes a second instead of 30 ms.
 torch.set_num_threads(1)

@@ -183,8 +183,8 @@ def polars_columns(draw):
     if kind == 3:
         return durations(unit), polars_time(pl.Duration(unit)), True
     if kind == 4:
-        levels = draw(st.lists(words, min_size=1, max_size=6, unique=True))
-        return st.sampled_from(levels), polars_dtype(pl.Enum(levels)), True
+        names = draw(st.lists(words, min_size=1, max_size=6, unique=True))
+        return st.sampled_from(names), polars_dtype(pl.Enum(names)), True
     known = [
         (words, pl.String),
         (words, pl.Categorical),
@@ -199,7 +199,7 @@ def polars_columns(draw):
 
 
 @st.composite
-def arrays(draw, n, d, holes):
+def arrays(draw, n, d, with_missing):
     """Arrays of one dtype."""
     known = [
         (floats(64), "f8", True),
@@ -215,29 +215,29 @@ def arrays(draw, n, d, holes):
     ]
     values, dtype, may_miss = draw(st.sampled_from(known))
     nothing = "NaT" if dtype[0] in "mM" else np.nan
-    columns = [draw(entries(values, n, holes and may_miss)) for _ in range(d)]
+    columns = [draw(entries(values, n, with_missing and may_miss)) for _ in range(d)]
     columns = [[nothing if v is None else v for v in column] for column in columns]
     return np.array(columns, dtype=dtype).T
 
 
 @st.composite
-def entries(draw, values, n, holes):
+def entries(draw, values, n, with_missing):
     """A list of n values; some None, but not all."""
     pool = draw(st.lists(values, min_size=1, max_size=8))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     column = [pool[i] for i in rng.integers(len(pool), size=n)]
-    missing = rng.random(n) < (draw(st.floats(0, 0.9)) if holes else 0)
+    missing = rng.random(n) < (draw(st.floats(0, 0.9)) if with_missing else 0)
     missing[rng.integers(n)] = False
     return [None if gone else v for v, gone in zip(column, missing, strict=True)]
 
 
 @st.composite
-def tables(draw, holes=False, kinds=("pandas", "polars", "numpy", "array")):
+def tables(draw, with_missing=False, kinds=("pandas", "polars", "numpy", "array")):
     """Tables of 1 to 50 rows and 1 to 5 columns.
 
     Parameters
     ----------
-    holes : bool
+    with_missing : bool
         Whether entries may be missing, where the dtype can say so; never all of a
         column.
     kinds : sequence of {"pandas", "polars", "numpy", "array"}
@@ -246,10 +246,11 @@ def tables(draw, holes=False, kinds=("pandas", "polars", "numpy", "array")):
     kind = draw(st.sampled_from(kinds))
     n, d = draw(st.integers(1, 50)), draw(st.integers(1, 5))
     if kind == "array":
-        return draw(arrays(n, d, holes))
+        return draw(arrays(n, d, with_missing))
     if kind == "numpy":
         columns = [
-            draw(entries(draw(st.sampled_from(OBJECTS)), n, holes)) for _ in range(d)
+            draw(entries(draw(st.sampled_from(OBJECTS)), n, with_missing))
+            for _ in range(d)
         ]
         X = np.empty((n, d), dtype=object)
         for j, column in enumerate(columns):
@@ -259,7 +260,7 @@ def tables(draw, holes=False, kinds=("pandas", "polars", "numpy", "array")):
     columns = []
     for _ in range(d):
         values, make, may_miss = draw(source())
-        columns.append(make(draw(entries(values, n, holes and may_miss))))
+        columns.append(make(draw(entries(values, n, with_missing and may_miss))))
     if kind == "polars":
         return pl.DataFrame([s.alias(f"c{j}") for j, s in enumerate(columns)])
     X = pd.DataFrame(dict(enumerate(columns)))

@@ -14,7 +14,7 @@ quickly = settings(max_examples=100, deadline=None)
 
 @st.composite
 def coded_tables(draw, least=1):
-    """Numbers and codes of levels, NaN where missing; and how many levels there are."""
+    """Numbers and codes, NaN where missing; and how many categories there are."""
     n, d = draw(st.integers(1, 30)), draw(st.integers(1, 6))
     n_levels = np.array(draw(st.lists(st.integers(0, 7), min_size=d, max_size=d)))
     n_levels = np.maximum(n_levels, least) if least else n_levels
@@ -24,17 +24,17 @@ def coded_tables(draw, least=1):
     return X, n_levels
 
 
-def of_levels(X, blocks):
-    """Columns of levels in the order of the blocks."""
+def categorical(X, blocks):
+    """Categorical columns in the order of the blocks."""
     return X[:, blocks.order[blocks.n_numbers :]]
 
 
 @given(coded_tables(least=0))
 @quickly
-def test_levels_become_indicators_and_come_back(table):
+def test_categories_become_indicators_and_come_back(table):
     X, n_levels = table
     blocks = fit_blocks(X, n_levels)
-    codes = of_levels(X, blocks)
+    codes = categorical(X, blocks)
     scaled = blocks.scaled(codes)
     missing = np.isnan(codes)
     found = blocks.codes(np.nan_to_num(scaled))
@@ -48,7 +48,7 @@ def test_levels_become_indicators_and_come_back(table):
 def test_shares_are_those_of_the_rows_that_have_an_entry(table):
     X, n_levels = table
     blocks = fit_blocks(X, n_levels)
-    scaled = blocks.scaled(of_levels(X, blocks))
+    scaled = blocks.scaled(categorical(X, blocks))
     has_entry = ~np.isnan(scaled).all(axis=0)
     mean = np.nanmean(scaled[:, has_entry], axis=0)
     np.testing.assert_allclose(mean, 0, atol=1e-12)
@@ -66,7 +66,7 @@ def test_indicators_are_the_one_hot_columns_of_scikit_learn():
     X = rng.integers([2, 5, 1, 3, 2], size=(100, 5)).astype(float)
     blocks = fit_blocks(X, np.array([2, 5, 1, 3, 2]))
     binary_first = X[:, [0, 4, 1, 2, 3]]
-    np.testing.assert_array_equal(of_levels(X, blocks), binary_first)
+    np.testing.assert_array_equal(categorical(X, blocks), binary_first)
     encoder = OneHotEncoder(drop="if_binary", sparse_output=False)
     hot = encoder.fit_transform(binary_first)
     np.testing.assert_allclose(blocks.shares, hot.mean(axis=0))
@@ -105,7 +105,7 @@ def test_the_layout():
 @pytest.mark.parametrize("n_levels", [[0], [0, 0], [2], [3]])
 def test_blocks_may_be_empty(n_levels):
     blocks = fit_blocks(np.ones((4, len(n_levels))), np.array(n_levels))
-    codes = of_levels(np.ones((4, len(n_levels))), blocks)
+    codes = categorical(np.ones((4, len(n_levels))), blocks)
     scaled = blocks.scaled(codes)
     assert scaled.shape == (4, sum(blocks.widths) - blocks.n_numbers)
     np.testing.assert_array_equal(blocks.codes(scaled), codes)
@@ -113,14 +113,14 @@ def test_blocks_may_be_empty(n_levels):
         assert len(no_rows) == 0
 
 
-def test_of_means_the_most_probable_level_counts():
+def test_of_means_the_most_probable_category_counts():
     blocks = Blocks(np.array([2, 3]), np.array([0.9, 0.7, 0.2, 0.1]))
     probability = np.array([[0.49, 0.3, 0.3, 0.4], [0.51, 0.4, 0.35, 0.25]])
     scaled = (probability - blocks.shares) / blocks.spread
     np.testing.assert_array_equal(blocks.codes(scaled), [[0, 2], [1, 0]])
 
 
-def test_a_level_that_no_row_has_is_no_nan():
+def test_a_category_that_no_row_has_is_no_nan():
     X = np.array([[0.0, 2], [0, 0], [np.nan, 2]])
     blocks = fit_blocks(X, np.array([2, 4]))
     np.testing.assert_allclose(blocks.shares, [0, 1 / 3, 0, 2 / 3, 0])

@@ -353,7 +353,7 @@ def test_the_latent_line_between_rows_is_likelier_than_the_straight_one(bent):
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_no_row_is_much_less_likely_than_under_pca_of_all_rows(seed):
     X = bow(600)
-    X[0] *= 10  # whether it is held out or not
+    X[0] *= 10  # whether it is a validation row or not
     parameters = BENT | {"validation_fraction": 0.5, "scaling": None}
     vae = VAETransformer(1, random_state=seed, **parameters).fit(X)
     assert vae.best_iter_ > 0  # not the linear model

@@ -62,16 +62,16 @@ def test_a_copy_can_be_fitted_on(way, make_vae, curve, assert_same_bits):
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Categories, booleans, datetimes and numbers, some missing."""
+    """Categories, booleans, datetimes and numbers, with missing values."""
     rng = np.random.default_rng(0)
     days = rng.integers(0, 999, 60)
     table = pd.DataFrame(
         {
             "number": days + rng.normal(size=60),
             "count": pd.array(days // 9, dtype="Int16"),
-            "truth": pd.array(days > 500, dtype="boolean"),
+            "boolean": pd.array(days > 500, dtype="boolean"),
             "word": rng.choice(["a", "b", "ä\0"], 60),
-            "level": pd.Categorical(rng.choice([3, 1], 60), [3, 2, 1], ordered=True),
+            "category": pd.Categorical(rng.choice([3, 1], 60), [3, 2, 1], ordered=True),
             "stamp": pd.Timestamp("2020-01-01", tz="Asia/Tokyo")
             + pd.to_timedelta(days, unit="D"),
             "object": [str(day % 3) if day % 2 else day % 3 for day in days],
@@ -128,7 +128,7 @@ def test_weights_mapped_from_a_file_predict_alike(
         torch.set_warn_always(False)
 
 
-@pytest.mark.parametrize("of", ["numbers", "levels"])
+@pytest.mark.parametrize("of", ["numbers", "mixed"])
 def test_state_is_arrays_and_plain_values(of, trained, make_vae, mixed):
     def is_plain(value):
         if isinstance(value, dict):

@@ -1,7 +1,8 @@
-"""The fewest components whose held-out R2 reaches a share."""
+"""The fewest components whose R2 on validation rows reaches a share."""
 
 import numpy as np
 import pytest
+from helpers import bow, with_missing
 from sklearn.decomposition import PCA
 
 from skvae import VAETransformer
@@ -42,7 +43,7 @@ def ring(n=600, d=6, seed=0):
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95, 0.999])
-def test_of_the_linear_model_it_is_that_of_pca_on_held_out_rows(share):
+def test_of_the_linear_model_it_is_that_of_pca_on_validation_rows(share):
     x = decaying()
     held_out, rest = x[:100], x[100:]
     deviations = np.square(held_out - rest.mean(axis=0)).sum()
@@ -149,3 +150,11 @@ def test_the_search_prints_nothing(make_vae, curve, capsys):
 
 def test_two_rows_and_a_share():
     assert VAETransformer(0.5).fit([[0.0, 1], [1, 0]]).n_components_ == 1
+
+
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_a_share_of_the_variance_is_found_beside_missing_values():
+    vae = VAETransformer(0.8, max_iter=5, random_state=0).fit(
+        with_missing(bow(400), 0.1)
+    )
+    assert 1 <= vae.n_components_ <= 4

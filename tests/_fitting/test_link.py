@@ -17,7 +17,7 @@ from skvae._linear.vae import LinearVAE
 
 
 def table(n=500, seed=0, slope=1.5):
-    """Return z, and columns of two, three and two levels that depend on it."""
+    """Return z, and columns of two, three and two categories that depend on it."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=n)
     noise = rng.logistic(size=(n, 3))
@@ -42,7 +42,7 @@ def knowing_z(z, codes):
 
 
 def probabilities(link, z):
-    """Of the second level of both columns of two, and of the levels of three."""
+    """Of the second of two categories, for both such columns, and of all of three."""
     logits = np.c_[np.ones(len(z)), z] @ link
     return expit(logits[:, 1]), expit(logits[:, 2]), softmax(logits[:, 3:], axis=1)
 
@@ -69,7 +69,7 @@ def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
     z, codes = table()
     codes[np.random.default_rng(1).random(codes.shape) < 0.4] = np.nan
     linear, x, blocks = knowing_z(z, codes)
-    # The linear VAE would tell less of rows with holes: here it knows z all the same.
+    # The linear VAE would tell less of rows with missing values: here it knows z.
     monkeypatch.setattr(LinearVAE, "encode", lambda self, x: x[:, :1])
     first, third, second = probabilities(with_link(linear, x, blocks).link, z)
     for found, column in ((first, 0), (third, 2)):
@@ -108,7 +108,7 @@ def test_each_step_improves_the_fit(monkeypatch):
 
 def test_without_a_signal_the_logits_are_those_of_the_shares(monkeypatch):
     z, codes = table()
-    codes[:, 2] = z == z.max()  # a rare level
+    codes[:, 2] = z == z.max()  # a rare category
     linear, x, blocks = knowing_z(np.zeros_like(z), codes)
     for steps in (0, link_module.STEPS):
         monkeypatch.setattr(link_module, "STEPS", steps)
@@ -165,7 +165,7 @@ def test_few_rows_and_many_components_give_modest_logits(n, n_components, n_leve
         assert abs(link[1:]).max() < 5  # the ridge alone sees to it
 
 
-def test_levels_far_apart_stay_finite():
+def test_categories_far_apart_stay_finite():
     z, codes = table(slope=1e6)
     linear, x, blocks = knowing_z(1e3 * z, codes)
     with warnings.catch_warnings():

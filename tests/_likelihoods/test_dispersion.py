@@ -118,3 +118,17 @@ def test_its_arguments_rebuild_it(draws):
     other = Dispersion(torch.from_numpy(coefficients), ridge)
     assert torch.equal(other.factor(draws[0]), fitted.factor(draws[0]))
     assert ridge == RIDGE
+
+
+def test_a_dispersion_beside_missing_errors_is_that_of_the_others():
+    rng = np.random.default_rng(0)
+    z = torch.from_numpy(rng.normal(size=(1, 4000, 1)))
+    error = z.exp() * torch.from_numpy(rng.normal(size=(1, 4000, 2)) ** 2)
+    holed = error.clone()
+    holed[0, ::2, 1] = torch.nan
+    found = fit_dispersion(z, holed, 3.0).factor(z)
+    np.testing.assert_allclose(
+        found[..., 0], fit_dispersion(z, error, 3.0).factor(z)[..., 0]
+    )
+    half = fit_dispersion(z[:, 1::2], error[:, 1::2], 3.0).factor(z)
+    assert float((found[..., 1] / half[..., 1]).log().abs().mean()) < 0.1

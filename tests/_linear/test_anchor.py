@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import draw_factor_model, model_covariance, with_missing
 from scipy.linalg import subspace_angles
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal
@@ -9,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
 
 from skvae._fitting.fit import NOISE_FLOOR
-from skvae._linear import anchor as anchor_module
+from skvae._linear import anchor
 from skvae._linear.anchor import CrossFit, fit_linear_vae, fit_readout, least_noise
 
 NOISES = ["spherical", "diag"]
@@ -27,10 +28,6 @@ def factor_table(n=400, d=6, k=2, seed=0):
 def standardised(load):
     X = load().data
     return (X - X.mean(axis=0)) / X.std(axis=0)
-
-
-def model_covariance(linear):
-    return linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
 
 
 def mean_log_density(linear, x):
@@ -286,7 +283,7 @@ def test_duplicate_columns_are_treated_alike():
 def test_rows_are_added_up_in_float64_whatever_the_chunk(monkeypatch):
     x = factor_table(500)
     oracle = fit_linear_vae(x, 2, "spherical", TINY)
-    monkeypatch.setattr(anchor_module, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(anchor, "CHUNK_ROWS", 7)
     chunked = fit_linear_vae(x, 2, "spherical", TINY)
     np.testing.assert_allclose(
         model_covariance(chunked), model_covariance(oracle), atol=1e-12
@@ -300,13 +297,13 @@ def test_rows_are_added_up_in_float64_whatever_the_chunk(monkeypatch):
 @pytest.mark.parametrize("k", [1, 3, 6])
 def test_gradient_of_the_profile_likelihood(k, monkeypatch):
     caught = {}
-    original = anchor_module.minimize
+    original = anchor.minimize
 
     def catching(fun, x0, **kwargs):
         caught["fun"] = fun
         return original(fun, x0, **kwargs)
 
-    monkeypatch.setattr(anchor_module, "minimize", catching)
+    monkeypatch.setattr(anchor, "minimize", catching)
     fit_linear_vae(factor_table(), k, "diag", TINY)
     objective = caught["fun"]
     rng = np.random.default_rng(0)
@@ -473,3 +470,100 @@ def test_readout_ignores_an_empty_component():
     readout = fit_readout(z, rng.normal(size=(30, 3)))
     np.testing.assert_array_equal(readout[2], 0)
     assert np.isfinite(readout).all()
+
+
+# ----------------------------------------------------------------------- missing values
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_no_small_change_makes_a_fit_with_missing_values_likelier(noise, share):
+    x = with_missing(draw_factor_model(2000), share)
+    linear = fit_linear_vae(x, 2, noise, 1e-9)
+    best = linear.log_density(x).mean()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        changed = type(linear)(
+            encoder=linear.encoder,
+            encoder_bias=linear.encoder_bias,
+            log_var=linear.log_var,
+            decoder=linear.decoder + 0.03 * rng.normal(size=linear.decoder.shape),
+            decoder_bias=linear.decoder_bias + 0.03 * rng.normal(size=6),
+            noise_variance=linear.noise_variance * np.exp(0.05 * rng.normal()),
+        )
+        assert changed.log_density(x).mean() < best
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_fit_with_missing_values_is_nearly_that_of_the_complete_rows(noise):
+    x, fresh = draw_factor_model(2000), draw_factor_model(2000, draw=1)
+    complete = fit_linear_vae(x, 2, noise, 1e-9).log_density(fresh).mean()
+    incomplete = with_missing(x)
+    found = fit_linear_vae(incomplete, 2, noise, 1e-9).log_density(fresh).mean()
+    means = np.where(np.isnan(incomplete), np.nanmean(incomplete, axis=0), incomplete)
+    naive = fit_linear_vae(means, 2, noise, 1e-9).log_density(fresh).mean()
+    assert complete - found < 0.05
+    assert complete - naive > 0.1
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "share"), [(20, 100, 0.3), (40, 200, 0.3), (40, 200, 0.5)]
+)
+def test_fewer_rows_than_columns_may_have_missing_values(n, d, share):
+    rows = draw_factor_model(n + 100, d=d)
+    rows, fresh = np.split(rows, [n])
+    x = with_missing(rows, share)
+    found = fit_linear_vae(x, 2, "spherical", 1e-6).log_density(fresh).mean()
+    means = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+    naive = fit_linear_vae(means, 2, "spherical", 1e-6).log_density(fresh).mean()
+    assert found > naive
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_columns_seen_once_or_constant_have_a_density(noise):
+    x = with_missing(draw_factor_model(12, d=40), 0.6)
+    x[:, 0] = np.where(np.isnan(x[:, 0]), np.nan, 3.0)
+    x[:, 1] = np.nan
+    x[4, 1] = 1.0
+    linear = fit_linear_vae(x, 2, noise, 1e-4)
+    assert np.isfinite(linear.log_density(x)).all()
+
+
+def test_a_step_that_overruns_is_not_kept(monkeypatch):
+    x = with_missing(draw_factor_model(12, d=30), 0.5)
+    scores = []
+    for steps in (1, 2, 100):
+        monkeypatch.setattr(anchor, "MOST_STEPS", steps)
+        scores.append(fit_linear_vae(x, 2, "spherical", 1e-6).log_density(x).mean())
+    assert scores == sorted(scores)
+
+
+def test_the_honest_noise_is_of_what_is_observed():
+    x = draw_factor_model(3000)
+    linear = fit_linear_vae(x, 2, "diag", 1e-9)
+    incomplete = with_missing(x)
+    errors = [CrossFit(rows, linear, "diag", 1e-9).error for rows in (x, incomplete)]
+    np.testing.assert_allclose(errors[1], errors[0], rtol=0.4)
+    assert errors[1].sum() > errors[0].sum()  # less tells of z
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_rows_of_a_fold_with_missing_values_are_no_likelier_than_fresh_ones(noise):
+    k = 4 if noise == "diag" else 6  # more than factors
+    incomplete = with_missing(draw_factor_model(300, d=12), 0.5)
+    fresh = with_missing(draw_factor_model(3000, d=12, draw=1), 0.5, seed=1)
+    linear = fit_linear_vae(incomplete, k, noise, 1e-4)
+    of_fresh = linear.log_density(fresh).mean()
+    flattery = linear.log_density(incomplete).mean() - of_fresh
+    _, left_out = CrossFit(incomplete, linear, noise, 1e-4).log_densities(1.0)
+    assert flattery > 0.2
+    assert left_out.mean() - of_fresh < 0.25 * flattery
+
+
+def test_folds_of_a_long_table_with_missing_values_are_of_some_of_its_rows(monkeypatch):
+    monkeypatch.setattr(anchor, "HIDDEN_ROWS", 100)
+    x = draw_factor_model(400)
+    linear = fit_linear_vae(x, 2, "diag", 1e-9)
+    for rows, n in ((x, 400), (with_missing(x), 100)):
+        folds = CrossFit(rows, linear, "diag", 1e-9).folds
+        assert sum(len(of_fold) for of_fold, _ in folds) == n

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.bounds import importance_weighted_bound, spread_normal
-from skvae._model.density import FittedVAE, Parameters, stacking_weight
+from skvae._model.density import FittedVAE, Parameters, stacking_weight, widen
 from skvae._model.network import VAE, Architecture, initial_parameters
 
 D, K = 5, 2
@@ -184,3 +184,11 @@ def test_stacking_weight_of_densities_worlds_apart_is_finite():
     with np.errstate(all="raise"):
         assert 0.3 < stacking_weight(far, np.zeros(3)) < 0.7
     assert stacking_weight(np.full(8, 1e300), np.zeros(8)) == pytest.approx(0.9)
+
+
+def test_posteriors_narrow_only_where_a_row_tells_something():
+    log_var = torch.tensor([[-1.0, 0.5, 2.0]]).double()
+    found = widen(log_var, torch.full((1, 3), 0.3).double())
+    assert float(found[0, 0]) < -1
+    np.testing.assert_array_equal(found[0, 1:], log_var[0, 1:])
+    np.testing.assert_array_equal(widen(log_var, 1.0), log_var)

@@ -93,7 +93,7 @@ def test_more_components_fit_more_closely():
 
 
 @pytest.mark.parametrize("centers", [1, 3, 16])
-def test_held_out_rows_choose_the_size(centers):
+def test_validation_rows_choose_the_size(centers):
     z, held_out = blobs(2_000, centers).split(1_500)
     size = len(likeliest_mixture(z, held_out, generator()).weights) - 1
     assert centers <= size <= 2 * centers

@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from skvae._numerics import linalg as linalg_module
+from skvae._numerics import linalg
 from skvae._numerics.threads import one_thread
 
 A = np.random.default_rng(0).normal(size=(7, 4))
@@ -15,24 +15,24 @@ SYMMETRIC = A.T @ A
 
 
 def test_product():
-    np.testing.assert_allclose(linalg_module.product(A, SYMMETRIC), A @ SYMMETRIC)
-    np.testing.assert_allclose(linalg_module.product(A[0], SYMMETRIC), A[0] @ SYMMETRIC)
+    np.testing.assert_allclose(linalg.product(A, SYMMETRIC), A @ SYMMETRIC)
+    np.testing.assert_allclose(linalg.product(A[0], SYMMETRIC), A[0] @ SYMMETRIC)
 
 
 def test_eigenvalues_fall_and_vectors_are_rows():
-    values, vectors = linalg_module.eigh(SYMMETRIC)
+    values, vectors = linalg.eigh(SYMMETRIC)
     np.testing.assert_allclose(values, np.linalg.eigvalsh(SYMMETRIC)[::-1])
     np.testing.assert_allclose(vectors.T * values @ vectors, SYMMETRIC, atol=1e-12)
 
 
 def test_left_singular_vectors():
-    left = linalg_module.left_singular_vectors(A)
+    left = linalg.left_singular_vectors(A)
     oracle = np.linalg.svd(A, full_matrices=False)[0]
     np.testing.assert_allclose(abs(left), abs(oracle))
 
 
 def test_solve():
-    x = linalg_module.solve(SYMMETRIC, A.T)
+    x = linalg.solve(SYMMETRIC, A.T)
     np.testing.assert_allclose(SYMMETRIC @ x, A.T, atol=1e-12)
 
 
@@ -43,7 +43,7 @@ def test_any_array_will_do(awkward):
     a.flags.writeable = awkward != "read-only"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = linalg_module.product(A, a)
+        found = linalg.product(A, a)
     np.testing.assert_allclose(found, A @ a.astype(np.float64))
     assert found.dtype == np.float64
 
@@ -55,12 +55,12 @@ def test_the_callers_threads_change_no_bit():
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
             with threadpool_limits(n_threads, user_api="blas"), one_thread():
-                square = linalg_module.product(wide.T, wide)
+                square = linalg.product(wide.T, wide)
                 found.append(
                     [
-                        *linalg_module.eigh(square),
-                        linalg_module.left_singular_vectors(wide),
-                        linalg_module.solve(square, wide),
+                        *linalg.eigh(square),
+                        linalg.left_singular_vectors(wide),
+                        linalg.solve(square, wide),
                     ]
                 )
     finally:

@@ -44,22 +44,22 @@ def test_an_entry_that_is_not_finite_is_named(row, column, value, dtype):
 
 
 def test_entries_may_be_missing_where_that_is_allowed():
-    holed = X.copy()
-    holed[2, 3] = holed[9, 1] = np.nan
-    check_entries(holed, NAMES, may_miss=True)
-    holed[5, 2] = -np.inf
+    incomplete = X.copy()
+    incomplete[2, 3] = incomplete[9, 1] = np.nan
+    check_entries(incomplete, NAMES, may_miss=True)
+    incomplete[5, 2] = -np.inf
     with pytest.raises(
         ValueError, match=r"infinity in .*'c' .*or NaN where it is miss"
     ):
-        check_entries(holed, NAMES, may_miss=True)
-    holed[5, 2] = 1e101
+        check_entries(incomplete, NAMES, may_miss=True)
+    incomplete[5, 2] = 1e101
     with pytest.raises(ValueError, match=r"1e\+101 in column 'c'.*too large"):
-        check_entries(holed, NAMES, may_miss=True)
-    holed[:, 1] = np.nan
+        check_entries(incomplete, NAMES, may_miss=True)
+    incomplete[:, 1] = np.nan
     with pytest.raises(ValueError, match=r"nothing but missing values in column 'b'"):
-        check_entries(holed, NAMES, may_miss=True)
-    holed[5, 2] = 0
-    check_entries(holed, NAMES, np.zeros(4), np.ones(4), may_miss=True)
+        check_entries(incomplete, NAMES, may_miss=True)
+    incomplete[5, 2] = 0
+    check_entries(incomplete, NAMES, np.zeros(4), np.ones(4), may_miss=True)
 
 
 def test_of_several_the_first_column_is_named():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import bow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -9,7 +10,6 @@ from scipy.stats import norm
 from sklearn.preprocessing import StandardScaler
 
 from skvae._layout import fit_blocks
-from skvae._table import scaling as scaling_module
 from skvae._table.entries import LARGEST_VALUE
 from skvae._table.scaling import (
     SCALINGS,
@@ -112,7 +112,7 @@ def test_float32_rows_are_scaled_in_float64(scaling):
 
 @each_scaling
 def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch):
-    monkeypatch.setattr(scaling_module, "CHUNK_ROWS", 7)
+    monkeypatch.setattr("skvae._table.scaling.CHUNK_ROWS", 7)
     rows = X.copy()
     rows.flags.writeable = False
     fitted = fit(rows, scaling)
@@ -129,7 +129,7 @@ def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch)
 
 def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
     whole = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
-    monkeypatch.setattr(scaling_module, "SCALER_ROWS", 7)
+    monkeypatch.setattr("skvae._table.scaling.SCALER_ROWS", 7)
     parts = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
     np.testing.assert_allclose(parts, whole, rtol=1e-9)
 
@@ -143,7 +143,7 @@ def test_the_largest_entries_stay_finite_through_the_scaling():
 
 
 def test_quantiles_of_a_long_table_are_those_of_some_random_rows(monkeypatch):
-    monkeypatch.setattr(scaling_module, "MARGINAL_ROWS", 1_000)
+    monkeypatch.setattr("skvae._table.scaling.MARGINAL_ROWS", 1_000)
     long = np.random.default_rng(0).normal(size=(20_000, 2)).cumsum(axis=0)
     order = long.argsort(axis=0).argsort(axis=0)
     x, _ = both_ways(long, "quantile")
@@ -184,24 +184,24 @@ def test_without_point_masses_there_are_no_intervals():
     assert fit(rows, "standard").intervals(rows) is None
 
 
-# ------------------------------------------------------------------ columns of levels
+# ------------------------------------------------------------------ categorical columns
 
 N_LEVELS = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
 
 
-def mixed(n=300, holes=0.0):
-    """Codes of levels, a bell and a column of few numbers."""
+def mixed(n=300, missing=0.0):
+    """Codes of categories, a bell and a column of few numbers."""
     rng = np.random.default_rng(0)
     rows = rng.integers([3, 1, 2, 4, 1], size=(n, 5)).astype(float)
     rows[:, 1] = 50 * rng.normal(size=n) + 7
-    rows[rng.random(rows.shape) < holes] = np.nan
+    rows[rng.random(rows.shape) < missing] = np.nan
     return rows
 
 
 @each_scaling
-@pytest.mark.parametrize("holes", [0.0, 0.3])
-def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, holes):
-    rows = mixed(holes=holes)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
+    rows = mixed(missing=missing)
     mean, scale, marginals, blocks = fit_mixed(rows, scaling, N_LEVELS)
     fitted = make_scaling(mean, scale, marginals, blocks)
     of_numbers = fit(rows[:, [1, 3]], scaling)
@@ -244,8 +244,11 @@ def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
     x = scale_rows(rows, fitted, np.float64)
     assert x.shape == (n, fitted.n_columns)
     np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
-    holed = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
-    found, missing = fitted.forward(holed), np.isnan(holed[:, fitted.blocks.order])
+    incomplete = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
+    found, missing = (
+        fitted.forward(incomplete),
+        np.isnan(incomplete[:, fitted.blocks.order]),
+    )
     sizes = np.maximum(n_levels, 1)
     sizes[n_levels == 2] = 1
     missing = np.repeat(missing, sizes[fitted.blocks.order], axis=1)
@@ -268,3 +271,14 @@ def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
     np.testing.assert_array_equal(scale, 1.0)
     x = (X - mean) / scale
     assert abs(x).max() < 1e-15
+
+
+def test_a_column_may_begin_after_many_rows(monkeypatch):
+    monkeypatch.setattr("skvae._table.scaling.SCALER_ROWS", 50)
+    monkeypatch.setattr("skvae._table.scaling.MARGINAL_ROWS", 20)
+    X = bow(400)
+    X[:390, 2] = np.nan
+    for scaling in ("standard", "quantile"):
+        mean, scale, _ = fit_scaling(X, scaling)
+        np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
+        np.testing.assert_allclose(scale, np.nanstd(X, axis=0))

@@ -1,57 +1,17 @@
-import sys
+"""Two components of an embedding as points, or one as a distribution."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import r2_score
 
 from skvae import VAETransformer
-from skvae.display import EmbeddingDisplay, ReconstructionDisplay
-from skvae.display.drawing import (
-    as_labels,
-    best_and_worst,
-    draw_image_rows,
-    is_continuous,
-    new_figure,
-)
+from skvae.display import EmbeddingDisplay
 
 # Two epochs are quick, and not meant to converge.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture
-def plt():
-    matplotlib = pytest.importorskip("matplotlib")
-    backend = matplotlib.get_backend()
-    matplotlib.use("agg")
-    plt = pytest.importorskip("matplotlib.pyplot")
-    yield plt
-    plt.close("all")
-    matplotlib.use(backend)
-
-
-@pytest.fixture
-def ax(plt):
-    return plt.subplots()[1]
-
-
-@pytest.fixture(scope="module")
-def iris():
-    return load_iris(as_frame=True, return_X_y=True)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_digits().data
-
-
-@pytest.fixture(scope="module")
-def vae(iris):
-    return VAETransformer(hidden_layer_sizes=(4,), max_iter=2).fit(iris[0])
 
 
 def drawn_points(ax):
@@ -60,13 +20,6 @@ def drawn_points(ax):
 
 def legend_texts(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def row_labels(ax):
-    return [label.get_text() for label in ax.get_yticklabels()]
-
-
-# --- EmbeddingDisplay ----------------------------------------------------------------
 
 
 def test_embedding_from_estimator_draws_transform_in_classes(plt, vae, iris):
@@ -155,112 +108,6 @@ def test_one_component_is_drawn_as_its_distribution(ax, y):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("only", "rows")
 
 
-@pytest.mark.parametrize(
-    ("y", "continuous"),
-    [
-        (np.arange(20), False),
-        (np.arange(21), True),
-        (np.linspace(0, 1, 21), True),
-        ([str(i) for i in range(50)], False),
-    ],
-)
-def test_is_continuous(y, continuous):
-    assert is_continuous(as_labels(y)) == continuous
-
-
-# --- ReconstructionDisplay -----------------------------------------------------------
-
-
-def test_images_stand_above_what_came_back(ax, digits):
-    vae = VAETransformer(hidden_layer_sizes=(4,), max_iter=2).fit(digits[:200])
-    X = digits[200:203]
-    ReconstructionDisplay.from_estimator(vae, X, image_shape=(8, 8), ax=ax)
-    sheet = ax.images[0].get_array()
-    back = vae.inverse_transform(vae.transform(X))
-    for j in range(3):
-        left = slice(9 * j, 9 * j + 8)
-        assert_array_equal(sheet[:8, left], X[j].reshape(8, 8))
-        assert_array_equal(sheet[9:17, left], back[j].reshape(8, 8))
-    assert row_labels(ax) == ["real", "VAETransformer"]
-
-
-def test_no_more_images_than_asked_for(plt, digits):
-    display = ReconstructionDisplay(digits, {"same": digits}, image_shape=(8, 8))
-    assert display.plot().ax_.images[0].get_array().shape == (17, 10 * 9 - 1)
-    display.plot(max_items=4)
-    assert display.ax_.images[0].get_array().shape == (17, 4 * 9 - 1)
-
-
-def test_image_rows_share_one_grey_scale(ax):
-    draw_image_rows(ax, {"real": np.full((1, 6), 4.0), "new": np.ones((2, 6))}, (2, 3))
-    (image,) = ax.images
-    assert image.get_clim() == (0, 4)
-    sheet = image.get_array()
-    assert sheet.shape == (5, 7)
-    assert np.ma.masked_invalid(sheet[:2, 4:]).mask.all()  # no second real image
-
-
-def test_bars_are_each_columns_r2_best_first(ax, vae, iris):
-    X = iris[0]
-    ReconstructionDisplay.from_estimator(vae, X, ax=ax)
-    back = np.asarray(vae.inverse_transform(vae.transform(X)))
-    r2 = r2_score(X, back, multioutput="raw_values")
-    order = np.argsort(-r2)
-    assert row_labels(ax) == list(X.columns[order])
-    assert_allclose([bar.get_width() for bar in ax.patches], r2[order])
-
-
-def test_columns_are_ordered_by_the_last_method(ax):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, 3))
-    noise = rng.normal(size=X.shape)
-    first, last = X + noise * [0.1, 0.2, 0.3], X + noise * [0.3, 0.1, 0.2]
-    ReconstructionDisplay(X, {"PCA": first, "skvae": last}).plot(ax=ax)
-    assert row_labels(ax) == ["x1", "x2", "x0"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["PCA", "skvae"]
-
-
-def test_worst_columns_stand_apart_when_some_are_left_out(ax):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, 9))
-    back = X + rng.normal(size=X.shape) * np.linspace(0.1, 0.9, 9)
-    ReconstructionDisplay(X, {"skvae": back}).plot(ax=ax, max_items=4)
-    assert row_labels(ax) == ["x0", "x1", "x7", "x8"]
-    assert_array_equal(ax.get_yticks(), [0, 1, 3, 4])
-
-
-@pytest.mark.parametrize(
-    ("n", "max_items", "expected"),
-    [(5, 10, [0, 1, 2, 3, 4]), (5, 4, [0, 1, 3, 4]), (5, 3, [0, 1, 4]), (0, 3, [])],
-)
-def test_best_and_worst(n, max_items, expected):
-    assert list(best_and_worst(-np.arange(n), max_items)) == expected
-
-
-# --- both ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("display", [EmbeddingDisplay, ReconstructionDisplay])
-def test_unfitted_estimator(display, iris):
+def test_embedding_of_an_unfitted_estimator(iris):
     with pytest.raises(NotFittedError):
-        display.from_estimator(VAETransformer(), iris[0])
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        EmbeddingDisplay(np.eye(3)).plot,
-        ReconstructionDisplay(np.eye(3), {"same": np.eye(3)}).plot,
-        lambda: new_figure((4, 3)),
-    ],
-)
-def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch, draw):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "skvae\[plot\]"'):
-        draw()
-
-
-def test_figure_is_not_shown_by_pyplot(plt):
-    figure = new_figure((4, 3))
-    assert plt.get_fignums() == []
-    assert tuple(figure.get_size_inches()) == (4, 3)
+        EmbeddingDisplay.from_estimator(VAETransformer(), iris[0])

@@ -1,0 +1,118 @@
+"""The end of the training: warnings, losses that are NaN, and what is printed."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import skvae._vae
+from skvae import VAETransformer
+from skvae._training.gradient import ByHand
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
+
+LINEAR = {"hidden_layer_sizes": ()}
+
+
+def test_max_iter_that_ends_first_warns_once(make_vae, curve):
+    message = "max_iter=2 epochs ended .* n_iter_no_change=10 epochs. Raise max_iter"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        make_vae(max_iter=2).fit(curve)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "parameters",
+    [{"max_iter": 500, "tol": 1.0}, {"early_stopping": False, "max_iter": 2}, LINEAR],
+)
+def test_a_fit_that_ends_as_it_should_warns_of_nothing(parameters, make_vae, curve):
+    make_vae(**parameters).fit(curve)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("learning_rate", [1e6, 1e30])
+def test_a_learning_rate_that_diverges_warns_once_and_does_no_harm(
+    learning_rate, early_stopping, make_vae, curve, linear
+):
+    vae = make_vae(learning_rate_init=learning_rate, early_stopping=early_stopping)
+    message = re.escape(f"learning_rate_init={learning_rate!r}") + ".* Lower"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        vae.fit(curve)
+    assert len(caught) == 1
+    assert vae.score(curve) > linear.score(curve) - 0.2
+    assert np.isfinite(vae.sample(100, random_state=0)).all()
+
+
+@pytest.fixture
+def spoil_losses(monkeypatch):
+    """Make the losses and gradients of some steps NaN."""
+
+    def spoil(which):
+        original, steps = ByHand.__call__, iter(range(10**9))
+
+        def spoiled(self, *args):
+            error, kl = original(self, *args)
+            if which(next(steps)):
+                self.flat.fill_(np.nan)
+                kl.fill_(np.nan)
+            return error, kl
+
+        monkeypatch.setattr(ByHand, "__call__", spoiled)
+
+    return spoil
+
+
+def test_one_nan_loss_is_survived(spoil_losses, make_vae, curve, linear):
+    spoil_losses(lambda step: step == 50)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "The loss became")
+        vae = make_vae().fit(curve)
+    assert vae.score(curve) > linear.score(curve)
+
+
+def test_nan_losses_from_some_step_on_leave_the_best_before(
+    spoil_losses, make_vae, curve, linear
+):
+    spoil_losses(lambda step: step > 150)
+    with pytest.warns(ConvergenceWarning, match="The loss became infinite or NaN"):
+        vae = make_vae().fit(curve)
+    assert 0 < vae.best_iter_ < vae.n_iter_ < 20
+    assert vae.score(curve) > linear.score(curve)
+
+
+@pytest.mark.parametrize(("tables", "n_iter"), [(0, 1), (3, 3), (99, 4)])
+def test_auto_visits_no_more_rows_than_it_may_and_does_not_warn(
+    tables, n_iter, curve, monkeypatch
+):
+    monkeypatch.setattr(skvae._vae, "MOST_VISITS", tables * len(curve))
+    monkeypatch.setattr(skvae._vae, "MOST_EPOCHS", 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vae = VAETransformer(random_state=0).fit(curve)
+    assert vae.n_iter_ == n_iter
+
+
+def test_verbose_prints_a_line_an_epoch(make_vae, curve, capsys):
+    vae = make_vae(max_iter=3, verbose=True).fit(curve)
+    expected = [
+        f"Epoch {i}: loss {loss:.4f}, validation score {score:.4f}"
+        for i, (loss, score) in enumerate(
+            zip(vae.loss_curve_, vae.validation_scores_, strict=True), start=1
+        )
+    ]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_verbose_prints_each_epoch_once_without_early_stopping(make_vae, curve, capsys):
+    vae = make_vae(max_iter=3, verbose=1, early_stopping=False).fit(curve)
+    expected = [f"Epoch {i}: loss {x:.4f}" for i, x in enumerate(vae.loss_curve_, 1)]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_silent_unless_told(make_vae, curve, capsys):
+    make_vae(max_iter=3).fit(curve)
+    assert capsys.readouterr() == ("", "")

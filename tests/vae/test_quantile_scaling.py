@@ -1,0 +1,131 @@
+"""The estimator with `scaling="quantile"`."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
+
+NOISES = ["auto", "spherical", "diag"]
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """Skewed, often zero, of four values, integers, constant."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(600, 2))
+    return np.column_stack(
+        [
+            np.exp(z[:, 0] + 0.3 * rng.normal(size=600)),
+            np.maximum(z[:, 0] + z[:, 1] + 0.4, 0).round(2),
+            np.digitize(z[:, 1] + 0.5 * rng.normal(size=600), [-1, 0, 1]),
+            np.floor(50 * np.exp(z.sum(axis=1))),
+            np.full(600, 7.0),
+        ]
+    )
+
+
+@pytest.fixture(scope="module", params=[(), (16,)], ids=["linear", "network"])
+def of_quantiles(request, make_vae, uneven):
+    return make_vae(scaling="quantile", hidden_layer_sizes=request.param).fit(uneven)
+
+
+def test_quantile_samples_have_the_columns_distributions(of_quantiles, uneven):
+    drawn = of_quantiles.sample(20_000, random_state=0)
+    for x, new in zip(uneven.T, drawn.T, strict=True):
+        grid = np.unique(np.quantile(x, np.linspace(0.05, 0.95, 19)))
+        below = [(new <= v).mean() - (x <= v).mean() for v in grid]
+        assert np.abs(below).max() < 0.06
+    zeros, share = (drawn[:, 1] == 0).mean(), (uneven[:, 1] == 0).mean()
+    assert zeros == pytest.approx(share, abs=0.08)
+    assert set(drawn[:, 2]) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(drawn[:, 3], drawn[:, 3].round())
+    np.testing.assert_array_equal(drawn[:, 4], 7)
+    is_outside = (drawn < uneven.min(axis=0)) | (drawn > uneven.max(axis=0))
+    assert is_outside.mean(axis=0).max() < 6 / 600
+
+
+def test_quantile_reconstructions_are_values_of_the_column(of_quantiles, uneven):
+    back = of_quantiles.inverse_transform(of_quantiles.transform(uneven))
+    assert set(back[:, 2]) <= {0, 1, 2, 3}
+    np.testing.assert_array_equal(back[:, 3], back[:, 3].round())
+    np.testing.assert_array_equal(back[:, 4], 7)
+    assert np.mean(back[:, 1] == 0) > 0.1
+    correlation = [spearmanr(back[:, j], uneven[:, j])[0] for j in range(4)]
+    assert min(correlation) > 0.6
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (16,)])
+def test_the_density_of_a_mixed_column_table_adds_up_to_one(
+    make_vae, uneven, hidden_layer_sizes
+):
+    """A sum over cells of the discrete column, an integral over the other."""
+    X = uneven[:, [1, 2]]
+    vae = make_vae(scaling="quantile", hidden_layer_sizes=hidden_layer_sizes).fit(X)
+    continuous = vae._scaling.marginals[0]
+    assert continuous.has_points
+    edges = continuous.edges
+    tail = 30 * (edges[-1] - edges[0])
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    total = 0.0
+    for a, b in pairwise([edges[0] - tail, edges[0] - 1, *edges, 9, edges[-1] + tail]):
+        x = a + (b - a) * (nodes + 1) / 2
+        rows = np.column_stack([np.repeat(x, 4), np.tile(np.arange(4.0), 12)])
+        density = np.exp(vae.score_samples(rows)).reshape(12, 4).sum(axis=1)
+        total += (b - a) / 2 * weights @ density
+    assert total == pytest.approx(1, abs=0.02)
+
+
+def test_quantile_scores_are_densities_in_the_tables_units(make_vae, curve):
+    X = np.exp(curve / curve.std(axis=0))
+    unit = np.array([1, 1000, 1, 1])
+    metres, millimetres = (
+        make_vae(scaling="quantile", max_iter=5).fit(X * u) for u in (1, unit)
+    )
+    Z = metres.transform(X)
+    np.testing.assert_allclose(millimetres.transform(X * unit), Z, atol=1e-9)
+    np.testing.assert_allclose(
+        millimetres.score_samples(X * unit), metres.score_samples(X) - np.log(1000)
+    )
+    np.testing.assert_allclose(
+        millimetres.best_validation_score_,
+        metres.best_validation_score_ - np.log(1000),
+    )
+    assert metres.best_validation_score_ == pytest.approx(metres.score(X), abs=2)
+
+
+def test_an_array_of_integers_comes_back_as_one(make_vae):
+    X = np.random.default_rng(0).integers(0, 200, (300, 3)).astype(np.uint8)
+    vae = make_vae(scaling="quantile", max_iter=3).fit(X)
+    assert vae.sample(500, random_state=0).dtype == np.uint8
+    assert vae.inverse_transform(vae.transform(X)).dtype == np.uint8
+    assert vae.inverse_transform([[99.0, 0], [-99, 0]]).max() <= 255
+    assert make_vae(max_iter=3).fit(X).sample(3).dtype == np.uint8
+    assert vae.fit(X / 1).sample(3).dtype == np.float64
+
+
+def test_the_largest_integers_do_not_turn_negative(make_vae):
+    X = np.random.default_rng(0).integers(0, 100, (300, 2))
+    X[:30, 0] = 2**63 - 1
+    vae = make_vae(scaling="quantile", hidden_layer_sizes=(), n_components=1).fit(X)
+    drawn = vae.sample(1000, random_state=0)[:, 0]
+    assert drawn.min() >= 0
+    assert drawn.max() > 2**62
+
+
+def test_rows_beside_are_in_a_quantile_score_rounding_only(of_quantiles, uneven):
+    together = of_quantiles.score_samples(uneven[:9])
+    alone = [of_quantiles.score_samples(row[None])[0] for row in uneven[:9]]
+    np.testing.assert_allclose(together, alone, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_quantile_warm_start_keeps_the_map(make_vae, uneven, noise):
+    vae = make_vae(scaling="quantile", warm_start=True, max_iter=3, noise=noise)
+    Z, other = vae.fit(uneven).transform(uneven), 2 * uneven[:300] + 3
+    marginals = vae._scaling.marginals
+    vae.set_params(learning_rate_init=1e-12).fit(uneven[::-1])
+    np.testing.assert_allclose(vae.transform(uneven), Z, atol=1e-6)
+    assert vae.fit(other)._scaling.marginals is marginals
