@@ -1,9 +1,7 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
 import warnings
-from dataclasses import replace
 
-import joblib
 import numpy as np
 import torch
 from sklearn.base import (
@@ -13,38 +11,28 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skvae._fitting.dimension import fewest_components
-from skvae._fitting.fit import Listener, Recipe, Settings, fit_vae
+from skvae._fitting.fit import Listener, fit_vae
+from skvae._fitting.recipe import make_recipe
 from skvae._fitting.validation import TELLING_ROWS
+from skvae._model.density import Density
 from skvae._model.imputation import Imputation
-from skvae._model.network import Architecture
 from skvae._model.rows import Rows
-from skvae._model.state import dump_density, load_density, upgrade
+from skvae._model.state import dump_density, load_density, upgrade_density
 from skvae._numerics.chunks import slices
 from skvae._numerics.draws import spread_normal
 from skvae._numerics.threads import one_thread
 from skvae._parameters import check_parameters, hidden_sizes, is_integer
-from skvae._table.containers import is_table
+from skvae._table.codec import Codec, fit_codec, load_codec
 from skvae._table.entries import check_entries
-from skvae._table.scaling import (
-    Affine,
-    ByBlock,
-    Quantile,
-    fit_scaling,
-    make_scaling,
-    scale_rows,
-)
-from skvae._table.schema import Schema, fit_schema
+from skvae._table.validation import validate_known, validate_new
 from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 EXPECTED_DRAWS = 64  # whose mean stands for the expected value
-BATCH_MIN, BATCH_MAX = 16, 256
-MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
-MIN_HELD_OUT = 3
 SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
@@ -268,8 +256,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     (3, 4)
     """
 
-    _schema: Schema  # what the columns are
-    _scaling: Affine | ByBlock | Quantile  # their way to the network and back
+    _codec: Codec  # between the table and scaled rows
+    _density: Density  # of scaled rows
+    _fitted_shape: dict  # parameters of the fit that a warm start must share
 
     def __init__(
         self,
@@ -480,15 +469,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                [6.6, 2.8, 5.6, 2. ]])
         """
         check_is_fitted(self)
-        Z = self._validate_latent(X)
+        Z, schema = self._validate_latent(X), self._codec.schema
 
         def reconstruct(Z):
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
-            return self._to_units(self._density.reconstruct(z))
+            return self._to_codes(self._density.reconstruct(z))
 
-        dtype = Z.dtype if self._schema.is_of_floats else np.float64
+        dtype = Z.dtype if schema.is_of_floats else np.float64
         codes = _map_rows(reconstruct, Z, dtype)
-        return self._schema.decode(codes, _index(X), dtype)
+        return schema.decode(codes, _index(X), dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -533,10 +522,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = _generator(random_state)
 
         def draw(rows):
-            return self._to_units(self._density.sample(len(rows), generator))
+            return self._to_codes(self._density.sample(len(rows), generator))
 
         codes = _map_rows(draw, range(n_samples), np.float64)
-        return self._schema.decode(codes)
+        return self._codec.schema.decode(codes)
 
     def impute(self, X, n_draws=None, random_state=None):
         """Fill in missing entries.
@@ -598,7 +587,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = None if n_draws is None else _generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
-            given = imputation, self._rows(X)
+            given = imputation, _rows(self._codec, X)
             if n_draws is None:
                 return self._expect(*given)[:, None]
             return self._draw_given(*given, n_draws, generator)
@@ -609,7 +598,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             full = coded.astype(np.float64)
             if len(holed):
                 full[holed] = completed[:, i]
-            tables.append(self._schema.fill(X, full))
+            tables.append(self._codec.schema.fill(X, full))
         return tables[0] if n_draws is None else tables
 
     def score_samples(self, X):
@@ -664,8 +653,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         draws = spread_normal(SCORE_DRAWS, self.n_components_)
 
         def log_density(X):
-            of_scaled = self._density.log_density(self._rows(X), draws)
-            return of_scaled.numpy() + self._scaling.log_slope(X)
+            of_scaled = self._density.log_density(_rows(self._codec, X), draws)
+            return of_scaled.numpy() + self._codec.log_slope(X)
 
         return _map_rows(log_density, X, np.float64, SCORE_ROWS)
 
@@ -712,110 +701,55 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _fit(self, X):
         check_parameters(self.get_params(deep=False))
-        X = self._validate(X, reset=True)
+        before = getattr(self, "_codec", None) if self.warm_start else None
+        codes, schema = validate_new(self, X, before)
         shape = self._shape()
-        warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
+        warm = before and schema is before.schema and self._fitted_shape == shape
+        codec = fit_codec(codes, schema, self.scaling) if not warm else self._codec
         if warm:
-            self._check_entries(X)
-        else:
-            self._fit_scaling(X)
-        self._log_slope = self._mean_log_slope(X)
+            codec.check(codes)
+        log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
         random_state = _random_state(self.random_state)
-        seed, order = random_state.randint(2**31 - 1), random_state.permutation(len(X))
-        x = torch.from_numpy(scale_rows(X, self._scaling, np.float32, order))
-        told = self._told(x[:TELLING_ROWS].double(), X[order[:TELLING_ROWS]])
+        seed = random_state.randint(2**31 - 1)
+        order = random_state.permutation(len(codes))
+        x = torch.from_numpy(codec.scaled(codes, np.float32, order))
+        told = x[:TELLING_ROWS].double()
+        told = _rows(codec, codes[order[:TELLING_ROWS]], told.numpy())
+        listener = _Printer(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
+        parameters = self.get_params(deep=False)
+
+        def make(n_rows, n_components, listener):
+            options = {"seed": seed, "listener": listener, "layout": codec.layout}
+            return make_recipe(parameters, n_rows, n_components, **options)
+
         if n_components < 1:
-            n_components = self._fewest_components(x, seed, n_components)
-        recipe = self._recipe(len(X), n_components, seed)
+            n_components = fewest_components(x, n_components, make)
+        recipe = make(len(x), n_components, listener)
         solution = fit_vae(x, told, recipe, self._density if warm else None)
-        self._fitted_shape = shape
-        self._remember(solution)
+        self._fitted_shape, self._codec = shape, codec
+        self._remember(solution, log_slope)
         self._warn_of(solution)
 
-    def _fit_scaling(self, X):
-        found = fit_scaling(X, self.scaling, self._schema.n_levels)
-        self.mean_, self.scale_, self._marginals, self._layout = found
-        self._scaling = self._make_scaling()
-
-    def _make_scaling(self):
-        return make_scaling(self.mean_, self.scale_, self._marginals, self._layout)
-
-    def _mean_log_slope(self, X):
-        """Return what a log-density gains on its way to the units of X, on average."""
-        return float(_map_rows(self._scaling.log_slope, X, np.float64).mean())
-
-    def _recipe(self, n_samples, n_components, seed):
-        """Resolve the parameters of a fit to so many rows."""
-        architecture = Architecture(
-            n_features=self._layout.n_columns,
-            n_components=int(n_components),
-            hidden_layer_sizes=hidden_sizes(self.hidden_layer_sizes),
-            activation=self.activation,
-        )
-        return Recipe(
-            architecture=architecture,
-            layout=self._layout,
-            noise=self.noise,
-            training=self._settings(n_samples),
-            n_validation=self._n_validation(n_samples),
-            seed=seed,
-            device=self.device,
-        )
-
-    def _fewest_components(self, x, seed, share):
-        def fit(rows, n_components):
-            recipe = self._recipe(len(rows), n_components, seed)
-            training = replace(recipe.training, listener=Listener())
-            told = rows[:TELLING_ROWS].double()
-            recipe = replace(recipe, training=training)
-            return fit_vae(rows, Rows(told, told), recipe).density
-
-        return fewest_components(x, share, self._n_validation(len(x)), fit)
-
-    def _n_validation(self, n_samples):
-        n_validation = max(round(self.validation_fraction * n_samples), MIN_HELD_OUT)
-        return min(n_validation, n_samples - 1)
-
     def _shape(self):
-        """Return what must be the same for a warm start."""
+        """Return the parameters that must be the same for a warm start."""
         return {
             "n_components": self.n_components,
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
             "activation": self.activation,
-            "columns": joblib.hash(self._schema.identity()),
             "scaling": self.scaling,
         }
 
-    def _settings(self, n_samples):
-        """Resolve the parameters of training."""
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = min(max(n_samples // 20, BATCH_MIN), BATCH_MAX)
-        max_epochs = self.max_iter
-        if max_epochs == "auto":
-            max_epochs = min(max(MOST_VISITS // n_samples, 1), MOST_EPOCHS)
-        return Settings(
-            batch_size=int(batch_size),
-            max_epochs=int(max_epochs),
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            beta=self.beta,
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            tol=self.tol,
-            listener=_Printer(self._log_slope) if self.verbose else Listener(),
-        )
-
-    def _remember(self, solution):
+    def _remember(self, solution, log_slope):
         """Set the fitted attributes: arrays and plain values, in the user's units."""
-        log_slope, progress = self._log_slope, solution.progress
+        codec, progress = self._codec, solution.progress
         self._density, component_kl = solution.density, solution.component_kl.numpy()
+        self.mean_, self.scale_ = codec.mean, codec.scale
         self.n_components_ = self._n_features_out = len(component_kl)
-        is_numeric = self._schema.n_levels == 0
-        self.noise_variance_ = np.full(len(is_numeric), np.nan)
-        self.noise_variance_[is_numeric] = self._density.parts[0].likelihood.variance
-        if self._marginals is None:
-            self.noise_variance_ = self.noise_variance_ * self.scale_**2
+        variance = np.full(len(codec.is_numeric), np.nan)
+        variance[codec.is_numeric] = self._density.parts[0].likelihood.variance
+        is_scaled = codec.marginals is None
+        self.noise_variance_ = variance * codec.scale**2 if is_scaled else variance
         self.network_weight_ = self._density.weights[0]
         self.component_kl_ = component_kl
         self.n_active_components_ = int((component_kl > ACTIVE_NATS).sum())
@@ -863,68 +797,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     # ------------------------------------------------------------- using the model
 
-    def _validate(self, X, reset=False):
-        """Check X and return it as an array of floats."""
-        if not reset:
-            check_is_fitted(self)
-        least = 2 if reset else 1
-        if reset:
-            needs_table = self._names_levels()
-        else:
-            needs_table = not self._schema.are_numbers
-        if is_table(X) or needs_table:
-            checked = self._encode_table(X, reset, least)
-        else:
-            checked = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=[np.float64, np.float32],
-                ensure_all_finite=False,
-                ensure_min_samples=least,
-            )
-            if reset:
-                self._schema = fit_schema(X if isinstance(X, np.ndarray) else checked)
-        self._check_entries(checked, reset)
-        return checked
-
-    def _encode_table(self, X, reset, least):
-        """Check a table of any columns and return it as an array of floats."""
-        if hasattr(X, "columns"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        else:
-            options = {"reset": reset, "dtype": object, "ensure_all_finite": False}
-            checked = validate_data(self, X, **options)
-            X = X if isinstance(X, np.ndarray) else checked
-        for size, what, minimum in zip(
-            X.shape, ("sample", "feature"), (least, 1), strict=True
-        ):
-            if size < minimum:
-                raise ValueError(
-                    f"Found array with {size} {what}(s) (shape={X.shape}) while a "
-                    f"minimum of {minimum} is required by VAETransformer."
-                )
-        if reset:
-            schema = fit_schema(X, self.categorical_features)
-            before = getattr(self, "_schema", schema)
-            if not (self.warm_start and _is_same(before, schema)):
-                before = schema
-            self._schema = before  # of a warm start: times have their origin
-        return self._schema.encode(X)
-
-    def _names_levels(self):
-        features = self.categorical_features
-        return not (features is None or isinstance(features, str))
-
-    def _check_entries(self, X, reset=False):
-        """Raise an error that names the entry of X that cannot be used."""
-        is_number, names = self._schema.n_levels == 0, self._schema.names
-        known = {} if reset else {"mean": self.mean_, "scale": self.scale_}
-        if not is_number.all():
-            X = X[:, is_number]
-            names = [name for name, keep in zip(names, is_number, strict=True) if keep]
-            known = {key: of_each[is_number] for key, of_each in known.items()}
-        check_entries(X, names, **known, may_miss=True)
+    def _validate(self, X):
+        """Check X and return its codes, an array of floats."""
+        check_is_fitted(self)
+        return validate_known(self, X, self._codec)
 
     def _validate_latent(self, X):
         Z = check_array(
@@ -943,38 +819,26 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_entries(Z, [f"component {i}" for i in range(Z.shape[1])])
         return Z
 
-    def _encode(self, X):
-        return self._density.encode(self._scale(X))
-
-    def _scale(self, X):
-        return torch.from_numpy(scale_rows(X, self._scaling, np.float64))
-
-    def _rows(self, X):
-        """Return rows as the model takes them."""
-        return self._told(self._scale(X), X)
-
-    def _told(self, x, X):
-        """Return scaled rows with what the likelihood is told of them."""
-        intervals = self._scaling.intervals(X)
-        return Rows(x, x if intervals is None else torch.from_numpy(intervals))
+    def _encode(self, codes):
+        return self._density.encode(torch.from_numpy(self._codec.scaled(codes)))
 
     def _expect(self, imputation, rows):
-        """Return the expected rows given what is observed of them, in units."""
-        expected = self._to_units(imputation.expected(rows))
-        if self._marginals:  # of scores the mean is not that of what they stand for
+        """Return the expected rows given what is observed of them, as codes."""
+        expected = self._to_codes(imputation.expected(rows))
+        if self._codec.marginals:  # of scores the mean is not that of their values
             generator = torch.Generator().manual_seed(0)
             drawn = self._draw_given(imputation, rows, EXPECTED_DRAWS, generator)
-            is_numeric = self._schema.n_levels == 0
+            is_numeric = self._codec.is_numeric
             expected[:, is_numeric] = drawn.mean(axis=1)[:, is_numeric]
         return expected
 
     def _draw_given(self, imputation, rows, n, generator):
-        """Draw rows n times given what is observed of them, in units."""
+        """Draw rows n times given what is observed of them, as codes."""
         drawn = imputation.draws(rows, n, generator)
-        return self._to_units(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
+        return self._to_codes(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
 
-    def _to_units(self, x):
-        return self._scaling.backward(x.numpy())
+    def _to_codes(self, x):
+        return self._codec.unscaled(x.numpy())
 
     # --------------------------------------------------------------- scikit-learn
 
@@ -986,11 +850,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __getstate__(self):
         state = {**super().__getstate__(), "_skvae_version": __version__}
-        density, layout = state.pop("_density", None), state.pop("_layout", None)
-        state.pop("_scaling", None)
-        if density is not None:
-            state["_state"] = dump_density(density, layout)
-            state["_schema"] = self._schema.arguments()
+        if "_density" in state:
+            codec = state.pop("_codec")
+            state["_state"] = {
+                "codec": codec.state(),
+                "density": dump_density(state.pop("_density"), codec.layout),
+            }
         return state
 
     def __setstate__(self, state):
@@ -1005,14 +870,35 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ),
                 stacklevel=2,
             )
+        if "_parameters" in state:
+            state = _upgrade(state)
         fitted = state.pop("_state", None)
-        if "_parameters" in state:  # of a file from before densities had parts
-            fitted = upgrade(state.pop("_parameters"))
         super().__setstate__(state)
         if fitted is not None:
-            self._schema = Schema(*state["_schema"])
-            self._density, self._layout = load_density(fitted)
-            self._scaling = self._make_scaling()
+            self._density, layout = load_density(fitted["density"])
+            self._codec = load_codec(fitted["codec"], layout)
+
+
+def _upgrade(state):
+    """Return the state of a file from before densities had parts."""
+    codec = {
+        "schema": state.pop("_schema"),
+        "mean": state["mean_"],
+        "scale": state["scale_"],
+        "marginals": state.pop("_marginals"),
+    }
+    state["_fitted_shape"].pop("columns")
+    density = upgrade_density(state.pop("_parameters"))
+    state.pop("_log_slope")
+    return state | {"_state": {"codec": codec, "density": density}}
+
+
+def _rows(codec, codes, x=None):
+    """Return rows as the model takes them; x: scaled, if they are already."""
+    x = codec.scaled(codes) if x is None else x
+    observed = codec.observed(codes, x)
+    scaled = torch.from_numpy(x)
+    return Rows(scaled, scaled if observed is x else torch.from_numpy(observed))
 
 
 def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
@@ -1038,11 +924,6 @@ def _generator(random_state):
     """Return torch's generator of draws."""
     seed = int(_random_state(random_state).randint(2**31 - 1))
     return torch.Generator().manual_seed(seed)
-
-
-def _is_same(before, schema):
-    """Whether two schemas are of tables with the same columns."""
-    return joblib.hash(before.identity()) == joblib.hash(schema.identity())
 
 
 def _index(X):

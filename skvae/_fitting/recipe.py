@@ -4,11 +4,17 @@ from dataclasses import dataclass
 
 from skvae._layout import Layout
 from skvae._model.network import Architecture
+from skvae._parameters import hidden_sizes
 from skvae._training.loop import Settings
 
 # The least noise variance as a share of a column's variance. Where columns depend
 # exactly on each other a density has no upper bound; the floor is the bound.
 NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
+
+
+BATCH_MIN, BATCH_MAX = 16, 256
+MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
+MIN_VALIDATION = 3  # rows, as fewer tell nothing
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,56 @@ class Recipe:
         """
         is_pca = self.is_linear and self.layout.is_numeric and not has_intervals
         return self.noise == "diag" or (self.noise == "auto" and not is_pca)
+
+
+def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
+    """Resolve the parameters of the estimator for a fit to so many rows.
+
+    Parameters
+    ----------
+    parameters : dict
+        Of a `VAETransformer`, checked.
+    n_rows, n_components : int
+    layout : Layout
+    seed : int
+    listener : Listener
+
+    Returns
+    -------
+    Recipe
+    """
+    batch_size = parameters["batch_size"]
+    if batch_size == "auto":
+        batch_size = min(max(n_rows // 20, BATCH_MIN), BATCH_MAX)
+    max_epochs = parameters["max_iter"]
+    if max_epochs == "auto":
+        max_epochs = min(max(MOST_VISITS // n_rows, 1), MOST_EPOCHS)
+    is_stopped_early = parameters["early_stopping"]
+    training = Settings(
+        batch_size=int(batch_size),
+        max_epochs=int(max_epochs),
+        learning_rate=parameters["learning_rate_init"],
+        weight_decay=parameters["alpha"],
+        beta=parameters["beta"],
+        patience=parameters["n_iter_no_change"] if is_stopped_early else None,
+        tol=parameters["tol"],
+        listener=listener,
+    )
+    architecture = Architecture(
+        n_features=layout.n_columns,
+        n_components=int(n_components),
+        hidden_layer_sizes=hidden_sizes(parameters["hidden_layer_sizes"]),
+        activation=parameters["activation"],
+    )
+    n_validation = max(
+        round(parameters["validation_fraction"] * n_rows), MIN_VALIDATION
+    )
+    return Recipe(
+        architecture=architecture,
+        layout=layout,
+        noise=parameters["noise"],
+        training=training,
+        n_validation=min(max(n_validation, MIN_VALIDATION), n_rows - 1),
+        seed=seed,
+        device=parameters["device"],
+    )

@@ -21,8 +21,8 @@ class Constant:
     is_fitted = False
 
     def arguments(self):
-        """Return what a state has in the place of a dispersion's arguments."""
-        return None
+        """Return nothing: it is known without."""
+        return ()
 
     def scale(self, variance, z):
         """Return the noise variance at z."""

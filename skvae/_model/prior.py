@@ -43,8 +43,8 @@ class StandardNormal:
         return torch.randn(n, self._n_components, **like)
 
     def arguments(self):
-        """Return what a state has in the place of a mixture's arguments."""
-        return None
+        """Return nothing: it is known without."""
+        return ()
 
 
 class NormalMixture:

@@ -44,11 +44,12 @@ def load_density(state):
     return Density(parts, tuple(state["weights"]), readout), layout
 
 
-def upgrade(state):
+def upgrade_density(state):
     """Return the state of a file that was written before densities had parts."""
     linear, fallback = state["linear"], state["fallback"]
-    blocks, d = state["blocks"], len(linear["decoder_bias"])
-    layout = numeric_layout(d) if blocks is None else _layout_of_old(**blocks)
+    layout = numeric_layout(len(linear["decoder_bias"]))
+    if state["blocks"]:
+        layout = _layout_of_old(**state["blocks"])
     network = {
         key: state[key]
         for key in ("architecture", "flat", "linear", "filler", "x_range", "z_range")
@@ -90,17 +91,18 @@ def _dump_part(part):
     likelihood, coder = part.likelihood, part.coder
     if isinstance(coder, LinearCoder):
         return {"linear": _dump_linear(coder.linear)}
-    filler = None if coder.filler is coder.linear else _dump_linear(coder.filler)
+    network = {
+        "architecture": asdict(coder.network.architecture),
+        "flat": coder.network.flat.float().numpy(),
+        "linear": _dump_linear(coder.linear),
+        "x_range": coder.x_range.numpy(),
+        "z_range": coder.z_range.numpy(),
+    }
+    if coder.filler is not coder.linear:
+        network["filler"] = _dump_linear(coder.filler)
     typical_share = coder.typical_share
     return {
-        "network": {
-            "architecture": asdict(coder.network.architecture),
-            "flat": coder.network.flat.float().numpy(),
-            "linear": _dump_linear(coder.linear),
-            "filler": filler,
-            "x_range": coder.x_range.numpy(),
-            "z_range": coder.z_range.numpy(),
-        },
+        "network": network,
         "typical_share": None if typical_share is None else typical_share.numpy(),
         "posterior_scale": coder.posterior_scale,
         "noise": {
@@ -117,11 +119,11 @@ def _load_part(state, layout):
     network, noise = state["network"], state["noise"]
     architecture = Architecture(**network["architecture"])
     linear = _load_linear(network["linear"])
-    filler, typical_share = network["filler"], state["typical_share"]
+    filler, typical_share = network.get("filler"), state["typical_share"]
     coder = Coder(
         network=VAE(architecture, _tensor(network["flat"])),
         linear=linear,
-        filler=linear if filler is None else _load_linear(filler),
+        filler=_load_linear(filler) if filler else linear,
         x_range=_tensor(network["x_range"]),
         z_range=_tensor(network["z_range"]),
         typical_share=None if typical_share is None else _tensor(typical_share),
@@ -129,13 +131,13 @@ def _load_part(state, layout):
     )
     variance = _tensor(noise["variance"])
     likelihood = make_likelihood(layout, variance)
-    if noise["dispersion"] is not None:
+    if noise["dispersion"]:
         coefficients, ridge = noise["dispersion"]
         dispersion = Dispersion(_tensor(coefficients), ridge)
         likelihood = likelihood.with_noise(variance, dispersion)
     prior: StandardNormal | NormalMixture
     prior = StandardNormal(architecture.n_components)
-    if state["prior"] is not None:
+    if state["prior"]:
         prior = NormalMixture(*map(_tensor, state["prior"]))
     return Part(coder, likelihood, prior)
 

@@ -1,7 +1,5 @@
 """Some rows at a time: what bounds the memory of a loop over all of them."""
 
-import torch
-
 CHUNK_ROWS = 2048
 
 
@@ -32,5 +30,7 @@ def map_chunks(function, *rows):
     -------
     list of Tensor
     """
+    import torch  # here, as a table is read without it
+
     chunks = (of_one.split(CHUNK_ROWS) for of_one in rows)
     return [torch.cat(part) for part in zip(*map(function, *chunks), strict=True)]

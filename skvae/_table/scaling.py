@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from skvae._layout import fit_layout
+from skvae._numerics.chunks import slices
 from skvae._numerics.missing import have_missing
 from skvae._table.marginals import Marginal, fit_marginal
 
 SCALINGS = "standard", "quantile", None
-CHUNK_ROWS = 4096
 SCALER_ROWS = 2**16
 MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
 
@@ -36,9 +36,9 @@ class Affine:
         missing = np.isnan(X)
         return slope + missing @ np.log(self.scale) if missing.any() else slope
 
-    def intervals(self, X):
-        """No entry is an interval."""
-        return None
+    def observed(self, X, x):
+        """Return the scaled entries: they are known exactly."""
+        return x
 
 
 class Quantile:
@@ -65,10 +65,10 @@ class Quantile:
         slopes = self._by_column(Marginal.log_slope, X)
         return np.where(np.isnan(X), 0.0, slopes).sum(axis=1)
 
-    def intervals(self, X):  # (n, d) -> (n, 2, d)
-        """Least and largest score of each entry, None if there is no point mass."""
+    def observed(self, X, x):  # (n, d) -> (n, d) or (n, 2, d)
+        """Return each entry's least and largest score, if there are point masses."""
         if not any(m.has_points for m in self.marginals):
-            return None
+            return x
         return self._by_column(Marginal.interval, X).transpose(1, 0, 2)
 
     def _by_column(self, method, X):
@@ -101,9 +101,9 @@ class Binary:
         """Return 0: a probability has no units."""
         return 0.0
 
-    def intervals(self, codes):
-        """No entry is an interval."""
-        return None
+    def observed(self, codes, x):
+        """Return the indicators: they are known exactly."""
+        return x
 
 
 class OneHot:
@@ -138,9 +138,9 @@ class OneHot:
         """Return 0: a probability has no units."""
         return 0.0
 
-    def intervals(self, codes):
-        """No entry is an interval."""
-        return None
+    def observed(self, codes, x):
+        """Return the indicators: they are known exactly."""
+        return x
 
 
 # How kinds of categorical columns are scaled; numeric ones are `Affine` or `Quantile`.
@@ -178,15 +178,21 @@ class ByBlock:
         slopes = (scaler.log_slope(X[:, of]) for scaler, of in self._blocks)
         return np.zeros(len(X)) + sum(slopes)
 
-    def intervals(self, X):  # (n, d) -> (n, 2, n_columns)
-        """Return the least and largest score of each entry, None without intervals."""
-        found = [scaler.intervals(X[:, of]) for scaler, of in self._blocks]
-        if all(intervals is None for intervals in found):
-            return None
-        for i, (scaler, columns) in enumerate(self._blocks):
-            if found[i] is None:  # without width
-                found[i] = np.stack(2 * [scaler.forward(X[:, columns])], axis=1)
-        return np.concatenate(found, axis=2)
+    def observed(self, X, x):  # (n, d), (n, n_columns) -> (n, [2,] n_columns)
+        """Return what is known of each entry: itself, or an interval."""
+        parts = [
+            scaler.observed(X[:, columns], part)
+            for (scaler, columns), part in zip(
+                self._blocks, np.split(x, self._cuts, axis=1), strict=True
+            )
+        ]
+        if all(part.ndim == 2 for part in parts):
+            return x
+        return np.concatenate([_as_intervals(part) for part in parts], axis=-1)
+
+
+def _as_intervals(x):  # (n, d) or (n, 2, d) -> (n, 2, d)
+    return x if x.ndim == 3 else np.stack([x, x], axis=1)
 
 
 def fit_scaling(X, scaling, n_categories):
@@ -259,8 +265,8 @@ def fit_numeric(X, scaling):
 
 def _fit_scaler(X):
     scaler = StandardScaler()
-    for start in range(0, len(X), SCALER_ROWS):  # as a whole it takes X's memory twice
-        scaler.partial_fit(X[start : start + SCALER_ROWS])
+    for rows in slices(len(X), SCALER_ROWS):  # as a whole it takes X's memory twice
+        scaler.partial_fit(X[rows])
     return scaler
 
 
@@ -283,15 +289,3 @@ def make_scaling(mean, scale, marginals, layout):
         else:
             scalers.append(Quantile(marginals))
     return scalers[0] if layout.is_numeric else ByBlock(scalers, layout)
-
-
-def scale_rows(X, scaling, dtype, order=None):
-    """Return the rows of ``scaling.forward(X)`` in `dtype`, computed in float64.
-
-    In the order of the indices `order`, if given.
-    """
-    x = np.empty((len(X), scaling.n_columns), dtype=dtype)
-    for start in range(0, len(X), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        x[part] = scaling.forward(X[part] if order is None else X[order[part]])
-    return x

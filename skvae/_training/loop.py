@@ -6,7 +6,7 @@ state of a `Trainer`, which can be saved and restored.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf, isfinite, nan
 
 import torch
@@ -43,7 +43,7 @@ class Settings:
     listener: Listener = SILENT
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """How training went so far, in numbers."""
 
@@ -53,8 +53,8 @@ class Progress:
     best_epoch: int = 0  # 0: nothing beat the start
     last_improvement: int = 0  # the epoch, by more than the tolerance
     n_restarts: int = 0
-    loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
+    loss_curve: tuple[float, ...] = ()
+    validation_scores: tuple[float, ...] = ()
     stopped: str = ""  # "patience", "max_epochs", "asked" or "diverged"
 
 
@@ -128,47 +128,42 @@ class Trainer:
 
     def run(self):
         """Train from where this stands to the end; return the record."""
-        progress = self._progress
         self._settings.listener.begin(self._settings.max_epochs)
-        if not progress.n_epochs and self._is_validated:
+        if not self._progress.n_epochs and self._is_validated:
             score, self._best_likelihood = self._evaluate()
-            progress.best_score = progress.start_score = score
-        while not progress.stopped:
+            self._note(best_score=score, start_score=score)
+        while not self._progress.stopped:
             self.run_epoch()
         self._averaged.flat.copy_(self._best_flat)
-        return Record(self._averaged, self._best_likelihood, progress)
+        return Record(self._averaged, self._best_likelihood, self._progress)
 
     def run_epoch(self):
         """Visit the rows once, and take note of what that brought."""
-        progress, settings = self._progress, self._settings
+        before, settings = self._progress, self._settings
         loss = self._visit_rows()
-        score, fitted = -loss, self._likelihood
+        score, fitted, scores = -loss, self._likelihood, before.validation_scores
         if self._is_validated:
             score, fitted = self._evaluate()
-            progress.validation_scores.append(score)
-        progress.loss_curve.append(loss)
-        progress.n_epochs += 1
+            scores = (*scores, score)
+        epoch = before.n_epochs + 1
+        curve = (*before.loss_curve, loss)
+        self._note(n_epochs=epoch, loss_curve=curve, validation_scores=scores)
         shown = score if self._is_validated else None
-        is_asked = settings.listener.epoch_end(progress.n_epochs, loss, shown)
+        is_asked = settings.listener.epoch_end(epoch, loss, shown)
         if isfinite(loss) and isfinite(score) and self._weights_are_finite():
             self._keep_if_better(score, fitted)
-            progress.stopped = self._reason_to_stop()
-        elif progress.n_restarts:
-            progress.stopped = "diverged"
+            stopped = self._reason_to_stop()
+        elif before.n_restarts:
+            stopped = "diverged"
         else:
+            stopped = ""
             self._restart()
-        if not progress.stopped and progress.n_epochs >= settings.max_epochs:
-            progress.stopped = "max_epochs"
-        if is_asked and not progress.stopped:
-            progress.stopped = "asked"
+        if not stopped and epoch >= settings.max_epochs:
+            stopped = "max_epochs"
+        self._note(stopped=stopped or ("asked" if is_asked else ""))
 
     def state(self):
         """Return copies of all that the rest of the run depends on."""
-        progress = replace(
-            self._progress,
-            loss_curve=list(self._progress.loss_curve),
-            validation_scores=list(self._progress.validation_scores),
-        )
         return {
             "flat": self._vae.flat.clone(),
             "averaged": self._averaged.flat.clone(),
@@ -179,7 +174,7 @@ class Trainer:
             "generator": self._generator.get_state(),
             "draws": self._draws.clone(),
             "n_steps": self._n_steps,
-            "progress": asdict(progress),
+            "progress": asdict(self._progress),
         }
 
     def load(self, state):
@@ -204,13 +199,13 @@ class Trainer:
         progress, settings = self._progress, self._settings
         if score > progress.best_score or not settings.patience:
             if score > progress.best_score + settings.tol:
-                progress.last_improvement = progress.n_epochs
+                self._note(last_improvement=progress.n_epochs)
             self._best_flat.copy_(self._averaged.flat)
             self._best_likelihood = fitted.clone()
-            progress.best_score, progress.best_epoch = score, progress.n_epochs
+            self._note(best_score=score, best_epoch=progress.n_epochs)
         if self._n_steps < self._kl_warmup:
             # A falling weight of the KL hides progress.
-            progress.last_improvement = progress.n_epochs
+            self._note(last_improvement=progress.n_epochs)
 
     def _reason_to_stop(self):
         """Return "patience" where it is at its end, else an empty string."""
@@ -267,6 +262,10 @@ class Trainer:
         self._optimizer.step(gradient.flat)
         self._averaged.flat.lerp_(self._vae.flat, AVERAGING)
 
+    def _note(self, **changes):
+        """Take note of how training went."""
+        self._progress = replace(self._progress, **changes)
+
     def _weights_are_finite(self):
         return bool(self._averaged.flat.isfinite().all())
 
@@ -296,7 +295,7 @@ class Trainer:
 
     def _restart(self):
         """Go back to the best weights, at a lower rate."""
-        self._progress.n_restarts += 1
+        self._note(n_restarts=self._progress.n_restarts + 1)
         self._vae.flat.copy_(self._best_flat)
         self._averaged.flat.copy_(self._best_flat)
         self._likelihood = self._best_likelihood.clone()
