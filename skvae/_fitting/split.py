@@ -62,10 +62,15 @@ class Split:
         return draws if self.recipe.training.beta else torch.zeros_like(draws)
 
     @cached_property
+    def is_incomplete(self):
+        """Whether entries are missing."""
+        return have_missing(self.x)
+
+    @cached_property
     def observed_share(self):
-        """Share of each column's entries that are observed; None if all are."""
-        if not have_missing(self.x):
-            return None
+        """Share of each column's entries that are observed."""
+        if not self.is_incomplete:
+            return torch.ones_like(self.x[0])
         return 1 - self.x.isnan().float().mean(dim=0)
 
     @cached_property

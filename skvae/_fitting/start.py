@@ -13,6 +13,7 @@ from skvae._linear.vae import LinearVAE
 from skvae._model.network import VAE, initial_parameters
 from skvae._model.rows import Rows
 from skvae._numerics.missing import have_missing
+from skvae._training.loop import HIDDEN_SHARE
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,15 @@ def fit_filler(x, linear, split):
 def tracked(variance, split):
     """Return p(x|z) as training has it, with some noise of the numeric columns."""
     recipe, within = split.recipe, split.within
-    shared, share = recipe.training_noise == "spherical", split.observed_share
+    shared = recipe.training_noise == "spherical"
     variance = variance.float()
     variance = variance + (within.mean() if shared and len(within) else within)
-    likelihood = make_likelihood(recipe.layout, variance, share)
+    likelihood = make_likelihood(recipe.layout, variance, split.is_incomplete)
     return Tracked(
         likelihood,
         floor=split.least_noise_of(recipe.training_noise).float(),
         shared=shared,
         within=within,
-        share=None if share is None else split.numeric(share),
+        share=split.observed_share,
+        hidden_share=HIDDEN_SHARE if split.is_incomplete else 0.0,
     )

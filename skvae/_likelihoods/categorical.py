@@ -18,25 +18,25 @@ class Indicators(ABC):
     center, spread : Tensor of shape (d,)
     sizes : Tensor of shape (n_columns,)
         Number of indicators of each column of the table.
-    share : Tensor of shape (d,), optional
-        Share of each column's entries that are observed, if some are missing, NaN.
+    incomplete : bool, default=False
+        Whether entries that train may be missing, NaN.
     """
 
     dispersion = CONSTANT
     curvature: float  # at most, of minus the log-mass, by a logit
     n_dependent: int  # indicators that the others determine
 
-    def __init__(self, center, spread, sizes, share=None):
-        self.center, self.spread, self.share = center, spread, share
-        self.sizes = sizes
+    def __init__(self, center, spread, sizes, incomplete=False):
+        self.center, self.spread, self.sizes = center, spread, sizes
+        self.incomplete = incomplete
 
     @classmethod
-    def of_block(cls, block, variance, share=None):
+    def of_block(cls, block, variance, incomplete=False):
         """Return the likelihood of a block, in the dtype of `variance`."""
         center, spread = (
             torch.from_numpy(a).to(variance) for a in (block.center, block.spread)
         )
-        return cls(center, spread, torch.from_numpy(block.sizes), share)
+        return cls(center, spread, torch.from_numpy(block.sizes), incomplete)
 
     @property
     def variance(self):
@@ -50,8 +50,7 @@ class Indicators(ABC):
     def to(self, device):
         """Return the likelihood on another device."""
         center, spread = self.center.to(device), self.spread.to(device)
-        share = None if self.share is None else self.share.to(device)
-        return type(self)(center, spread, self.sizes, share)
+        return type(self)(center, spread, self.sizes, self.incomplete)
 
     def given(self, z):
         """Return the likelihood at z, the same everywhere."""
@@ -69,18 +68,18 @@ class Indicators(ABC):
         return self._errors(self.indicators(x), decoded)
 
     def backward(self, x, decoded, weight, out):
-        """Write the gradient, return the mean errors; as of a Gaussian."""
+        """Write the gradient, return the sums of errors; as of a Gaussian."""
         indicators = self.indicators(x)
         errors = self._errors(indicators, decoded)
         torch.sub(self.probability(decoded), indicators, out=out).mul_(weight)
-        if self.share is None:
+        if not self.incomplete:
             return errors.sum(dim=0).mul_(weight)
         out.nan_to_num_(0.0)
-        return errors.nansum(dim=0).mul_(weight).div_(self.share)
+        return errors.nansum(dim=0).mul_(weight)
 
-    def expected_log_prob(self, error):  # (d,) -> ()
+    def expected_log_prob(self, error, share):  # (d,), (d,) -> ()
         """Return the mean log-mass of a row, from its columns' mean errors."""
-        return -(error if self.share is None else error * self.share).sum()
+        return -(error * share).sum()
 
     def mean(self, decoded):
         """Return the mean of each entry."""
@@ -142,8 +141,8 @@ class Categorical(Indicators):
 
     curvature = 0.5
 
-    def __init__(self, center, spread, sizes, share=None):
-        super().__init__(center, spread, sizes, share)
+    def __init__(self, center, spread, sizes, incomplete=False):
+        super().__init__(center, spread, sizes, incomplete)
         self.n_dependent = len(sizes)  # one of each column
         of_column = torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
         self._member = center.new_zeros(len(center), len(sizes))  # indicator, column

@@ -16,18 +16,19 @@ class Gaussian:
         Noise variance of each column.
     dispersion : Dispersion or Constant, default=CONSTANT
         How the variance varies with z.
-    share : Tensor of shape (d,), optional
-        Share of each column's entries that are observed, if some are missing, NaN.
+    incomplete : bool, default=False
+        Whether entries that train may be missing, NaN.
     """
 
-    def __init__(self, variance, dispersion=CONSTANT, share=None):
-        self.variance, self.dispersion, self.share = variance, dispersion, share
+    def __init__(self, variance, dispersion=CONSTANT, incomplete=False):
+        self.variance, self.dispersion = variance, dispersion
+        self.incomplete = incomplete
         self._error, self._precision = variance.new_empty(2, variance.shape[-1])
 
     @classmethod
-    def of_block(cls, block, variance, share=None):
+    def of_block(cls, block, variance, incomplete=False):
         """Return the likelihood of a block of the layout."""
-        return cls(variance, share=share)
+        return cls(variance, incomplete=incomplete)
 
     @property
     def sizes(self):
@@ -36,16 +37,15 @@ class Gaussian:
 
     def with_noise(self, variance, dispersion=CONSTANT):
         """Return the same columns with other noise."""
-        return Gaussian(variance, dispersion, self.share)
+        return Gaussian(variance, dispersion, self.incomplete)
 
     def to(self, device):
         """Return the likelihood on another device."""
-        share = None if self.share is None else self.share.to(device)
-        return Gaussian(self.variance.to(device), self.dispersion, share)
+        return Gaussian(self.variance.to(device), self.dispersion, self.incomplete)
 
     def given(self, z):  # (..., k)
         """Return the likelihood at z."""
-        return Gaussian(self.dispersion.scale(self.variance, z), share=self.share)
+        return Gaussian(self.dispersion.scale(self.variance, z))
 
     def log_prob(self, observed, decoded):  # (n, d) or (n, 2, d), (..., n, d)
         """Return the log-density of each entry in nats, or the log-mass of an interval.
@@ -85,25 +85,28 @@ class Gaussian:
         Returns
         -------
         error : Tensor of shape (d,)
-            Mean squared error; overwritten by the next call.
+            Weighted sum of squared errors; overwritten by the next call.
         """
         residual = decoded.sub_(x)
-        if self.share is not None:
+        if self.incomplete:
             torch.nan_to_num(residual, 0.0, inf, -inf, out=residual)
         squares = torch.mul(residual, residual, out=out)
         torch.sum(squares, 0, out=self._error).mul_(weight)
-        if self.share is not None:
-            self._error.div_(self.share)
         precision = torch.div(weight, self.variance, out=self._precision)
         torch.mul(residual, precision, out=out)
         return self._error
 
-    def expected_log_prob(self, error):  # (d,) -> ()
-        """Return the mean log-density of a row, from mean squared errors."""
+    def expected_log_prob(self, error, share):  # (d,), (d,) -> ()
+        """Return the mean log-density of a row, from mean squared errors.
+
+        Parameters
+        ----------
+        error : Tensor of shape (d,)
+        share : Tensor of shape (d,)
+            Of each column's entries that are observed.
+        """
         log_prob = error / self.variance + (2 * pi * self.variance).log()
-        if self.share is not None:
-            log_prob = log_prob * self.share
-        return -0.5 * log_prob.sum()
+        return -0.5 * (log_prob * share).sum()
 
     def mean(self, decoded):
         """Return the mean of each entry."""

@@ -39,6 +39,11 @@ class Mixed:
         return self.blocks[0].variance
 
     @property
+    def incomplete(self):
+        """Whether entries that train may be missing."""
+        return self.blocks[0].incomplete
+
+    @property
     def dispersion(self):
         """How the noise variance of the numeric columns varies with z."""
         return self.blocks[0].dispersion
@@ -70,7 +75,7 @@ class Mixed:
         return self._join("errors", self._split(x), self._split(decoded))
 
     def backward(self, x, decoded, weight, out):
-        """Write the gradient by `decoded`; return the mean errors."""
+        """Write the gradient by `decoded`; return the weighted sums of errors."""
         parts = zip(*map(self._split, (x, decoded, out)), strict=True)
         errors = [
             block.backward(x, decoded, weight, out)
@@ -78,10 +83,10 @@ class Mixed:
         ]
         return torch.cat(errors)
 
-    def expected_log_prob(self, error):  # (d,) -> ()
+    def expected_log_prob(self, error, share):  # (d,), (d,) -> ()
         """Return the mean log-density of a row, from its columns' mean errors."""
-        parts = zip(self.blocks, self._split(error), strict=True)
-        return sum(block.expected_log_prob(part) for block, part in parts)
+        parts = zip(self.blocks, self._split(error), self._split(share), strict=True)
+        return sum(block.expected_log_prob(*of_block) for block, *of_block in parts)
 
     def mean(self, decoded):
         """Return the mean of each entry."""
@@ -108,7 +113,7 @@ def indicator_blocks(layout, like):
     return [KINDS[block.kind].of_block(block, like) for block in blocks]
 
 
-def make_likelihood(layout, variance, share=None):
+def make_likelihood(layout, variance, incomplete=False):
     """Return the likelihood of the network's columns.
 
     Parameters
@@ -116,18 +121,15 @@ def make_likelihood(layout, variance, share=None):
     layout : Layout
     variance : Tensor of shape (n_numeric,)
         Noise variance of the numeric columns.
-    share : Tensor of shape (d,), optional
-        Share of each of the network's columns that is observed, if some are missing.
+    incomplete : bool, default=False
+        Whether entries that train may be missing.
 
     Returns
     -------
     Gaussian, Bernoulli, Categorical or Mixed
     """
-    shares = [None] * len(layout.blocks)
-    if share is not None:
-        shares = share.split(layout.widths)
     blocks = [
-        KINDS[block.kind].of_block(block, variance, of_block)
-        for block, of_block in zip(layout.blocks, shares, strict=True)
+        KINDS[block.kind].of_block(block, variance, incomplete)
+        for block in layout.blocks
     ]
     return blocks[0] if len(blocks) == 1 else Mixed(blocks, layout.widths)

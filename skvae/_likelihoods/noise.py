@@ -20,14 +20,17 @@ class Tracked:
         Whether all numeric columns have one variance.
     within : Tensor of shape (n_numeric,)
         Added to mean squared errors: how far what an entry stands for is from it.
-    share : Tensor of shape (n_numeric,), optional
-        Share of each column's entries that are observed, if some are missing.
+    share : Tensor of shape (d,)
+        Share of each of the network's columns that is observed.
+    hidden_share : float, default=0.0
+        Share of what is observed that training hides.
     """
 
-    def __init__(self, likelihood, *, floor, shared, within, share=None):
+    def __init__(self, likelihood, *, floor, shared, within, share, hidden_share=0.0):
         self.likelihood, self.variance = likelihood, likelihood.variance
         self.floor, self.shared, self.within = floor, shared, within
-        self.share = share
+        self.share, self.hidden_share = share, hidden_share
+        self._seen_share = share * (1 - hidden_share)
         self._n_numeric = len(self.variance)
         self._mean = self.variance.new_empty(())
         self._column = self.variance.new_tensor(1 / max(self._n_numeric, 1))
@@ -38,8 +41,9 @@ class Tracked:
         return self.likelihood.sizes
 
     def backward(self, x, decoded, weight, out):
-        """Write the gradient by `decoded`; return the mean errors."""
-        return self.likelihood.backward(x, decoded, weight, out)
+        """Write the gradient by `decoded`; return the mean errors of what is seen."""
+        error = self.likelihood.backward(x, decoded, weight, out)
+        return error.div_(self._seen_share) if self.likelihood.incomplete else error
 
     def errors(self, x, decoded):
         """Return the error of each entry, NaN where it is missing."""
@@ -48,9 +52,8 @@ class Tracked:
     def expected_log_prob(self, error):  # (d,) -> ()
         """Return the mean log-density of a row, from its columns' mean errors."""
         numeric, others = self._split(error)
-        return self.likelihood.expected_log_prob(
-            torch.cat([numeric + self.within, others])
-        )
+        error = torch.cat([numeric + self.within, others])
+        return self.likelihood.expected_log_prob(error, self.share)
 
     def refit(self, error):  # (d,) -> Tracked
         """Return this with the variance that fits mean errors best."""
@@ -70,13 +73,14 @@ class Tracked:
             floor=self.floor.to(device),
             shared=self.shared,
             within=self.within.to(device),
-            share=None if self.share is None else self.share.to(device),
+            share=self.share.to(device),
+            hidden_share=self.hidden_share,
         )
 
     def track(self, error, weight):
         """Move the variance towards that of a batch, `error`, which is overwritten."""
         error = self._split(error)[0].add_(self.within)
-        if self.share is not None and self.shared:
+        if self.shared and self.likelihood.incomplete:
             error.copy_(self._mean_of(error))
         elif self.shared:
             error.copy_(torch.sum(error, 0, out=self._mean).mul_(self._column))
@@ -86,9 +90,9 @@ class Tracked:
         return error[: self._n_numeric], error[self._n_numeric :]
 
     def _mean_of(self, error):
-        if self.share is None:
-            return error.mean()
-        return (error * self.share).sum() / self.share.sum()
+        """Return the mean error of all entries that are observed."""
+        share = self.share[: self._n_numeric]
+        return (error * share).sum() / share.sum()
 
     def _with(self, variance):
         return Tracked(
@@ -97,4 +101,5 @@ class Tracked:
             shared=self.shared,
             within=self.within,
             share=self.share,
+            hidden_share=self.hidden_share,
         )
