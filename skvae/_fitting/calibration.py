@@ -9,7 +9,12 @@ from dataclasses import replace
 
 import torch
 
-from skvae._fitting.candidate import PRIOR_DRAWS, as_noise, draw_posteriors
+from skvae._fitting.candidate import (
+    PRIOR_DRAWS,
+    as_noise,
+    draw_posteriors,
+    typical_share,
+)
 from skvae._fitting.validation import SUMMARY_ROWS, TELLING_ROWS, exceeds_chance
 from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
@@ -121,9 +126,7 @@ def interval_factor(coder, fill, split):
 
 def measure_share(candidate, split):
     """Measure the share of what complete rows tell of z that the rows tell."""
-    if not have_missing(split.x):
-        return candidate
-    share = candidate.start.linear.informed_share(split.x).mean(dim=0)
+    share = typical_share(candidate.start.linear, split)
     coder = replace(candidate.first.coder, typical_share=share)
     return candidate.with_first(coder=coder)
 

@@ -9,7 +9,7 @@ from skvae._fitting.start import Start
 from skvae._fitting.validation import SUMMARY_ROWS
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.moments import observed_mean
-from skvae._model.coder import Coder
+from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density
 from skvae._model.network import VAE
 from skvae._model.parts import Part
@@ -26,7 +26,7 @@ PRIOR_DRAWS = 3_000  # of z, at least, that its prior is fitted to
 class Candidate:
     """A network as it was trained, where it started, and the density that it makes."""
 
-    network: VAE  # in single precision
+    network: VAE | LinearCoder  # in single precision, if it was trained
     start: Start
     density: Density
 
@@ -39,13 +39,19 @@ class Candidate:
         """The network's part of the density."""
         return self.density.parts[0]
 
+    @property
+    def posterior_scale(self):
+        """By how much the encoder overstates what a row tells of z."""
+        coder = self.first.coder
+        return coder.posterior_scale if isinstance(coder, Coder) else 1.0
+
 
 def make_candidate(network, start, variance, split, fallback):
     """Return a candidate before its calibration.
 
     Parameters
     ----------
-    network : VAE
+    network : VAE or LinearCoder
     start : Start
     variance : Tensor of shape (n_numeric,)
         Noise variance of the numeric columns.
@@ -65,25 +71,25 @@ def make_candidate(network, start, variance, split, fallback):
     return Candidate(network, start, Density(parts, (0.5, 0.5), readout))
 
 
-def make_coder(network, start, x, posteriors=None, **options):
+def make_coder(network, start, x, posteriors=None):
     """Return the coder of a network.
 
     Parameters
     ----------
-    network : VAE
-        In single precision.
+    network : VAE or LinearCoder
+        In single precision; the latter is a coder already.
     start : Start
     x : Tensor of shape (n, d)
         All rows, whose range the coder keeps to.
     posteriors : pair of Tensor, optional
         Means and log-variances of some rows, if they are known.
-    **options : dict
-        Parameters of `Coder`.
 
     Returns
     -------
-    Coder
+    Coder or LinearCoder
     """
+    if isinstance(network, LinearCoder):
+        return network
     mean, log_var = posteriors or encode_some(network, start, x)[1:]
     reach = Z_REACH * (0.5 * log_var).exp()
     ranges = [column_range(x), column_range(torch.cat([mean - reach, mean + reach]))]
@@ -91,7 +97,17 @@ def make_coder(network, start, x, posteriors=None, **options):
         everywhere = torch.tensor([[-inf], [inf]], dtype=torch.float64, device="cpu")
         ranges = [everywhere.expand_as(of_columns) for of_columns in ranges]
     double = network.to(torch.float64)
-    return Coder(double, start.linear, start.filler, *ranges, **options)
+    return Coder(double, start.linear, start.filler, *ranges)
+
+
+def typical_share(linear, split):
+    """Return the share of what complete rows tell of z that all rows tell on average.
+
+    None where all are complete.
+    """
+    if not split.is_incomplete:
+        return None
+    return linear.informed_share(split.x).mean(dim=0)
 
 
 def column_range(x):  # (n, d) -> (2, d)

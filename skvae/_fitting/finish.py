@@ -5,11 +5,10 @@ from dataclasses import replace
 import torch
 
 from skvae._fitting.calibration import refit_dispersion, refit_prior
-from skvae._fitting.candidate import encode_some, make_coder
+from skvae._fitting.candidate import encode_some, make_coder, typical_share
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import kl_divergence
-from skvae._model.coder import widen
-from skvae._model.network import permute_components
+from skvae._model.coder import Coder, widen
 from skvae._numerics.chunks import map_chunks
 
 
@@ -19,7 +18,6 @@ def finish(candidate, split):
     Parameters
     ----------
     candidate : Candidate
-        Its network is left with its components in order.
     split : Split
 
     Returns
@@ -28,25 +26,19 @@ def finish(candidate, split):
     component_kl : Tensor of shape (k,)
         Nats that each component carries.
     """
-    scale = candidate.first.coder.posterior_scale
+    scale = candidate.posterior_scale
     rows, mean, log_var = encode_some(candidate.network, candidate.start, split.x)
     component_kl = kl_divergence(mean, widen(log_var, scale)).mean(dim=0).double()
     order = component_kl.argsort(descending=True, stable=True)
     signs = _signs(mean, rows.x)[order]
-    start = _reorder(candidate, order, signs)
+    network, start = _reorder(candidate, order, signs)
     mean, log_var = mean[:, order].double() * signs, log_var[:, order]
-    share = candidate.first.coder.typical_share
-    if share is not None:
-        share = start.linear.informed_share(split.x).mean(dim=0)
-    coder = make_coder(
-        candidate.network,
-        start,
-        split.x,
-        (mean, log_var),
-        typical_share=share,
-        posterior_scale=scale,
-    )
-    candidate = replace(candidate, start=start).with_first(coder=coder)
+    coder = make_coder(network, start, split.x, (mean, log_var))
+    if isinstance(coder, Coder):
+        share = typical_share(start.linear, split)
+        coder = replace(coder, typical_share=share, posterior_scale=scale)
+    candidate = replace(candidate, network=network, start=start)
+    candidate = candidate.with_first(coder=coder)
     (decoded,) = map_chunks(lambda z: (candidate.first.mean(z),), mean)
     readout = fit_readout(mean, rows.observed - decoded)
     density = replace(candidate.density, readout=readout)
@@ -67,9 +59,9 @@ def _signs(mean, x):  # -> (k,)
 
 
 def _reorder(candidate, order, signs):
-    """Put the network's components in order; return the start with its own in it."""
-    network, start = candidate.network, candidate.start
-    permute_components(network.architecture, network.flat, order, signs.float())
+    """Return the network and the start with their components in order."""
+    start = candidate.start
     linear = start.linear.permuted(order, signs)
     filler = linear if start.filler is start.linear else start.filler
-    return replace(start, linear=linear, filler=filler)
+    start = replace(start, linear=linear, filler=filler)
+    return candidate.network.permuted(order, signs), start

@@ -24,7 +24,6 @@ from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
 from skvae._fitting.start import (
     Start,
-    fit_filler,
     fit_linear,
     start_from_density,
     start_from_linear,
@@ -32,9 +31,8 @@ from skvae._fitting.start import (
 )
 from skvae._fitting.validation import is_favoured
 from skvae._linear.cross_fit import CrossFit
-from skvae._model.coder import LinearCoder
+from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight
-from skvae._model.network import VAE, initial_parameters
 from skvae._model.state import linear_part
 from skvae._numerics.threads import one_thread
 from skvae._training.events import SILENT, Listener
@@ -65,9 +63,9 @@ def fit_vae(x, told, recipe, start=None):
         What the likelihood is told of the first rows, in double precision.
     recipe : Recipe
     start : Density, optional
-        Of a fit to continue from, instead of the closed form. Where that fit kept the
-        closed form, this one starts from it too; with indicators always from its
-        weights.
+        Of a fit with the same architecture to continue from, instead of the closed
+        form. Where that fit kept the closed form, this one starts from it too; with
+        indicators always from its weights.
 
     Returns
     -------
@@ -93,8 +91,7 @@ class _Fitter:
         self.recipe, self.split = recipe, Split(x, told, recipe)
         self._warm = start
         if start is not None:
-            architecture = start.parts[0].coder.network.architecture
-            self._warm = start if architecture == recipe.architecture else None
+            self._warm = start if isinstance(start.parts[0].coder, Coder) else None
 
     def closed_form(self):
         """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
@@ -109,12 +106,10 @@ class _Fitter:
         if split.gains_columns:
             variance = as_noise(cross_fit.error, split)
         weight = stacking_weight(*cross_fit.log_densities(variance))
-        variance = variance * interval_factor(LinearCoder(honest), honest.fill, split)
-        architecture = replace(recipe.architecture, hidden_layer_sizes=())
-        network = VAE(architecture, initial_parameters(architecture, honest, None))
-        filler = fit_filler(split.x, linear, split)
-        start = Start(network, tracked(variance, split), linear, filler)
-        candidate = make_candidate(network, start, variance, split, linear)
+        coder = LinearCoder(honest)
+        variance = variance * interval_factor(coder, honest.fill, split)
+        start = Start(coder, tracked(variance, split), honest, honest)
+        candidate = make_candidate(coder, start, variance, split, linear)
         density = replace(candidate.density, weights=(weight, 1 - weight))
         progress = Progress(n_epochs=1, stopped="closed form")
         return replace(candidate, density=density), progress

@@ -10,6 +10,7 @@ from skvae._likelihoods.mixed import indicator_blocks, make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import MOST_EXACT, fit_linear_vae, fit_wide_linear_vae
 from skvae._linear.vae import LinearVAE
+from skvae._model.coder import LinearCoder
 from skvae._model.network import VAE, initial_parameters
 from skvae._model.rows import Rows
 from skvae._numerics.missing import have_missing
@@ -20,7 +21,7 @@ from skvae._training.loop import HIDDEN_SHARE
 class Start:
     """Where training starts, and the linear VAE that the model goes on along."""
 
-    network: VAE
+    network: VAE | LinearCoder  # the latter in closed form
     likelihood: Tracked
     linear: LinearVAE
     filler: LinearVAE  # what missing entries are expected to be, for the encoder
@@ -53,7 +54,7 @@ def start_from_linear(x, split):
     flat = initial_parameters(recipe.architecture, linear, generator)
     network, variance = VAE(recipe.architecture, flat), linear.noise_variance
     likelihood = tracked(split.numeric(variance), split)
-    return Start(network, likelihood, linear, fit_filler(x, linear, split))
+    return Start(network, likelihood, linear, _fit_filler(x, linear, split))
 
 
 def start_from_density(density, x, split):
@@ -75,7 +76,7 @@ def start_from_density(density, x, split):
         variance = variance.mean().expand_as(variance)
     network = VAE(recipe.architecture, part.coder.network.flat.float())
     likelihood = tracked(variance, split)
-    return Start(network, likelihood, linear, fit_filler(x, linear, split))
+    return Start(network, likelihood, linear, _fit_filler(x, linear, split))
 
 
 def fit_linear(x, recipe):
@@ -91,7 +92,7 @@ def fit_linear(x, recipe):
     return with_link(linear, x, layout)
 
 
-def fit_filler(x, linear, split):
+def _fit_filler(x, linear, split):
     """Return what fills gaps: a factor analysis where the linear VAE has one noise.
 
     Columns that are nearly exact tell more of the others than PCA has it.

@@ -5,7 +5,7 @@ range it goes on along the linear VAE that it started from. And training rows ma
 encoder surer than rows that it did not see find it: its posteriors are widened.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -73,13 +73,6 @@ class Coder:
         beyond = (z - inside) @ self.linear.output_map[1:]
         return self.network.decode(inside) + beyond
 
-    def as_linear(self, noise_variance):
-        """Return the linear VAE that a network without hidden layers is."""
-        parts = self.network.parts
-        decoder = parts["decoder_linear_weight"], parts["decoder_linear_bias"]
-        linear = replace(self.linear, decoder=decoder[0], decoder_bias=decoder[1])
-        return linear.with_noise(noise_variance)
-
 
 @dataclass(frozen=True)
 class LinearCoder:
@@ -102,10 +95,14 @@ class LinearCoder:
         """Precision of the linear VAE."""
         return self.linear.decoder.dtype
 
+    def permuted(self, order, signs):
+        """Return the coder whose component ``i`` is ``order[i]`` times its sign."""
+        return LinearCoder(self.linear.permuted(order, signs))
+
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
         have_gaps = have_missing(x)
-        filled = self.linear.fill(x) if have_gaps else x
+        filled = self.linear.fill(x) if have_gaps else x.double()
         mean = self.linear.encoder_bias + filled @ self.linear.encoder
         log_var = self.linear.log_var.expand_as(mean).contiguous()
         if not have_gaps:

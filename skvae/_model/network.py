@@ -131,6 +131,26 @@ class VAE:
         flat = self.flat.to(*args)
         return self if flat is self.flat else self.with_flat(flat)
 
+    def permuted(self, order, signs):
+        """Return the network whose component ``i`` is ``order[i]`` times its sign.
+
+        Exact: p(x) stays what it was, because the prior is symmetric.
+        """
+        permuted, k = self.copy(), self.architecture.n_components
+        views, signs = permuted.parts, signs.to(self.dtype)
+        linear = views["encoder_linear_weight"]
+        linear.copy_(linear[:, order] * signs)
+        for name in ("decoder_linear_weight", "decoder_0_weight"):
+            if name in views:
+                views[name].copy_(views[name][order] * signs[:, None])
+        last = self.architecture.n_layers - 1
+        for name in (f"encoder_{last}_weight", "encoder_linear_bias"):
+            if name in views:
+                view = views[name]
+                f, s = view[..., :k][..., order] * signs, view[..., k:][..., order]
+                view.copy_(torch.cat([f, s], dim=-1))
+        return permuted
+
     @property
     def dtype(self):
         """Precision of the parameters."""
@@ -190,23 +210,3 @@ def set_linear_part(architecture, flat, linear):
     views["encoder_linear_bias"].copy_(torch.cat([linear.encoder_bias, linear.log_var]))
     views["decoder_linear_bias"].copy_(linear.output_map[0])
     views["decoder_linear_weight"].copy_(linear.output_map[1:])
-
-
-def permute_components(architecture, flat, order, signs):
-    """Let new component ``i`` be ``signs[i]`` times old component ``order[i]``.
-
-    Exact and in place: p(x) stays what it was, because the prior is symmetric.
-    """
-    views = architecture.views(flat)
-    k = architecture.n_components
-    last = architecture.n_layers - 1
-    linear = views["encoder_linear_weight"]
-    linear.copy_(linear[:, order] * signs)
-    for name in ("decoder_linear_weight", "decoder_0_weight"):
-        if name in views:
-            views[name].copy_(views[name][order] * signs[:, None])
-    for name in (f"encoder_{last}_weight", "encoder_linear_bias"):
-        if name in views:
-            view = views[name]
-            f, s = view[..., :k][..., order] * signs, view[..., k:][..., order]
-            view.copy_(torch.cat([f, s], dim=-1))

@@ -5,8 +5,10 @@ importance, and exactly where it is linear.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from skvae._likelihoods.dispersion import CONSTANT
+import torch
+
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
@@ -43,9 +45,9 @@ class Part:
         -------
         Tensor of shape (n,)
         """
-        exact = self.as_linear(rows) if isinstance(self.coder, LinearCoder) else None
-        if exact is not None:
-            return exact.log_density(rows.x)
+        linear = self.as_linear(rows)
+        if linear is not None:
+            return linear.log_density(rows.x)
         return importance_weighted_bound(
             self.coder,
             self.likelihood,
@@ -88,13 +90,16 @@ class Part:
 
     def as_linear(self, rows):
         """Return the linear VAE that this part is to rows, None where it is more."""
-        is_bent = isinstance(self.prior, NormalMixture) or rows.has_intervals
-        if is_bent or not isinstance(self.likelihood, Gaussian):
+        return None if rows.has_intervals else self._linear
+
+    @cached_property
+    def _linear(self):
+        """The linear VAE whose density this part has, None where there is none."""
+        is_normal = not (self.prior.is_fitted or self.likelihood.dispersion.is_fitted)
+        if not (is_normal and isinstance(self.coder, LinearCoder)):
             return None
-        if self.likelihood.dispersion is not CONSTANT:
+        if not isinstance(self.likelihood, Gaussian):
             return None
-        if isinstance(self.coder, LinearCoder):
-            return self.coder.linear
-        if self.coder.network.architecture.n_layers:
-            return None
-        return self.coder.as_linear(self.likelihood.variance)
+        linear, variance = self.coder.linear, self.likelihood.variance
+        is_own = torch.equal(linear.noise_variance, variance)
+        return linear if is_own else linear.with_noise(variance)

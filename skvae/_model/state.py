@@ -46,27 +46,48 @@ def load_density(state):
 
 def upgrade_density(state):
     """Return the state of a file that was written before densities had parts."""
-    linear, fallback = state["linear"], state["fallback"]
-    layout = numeric_layout(len(linear["decoder_bias"]))
+    coder = {"linear": state["linear"]}
+    layout = numeric_layout(len(coder["linear"]["decoder_bias"]))
     if state["blocks"]:
         layout = _layout_of_old(**state["blocks"])
-    network = {
-        key: state[key]
-        for key in ("architecture", "flat", "linear", "filler", "x_range", "z_range")
-    }
-    coder = {
-        "network": network,
-        "typical_share": state["informed"],
-        "posterior_scale": state["widening"],
-    }
+    is_closed_form = not state["architecture"]["hidden_layer_sizes"]
+    if is_closed_form and layout.is_numeric:
+        coder = {"linear": _linear_of_old(state)}
+    else:
+        names = "architecture", "flat", "filler", "x_range", "z_range"
+        coder |= {name: state[name] for name in names}
+        coder["typical_share"] = state["informed"]
+        coder["posterior_scale"] = state["widening"]
     noise = {"variance": state["noise_variance"], "dispersion": state["dispersion"]}
-    first = {**coder, "noise": noise, "prior": state["prior"]}
-    weight = state["network_weight"]
+    first = {"coder": coder, "noise": noise, "prior": state["prior"]}
+    fallback, weight = state["fallback"], state["network_weight"]
+    variance = fallback["noise_variance"][: layout.n_numeric]
+    second = {
+        "coder": {"linear": fallback},
+        "noise": {"variance": variance, "dispersion": ()},
+        "prior": (),
+    }
     return {
         "layout": [asdict(block) for block in layout.blocks],
-        "parts": [first, {"linear": fallback}],
+        "parts": [first, second],
         "weights": [weight, 1 - weight],
         "readout": state["readout"],
+    }
+
+
+def _linear_of_old(state):
+    """Return the linear VAE that a network without hidden layers was."""
+    network = VAE(Architecture(**state["architecture"]), _tensor(state["flat"]))
+    parts = {name: part.numpy() for name, part in network.parts.items()}
+    mean, log_var = np.split(parts["encoder_linear_bias"], 2)
+    decoder, bias = parts["decoder_linear_weight"], parts["decoder_linear_bias"]
+    return {
+        "encoder": parts["encoder_linear_weight"],
+        "encoder_bias": mean,
+        "log_var": log_var,
+        "decoder": decoder,
+        "decoder_bias": bias,
+        "noise_variance": state["linear"]["noise_variance"],
     }
 
 
@@ -88,23 +109,9 @@ def _layout_of_old(n_levels, shares):
 
 
 def _dump_part(part):
-    likelihood, coder = part.likelihood, part.coder
-    if isinstance(coder, LinearCoder):
-        return {"linear": _dump_linear(coder.linear)}
-    network = {
-        "architecture": asdict(coder.network.architecture),
-        "flat": coder.network.flat.float().numpy(),
-        "linear": _dump_linear(coder.linear),
-        "x_range": coder.x_range.numpy(),
-        "z_range": coder.z_range.numpy(),
-    }
-    if coder.filler is not coder.linear:
-        network["filler"] = _dump_linear(coder.filler)
-    typical_share = coder.typical_share
+    likelihood = part.likelihood
     return {
-        "network": network,
-        "typical_share": None if typical_share is None else typical_share.numpy(),
-        "posterior_scale": coder.posterior_scale,
+        "coder": _dump_coder(part.coder),
         "noise": {
             "variance": likelihood.variance.numpy(),
             "dispersion": likelihood.dispersion.arguments(),
@@ -113,22 +120,25 @@ def _dump_part(part):
     }
 
 
+def _dump_coder(coder):
+    state = {"linear": _dump_linear(coder.linear)}
+    if isinstance(coder, LinearCoder):
+        return state
+    share = coder.typical_share
+    if coder.filler is not coder.linear:
+        state["filler"] = _dump_linear(coder.filler)
+    return state | {
+        "architecture": asdict(coder.network.architecture),
+        "flat": coder.network.flat.float().numpy(),
+        "x_range": coder.x_range.numpy(),
+        "z_range": coder.z_range.numpy(),
+        "typical_share": None if share is None else share.numpy(),
+        "posterior_scale": coder.posterior_scale,
+    }
+
+
 def _load_part(state, layout):
-    if "linear" in state:
-        return linear_part(_load_linear(state["linear"]), layout)
-    network, noise = state["network"], state["noise"]
-    architecture = Architecture(**network["architecture"])
-    linear = _load_linear(network["linear"])
-    filler, typical_share = network.get("filler"), state["typical_share"]
-    coder = Coder(
-        network=VAE(architecture, _tensor(network["flat"])),
-        linear=linear,
-        filler=_load_linear(filler) if filler else linear,
-        x_range=_tensor(network["x_range"]),
-        z_range=_tensor(network["z_range"]),
-        typical_share=None if typical_share is None else _tensor(typical_share),
-        posterior_scale=state["posterior_scale"],
-    )
+    coder, noise = _load_coder(state["coder"]), state["noise"]
     variance = _tensor(noise["variance"])
     likelihood = make_likelihood(layout, variance)
     if noise["dispersion"]:
@@ -136,10 +146,27 @@ def _load_part(state, layout):
         dispersion = Dispersion(_tensor(coefficients), ridge)
         likelihood = likelihood.with_noise(variance, dispersion)
     prior: StandardNormal | NormalMixture
-    prior = StandardNormal(architecture.n_components)
+    prior = StandardNormal(coder.n_components)
     if state["prior"]:
         prior = NormalMixture(*map(_tensor, state["prior"]))
     return Part(coder, likelihood, prior)
+
+
+def _load_coder(state):
+    linear = _load_linear(state["linear"])
+    if "flat" not in state:
+        return LinearCoder(linear)
+    filler, share = state.get("filler"), state["typical_share"]
+    architecture = Architecture(**state["architecture"])
+    return Coder(
+        network=VAE(architecture, _tensor(state["flat"])),
+        linear=linear,
+        filler=_load_linear(filler) if filler else linear,
+        x_range=_tensor(state["x_range"]),
+        z_range=_tensor(state["z_range"]),
+        typical_share=None if share is None else _tensor(share),
+        posterior_scale=state["posterior_scale"],
+    )
 
 
 def linear_part(linear, layout):
