@@ -155,7 +155,7 @@ _RULES = {
 
 def _check_device(device):
     try:
-        torch.zeros(1, device=torch.device(device)).cpu()
+        torch.zeros(1, dtype=torch.float32, device=torch.device(device)).cpu()
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidParameterError(

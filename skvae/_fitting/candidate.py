@@ -39,12 +39,6 @@ class Candidate:
         """The network's part of the density."""
         return self.density.parts[0]
 
-    @property
-    def posterior_scale(self):
-        """By how much the encoder overstates what a row tells of z."""
-        coder = self.first.coder
-        return coder.posterior_scale if isinstance(coder, Coder) else 1.0
-
 
 def make_candidate(network, start, variance, split, fallback):
     """Return a candidate before its calibration.
@@ -92,21 +86,19 @@ def make_coder(network, start, x, posteriors=None):
         return network
     mean, log_var = posteriors or encode_some(network, start, x)[1:]
     reach = Z_REACH * (0.5 * log_var).exp()
-    ranges = [column_range(x), column_range(torch.cat([mean - reach, mean + reach]))]
+    x_range = column_range(x)
+    z_range = column_range(torch.cat([mean - reach, mean + reach]))
     if not network.architecture.n_layers:  # a linear network is at home everywhere
         everywhere = torch.tensor([[-inf], [inf]], dtype=torch.float64, device="cpu")
-        ranges = [everywhere.expand_as(of_columns) for of_columns in ranges]
-    double = network.to(torch.float64)
-    return Coder(double, start.linear, start.filler, *ranges)
+        x_range, z_range = map(everywhere.expand_as, (x_range, z_range))
+    double, complete = network.to(torch.float64), torch.ones_like(start.linear.log_var)
+    return Coder(double, start.linear, start.filler, x_range, z_range, complete)
 
 
 def typical_share(linear, split):
-    """Return the share of what complete rows tell of z that all rows tell on average.
-
-    None where all are complete.
-    """
+    """Return the share of what complete rows tell of z that rows tell on average."""
     if not split.is_incomplete:
-        return None
+        return torch.ones_like(linear.log_var)
     return linear.informed_share(split.x).mean(dim=0)
 
 

@@ -8,7 +8,7 @@ from skvae._fitting.calibration import refit_dispersion, refit_prior
 from skvae._fitting.candidate import encode_some, make_coder, typical_share
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import kl_divergence
-from skvae._model.coder import Coder, widen
+from skvae._model.coder import Coder, LinearCoder, widen
 from skvae._numerics.chunks import map_chunks
 
 
@@ -26,9 +26,8 @@ def finish(candidate, split):
     component_kl : Tensor of shape (k,)
         Nats that each component carries.
     """
-    scale = candidate.posterior_scale
     rows, mean, log_var = encode_some(candidate.network, candidate.start, split.x)
-    component_kl = kl_divergence(mean, widen(log_var, scale)).mean(dim=0).double()
+    component_kl = _component_kl(candidate, rows.observed, mean, log_var)
     order = component_kl.argsort(descending=True, stable=True)
     signs = _signs(mean, rows.x)[order]
     network, start = _reorder(candidate, order, signs)
@@ -36,6 +35,7 @@ def finish(candidate, split):
     coder = make_coder(network, start, split.x, (mean, log_var))
     if isinstance(coder, Coder):
         share = typical_share(start.linear, split)
+        scale = candidate.first.coder.posterior_scale
         coder = replace(coder, typical_share=share, posterior_scale=scale)
     candidate = replace(candidate, network=network, start=start)
     candidate = candidate.with_first(coder=coder)
@@ -45,6 +45,18 @@ def finish(candidate, split):
     candidate = replace(candidate, density=density)
     candidate = refit_dispersion(refit_prior(candidate, split), split)
     return candidate.density, component_kl[order]
+
+
+def _component_kl(candidate, observed, mean, log_var):  # -> (k,)
+    """Return the nats that each component carries, at the posteriors' true widths."""
+    coder = candidate.first.coder
+    if isinstance(coder, LinearCoder):
+        mean, log_var = coder.encode(observed)
+        return kl_divergence(mean, log_var).mean(dim=0)
+    informed = coder.linear.informed_share(observed) / coder.typical_share
+    mean = mean.double().where(informed > 0, 0.0)
+    log_var = widen(log_var.double(), coder.posterior_scale / informed)
+    return kl_divergence(mean, log_var).mean(dim=0)
 
 
 def _signs(mean, x):  # -> (k,)

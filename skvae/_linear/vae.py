@@ -74,10 +74,12 @@ class LinearVAE:
 
     def informed_share(self, x):  # (n, d) -> (n, k)
         """Return the share of what complete rows tell of z that these rows tell."""
-        observed, tells = ~x.isnan(), self.decoder**2 / self.noise_variance
+        missing, tells = x.isnan().double(), self.decoder**2 / self.noise_variance
         total = tells.sum(dim=1)
-        share = observed.double() @ tells.T / total.where(total > 0, 1.0)
-        return share.where(total > 0, observed.double().mean(dim=1, keepdim=True))
+        share_missing = missing @ tells.T / total.where(total > 0, 1.0)
+        of_all = missing.mean(dim=1, keepdim=True)
+        share = (1 - share_missing.where(total > 0, of_all)).clamp(min=0)
+        return share.where(of_all < 1, 0.0)  # whatever the rounding
 
     def given(self, x):
         """Yield the posteriors of some rows at a time."""

@@ -11,7 +11,6 @@ import torch
 
 from skvae._linear.vae import LinearVAE
 from skvae._model.network import VAE
-from skvae._numerics.missing import have_missing
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class Coder:
         Least and largest entry of each column in the training rows.
     z_range : Tensor of shape (2, k)
         The same of their posteriors.
-    typical_share : Tensor of shape (k,) or None
-        Share of what complete rows tell of z that the training rows told on average;
-        None where they were complete.
+    typical_share : Tensor of shape (k,)
+        Share of what complete rows tell of z that the training rows told on average: 1
+        where they were complete.
     posterior_scale : float
         By how much the encoder overstates what a row adds to the precision of z.
     """
@@ -43,7 +42,7 @@ class Coder:
     filler: LinearVAE
     x_range: torch.Tensor
     z_range: torch.Tensor
-    typical_share: torch.Tensor | None = None
+    typical_share: torch.Tensor
     posterior_scale: float = 1.0
 
     @property
@@ -53,17 +52,12 @@ class Coder:
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
-        have_gaps = have_missing(x)
-        filled = self.filler.fill(x) if have_gaps else x
+        filled = self.filler.fill(x)
         inside = filled.clamp(*self.x_range)
         mean, log_var = self.network.encode(inside)
         mean = mean + (filled - inside) @ self.linear.encoder
-        if not have_gaps and self.typical_share is None:
-            return mean, widen(log_var, self.posterior_scale)
-        # Rows with gaps tell less than those that the encoder learned from.
-        informed = self.linear.informed_share(x)
-        if self.typical_share is not None:
-            informed = informed / self.typical_share
+        # Incomplete rows tell less than those that the encoder learned from.
+        informed = self.linear.informed_share(x) / self.typical_share
         mean = mean.where(informed > 0, 0.0)
         return mean, widen(log_var, self.posterior_scale / informed)
 
@@ -101,14 +95,10 @@ class LinearCoder:
 
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
-        have_gaps = have_missing(x)
-        filled = self.linear.fill(x) if have_gaps else x.double()
-        mean = self.linear.encoder_bias + filled @ self.linear.encoder
-        log_var = self.linear.log_var.expand_as(mean).contiguous()
-        if not have_gaps:
-            return mean, log_var
+        mean = self.linear.encoder_bias + self.linear.fill(x) @ self.linear.encoder
         informed = self.linear.informed_share(x)
-        return mean.where(informed > 0, 0.0), widen(log_var, 1 / informed)
+        log_var = widen(self.linear.log_var.expand_as(mean), 1 / informed)
+        return mean.where(informed > 0, 0.0), log_var
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return what parametrises p(x|z): means, and logits of indicators."""
@@ -119,10 +109,10 @@ def widen(log_var, factor):
     """Divide by a factor what a row adds to the precision of its posterior.
 
     The rest of the precision is the prior's, 1.
+
+    Parameters
+    ----------
+    log_var, factor : Tensor of shape (n, k)
     """
-    if isinstance(factor, float) and factor == 1:
-        return log_var
     told = torch.expm1(-log_var)  # by the row; below 0 where it unsettles the prior
-    if torch.is_tensor(factor):
-        factor = torch.where(told > 0, factor, factor.clamp(min=1))
-    return -torch.log1p(told / factor)
+    return -torch.log1p(told / torch.where(told > 0, factor, factor.clamp(min=1)))

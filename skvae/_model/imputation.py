@@ -62,7 +62,7 @@ class Imputation:
         z, decoded, log_weights = weighed
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
-        at = chosen, torch.arange(len(rows))[:, None]
+        at = chosen, torch.arange(len(rows), device="cpu")[:, None]
         z, decoded = z[at], decoded[at]
         drawn = torch.empty_like(decoded)
         for i, (part, _) in enumerate(self._parts):
@@ -77,7 +77,7 @@ class Imputation:
         A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
         """
         proposals = [self._propose(part, rows) for part, _ in parts]
-        left, average = torch.arange(len(rows)), _WeightedMean(rows.x)
+        left, average = torch.arange(len(rows), device="cpu"), _WeightedMean(rows.x)
         for draws in self._draws.split(FIRST_DRAWS):
             some = [(mean[left], log_var[left]) for mean, log_var in proposals]
             observed = rows.observed[left]

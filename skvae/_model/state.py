@@ -56,7 +56,10 @@ def upgrade_density(state):
     else:
         names = "architecture", "flat", "filler", "x_range", "z_range"
         coder |= {name: state[name] for name in names}
-        coder["typical_share"] = state["informed"]
+        ones = np.ones(len(state["linear"]["log_var"]))
+        coder["typical_share"] = (
+            ones if state["informed"] is None else state["informed"]
+        )
         coder["posterior_scale"] = state["widening"]
     noise = {"variance": state["noise_variance"], "dispersion": state["dispersion"]}
     first = {"coder": coder, "noise": noise, "prior": state["prior"]}
@@ -124,7 +127,6 @@ def _dump_coder(coder):
     state = {"linear": _dump_linear(coder.linear)}
     if isinstance(coder, LinearCoder):
         return state
-    share = coder.typical_share
     if coder.filler is not coder.linear:
         state["filler"] = _dump_linear(coder.filler)
     return state | {
@@ -132,7 +134,7 @@ def _dump_coder(coder):
         "flat": coder.network.flat.float().numpy(),
         "x_range": coder.x_range.numpy(),
         "z_range": coder.z_range.numpy(),
-        "typical_share": None if share is None else share.numpy(),
+        "typical_share": coder.typical_share.numpy(),
         "posterior_scale": coder.posterior_scale,
     }
 
@@ -156,7 +158,7 @@ def _load_coder(state):
     linear = _load_linear(state["linear"])
     if "flat" not in state:
         return LinearCoder(linear)
-    filler, share = state.get("filler"), state["typical_share"]
+    filler = state.get("filler")
     architecture = Architecture(**state["architecture"])
     return Coder(
         network=VAE(architecture, _tensor(state["flat"])),
@@ -164,7 +166,7 @@ def _load_coder(state):
         filler=_load_linear(filler) if filler else linear,
         x_range=_tensor(state["x_range"]),
         z_range=_tensor(state["z_range"]),
-        typical_share=None if share is None else _tensor(share),
+        typical_share=_tensor(state["typical_share"]),
         posterior_scale=state["posterior_scale"],
     )
 
