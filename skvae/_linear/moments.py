@@ -26,7 +26,7 @@ def observed_mean(x):  # (n, d) -> (d,)
 
 def n_observed(x):  # (n, d) -> (d,)
     """Count each column's observed entries, at least 1."""
-    return (len(x) - x.isnan().sum(dim=0)).clamp(min=1)
+    return (len(x) - x.isnan().sum(dim=0)).clamp(min=1).double()
 
 
 def variance(x):  # (n, d) -> (d,)
