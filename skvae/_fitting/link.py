@@ -56,14 +56,14 @@ def _regress(z, x, blocks):
     start = weights.clone()
     spread = torch.cat([block.spread for block in blocks])
     indicators = x * spread + torch.cat([block.center for block in blocks])
+    indicators = indicators.split(widths, dim=1)
     for _ in range(STEPS):
         logits = (z @ weights).split(widths, dim=1)
-        probability = [
-            block.probability(of_block)
-            for block, of_block in zip(blocks, logits, strict=True)
+        pull = [
+            block.pull(of_block, decoded)
+            for block, of_block, decoded in zip(blocks, indicators, logits, strict=True)
         ]
-        residual = indicators - torch.cat(probability, dim=1)
-        gradient = z.T @ residual.nan_to_num(0.0)
+        gradient = z.T @ torch.cat(pull, dim=1).nan_to_num(0.0)
         gradient -= penalty[:, None] * (weights - start)
         parts = zip(
             blocks, weights.split(widths, 1), gradient.split(widths, 1), strict=True

@@ -71,7 +71,7 @@ class Indicators(ABC):
         """Write the gradient, return the sums of errors; as of a Gaussian."""
         indicators = self.indicators(x)
         errors = self._errors(indicators, decoded)
-        torch.sub(self.probability(decoded), indicators, out=out).mul_(weight)
+        self._gradient(indicators, decoded, out=out).mul_(weight)
         if not self.incomplete:
             return errors.sum(dim=0).mul_(weight)
         out.nan_to_num_(0.0)
@@ -93,9 +93,17 @@ class Indicators(ABC):
         """Return the indicators, 0 or 1, that scaled ones stand for."""
         return (x * self.spread + self.center).round()
 
+    def pull(self, indicators, decoded):
+        """Return the gradient of the log-mass by `decoded`."""
+        return -self._gradient(indicators, decoded, torch.empty_like(decoded))
+
     @abstractmethod
     def probability(self, decoded):
         """Return the probability of each indicator."""
+
+    def _gradient(self, indicators, decoded, out):
+        """Write the gradient of minus the log-mass by `decoded` to `out`."""
+        return torch.sub(self.probability(decoded), indicators, out=out)
 
     @abstractmethod
     def start(self):

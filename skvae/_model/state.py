@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from skvae._layout import Block, Layout, layout_of_shares, numeric_layout
+from skvae._layout import Block, Layout, numeric_block, numeric_layout
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.vae import LinearVAE
@@ -95,20 +95,17 @@ def _linear_of_old(state):
 
 
 def _layout_of_old(n_levels, shares):
-    """Return the layout of all categories' shares in the order of the blocks."""
-    of_columns = [np.empty(0)] * len(n_levels)
-    binary = np.flatnonzero(n_levels == 2)
+    """Return the layout of columns of so many categories, 0 for numeric ones."""
+    numeric, binary = (np.flatnonzero(n_levels == n) for n in (0, 2))
     other = np.flatnonzero((n_levels == 1) | (n_levels > 2))
-    start = 0
-    for j in (*binary, *other):
-        size = 1 if n_levels[j] == 2 else n_levels[j]
-        of_columns[j] = shares[start : start + size]
-        start += size
-    of_columns = [
-        np.concatenate([1 - share, share]) if n == 2 else share
-        for n, share in zip(n_levels, of_columns, strict=True)
+    of_binary, of_other = np.split(shares, [len(binary)])
+    ones = np.ones(len(binary), dtype=np.int64)
+    blocks = [
+        numeric_block(numeric),
+        Block("bernoulli", binary, ones, of_binary, np.full(len(binary), 0.5**0.5)),
+        Block("categorical", other, n_levels[other], of_other, np.ones(len(of_other))),
     ]
-    return layout_of_shares(n_levels, of_columns)
+    return Layout(tuple(block for block in blocks if len(block.columns)))
 
 
 def _dump_part(part):

@@ -29,6 +29,11 @@ class CategoricalColumn:
         self.categories = unpack(levels)
         self.n_categories = len(self.categories)
 
+    @property
+    def likelihood(self):
+        """The kind of likelihood, a key of `KINDS` in `_likelihoods/mixed.py`."""
+        return "bernoulli" if self.n_categories == 2 else "categorical"
+
     @staticmethod
     def fit(observed, name):
         """Return the arguments of the class for a column with these values."""

@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 
 from skvae._table.entries import check_entries
+from skvae._table.indicators import fit_layout
 from skvae._table.scaling import fit_scaling, make_scaling
 from skvae._table.schema import Schema
 
@@ -113,7 +114,9 @@ def fit_codec(codes, schema, scaling):
     -------
     Codec
     """
-    return Codec(schema, *fit_scaling(codes, scaling, schema.n_levels))
+    layout = fit_layout(codes, schema.kinds, schema.n_levels)
+    mean, scale, marginals = fit_scaling(codes, scaling, layout)
+    return Codec(schema, mean, scale, marginals, layout)
 
 
 def load_codec(state, layout):

@@ -5,6 +5,7 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 - `kinds`, which of the kinds of `kind_of` it takes;
 - `fit`, which returns the arguments of the class for a column: a dict of numbers,
   strings, lists and arrays, so that any file can hold it;
+- `likelihood`, the kind of its likelihood, "gaussian" unless it is categorical;
 - `n_categories`, which is 0 unless the column is categorical;
 - `encode`, from a pandas Series of any dtype to codes, which are floats and NaN where
   a value is missing, and a list of the values that fit did not see;

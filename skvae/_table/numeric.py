@@ -19,7 +19,8 @@ class NumericColumn:
         How many decimal places the entries have, if they are Decimals.
     """
 
-    kinds, n_categories = ("numeric",), 0
+    kinds = ("numeric",)
+    likelihood, n_categories = "gaussian", 0
 
     def __init__(self, entry, decimals):
         self.entry, self.decimals = entry, decimals

@@ -104,7 +104,8 @@ def _from_polars(series):
         return pd.Series(np.where(missing, np.timedelta64("NaT"), instants))
     elif dtype == pl.Enum:
         codes = series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-        return pd.Series(pd.Categorical.from_codes(codes, dtype.categories.to_list()))
+        categories = pd.CategoricalDtype(dtype.categories.to_list(), ordered=True)
+        return pd.Series(pd.Categorical.from_codes(codes, dtype=categories))
     elif dtype == pl.Categorical:
         return pd.Series(pd.Categorical(series.cast(pl.String).to_list()))
     elif not (dtype.is_numeric() or dtype.is_temporal()):

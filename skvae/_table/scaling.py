@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skvae._layout import fit_layout
 from skvae._numerics.chunks import slices
 from skvae._numerics.missing import have_missing
+from skvae._table.indicators import INDICATORS, OneHot
 from skvae._table.marginals import Marginal, fit_marginal
 
 SCALINGS = "standard", "quantile", None
@@ -78,81 +78,12 @@ class Quantile:
         return np.stack([method(m, column) for m, column in columns], axis=-1)
 
 
-class Binary:
-    """Columns of two categories as one scaled indicator each.
-
-    Parameters
-    ----------
-    block : Block
-    """
-
-    def __init__(self, block):
-        self.center, self.spread = block.center, block.spread
-
-    def forward(self, codes):  # (n, m) -> (n, m)
-        """Return scaled indicators of codes 0 and 1; NaN where that is NaN."""
-        return (codes - self.center) / self.spread
-
-    def backward(self, x):  # (n, m) -> (n, m)
-        """Return the codes of the more probable categories."""
-        return (x * self.spread + self.center > 0.5).astype(np.float64)
-
-    def log_slope(self, codes):
-        """Return 0: a probability has no units."""
-        return 0.0
-
-    def observed(self, codes, x):
-        """Return the indicators: they are known exactly."""
-        return x
-
-
-class OneHot:
-    """Columns of categories as a scaled indicator for each category.
-
-    Parameters
-    ----------
-    block : Block
-    """
-
-    def __init__(self, block):
-        self.center, self.spread, self.sizes = block.center, block.spread, block.sizes
-        self._first = np.cumsum([0, *self.sizes], dtype=int)[:-1]
-
-    def forward(self, codes):  # (n, m) -> (n, width)
-        """Return scaled indicators of codes 0, 1, ...; NaN where that is NaN."""
-        indicators = np.zeros((len(codes), len(self.center)))
-        missing = np.isnan(codes)
-        rows, columns = np.nonzero(~missing)
-        indicators[rows, self._first[columns] + codes[rows, columns].astype(int)] = 1
-        if missing.any():
-            indicators[np.repeat(missing, self.sizes, axis=1)] = np.nan
-        return (indicators - self.center) / self.spread
-
-    def backward(self, x):  # (n, width) -> (n, m)
-        """Return the codes of the categories whose indicators are largest."""
-        indicators = np.split(x * self.spread + self.center, self._first[1:], axis=1)
-        codes = [of_column.argmax(axis=1) for of_column in indicators]
-        return np.stack(codes, axis=1).astype(np.float64)
-
-    def log_slope(self, codes):
-        """Return 0: a probability has no units."""
-        return 0.0
-
-    def observed(self, codes, x):
-        """Return the indicators: they are known exactly."""
-        return x
-
-
-# How kinds of categorical columns are scaled; numeric ones are `Affine` or `Quantile`.
-SCALERS = {"bernoulli": Binary, "categorical": OneHot}
-
-
 class ByBlock:
     """Each block of the layout scaled by its kind.
 
     Parameters
     ----------
-    scalers : sequence of Affine, Quantile, Binary or OneHot
+    scalers : sequence of Affine, Quantile or OneHot
         One for each block.
     layout : Layout
     """
@@ -195,34 +126,32 @@ def _as_intervals(x):  # (n, d) or (n, 2, d) -> (n, 2, d)
     return x if x.ndim == 3 else np.stack([x, x], axis=1)
 
 
-def fit_scaling(X, scaling, n_categories):
-    """Return what scales each column of a table, and the layout of the scaled ones.
+def fit_scaling(X, scaling, layout):
+    """Return what scales each numeric column of a table.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         Numbers, and codes 0, 1, ... of categories; NaN where an entry is missing.
     scaling : {"standard", "quantile", None}
-    n_categories : ndarray of shape (n_features,)
-        0 for a numeric column.
+    layout : Layout
 
     Returns
     -------
     mean, scale : ndarray of shape (n_features,)
         NaN for categorical columns.
     marginals : list of dict or None
-    layout : Layout
+        Arguments of `Quantile`, if `scaling` is "quantile".
     """
-    layout = fit_layout(X, n_categories)
     if layout.is_numeric:
-        return *fit_numeric(X, scaling), layout
-    is_numeric = n_categories == 0
+        return fit_numeric(X, scaling)
     mean, scale = np.full((2, X.shape[1]), np.nan)
     marginals: list[dict] | None = [] if scaling == "quantile" else None
-    if is_numeric.any():
-        found = fit_numeric(X[:, is_numeric], scaling)
-        mean[is_numeric], scale[is_numeric], marginals = found
-    return mean, scale, marginals, layout
+    if layout.n_numeric:
+        numeric = layout.blocks[0].columns
+        found = fit_numeric(X[:, numeric], scaling)
+        mean[numeric], scale[numeric], marginals = found
+    return mean, scale, marginals
 
 
 def fit_numeric(X, scaling):
@@ -243,8 +172,8 @@ def fit_numeric(X, scaling):
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
-    has_holes = have_missing(X)
-    if has_holes:
+    has_missing = have_missing(X)
+    if has_missing:
         columns = [column[~np.isnan(column)] for column in X.T]
         scalers = [_fit_scaler(column[:, None]) for column in columns]
         parts = [(s.mean_, s.scale_, s.var_) for s in scalers]
@@ -258,7 +187,7 @@ def fit_numeric(X, scaling):
         scale = np.full(X.shape[1], shared if shared > rounding else 1.0)
     if scaling != "quantile":
         return mean, scale, None
-    if has_holes:
+    if has_missing:
         return mean, scale, [fit_marginal(_some(column)) for column in columns]
     return mean, scale, [fit_marginal(column) for column in _some(X).T]
 
@@ -280,10 +209,10 @@ def _some(X):
 
 def make_scaling(mean, scale, marginals, layout):
     """Return the map that `fit_scaling` found."""
-    scalers = []
+    scalers: list[Affine | Quantile | OneHot] = []
     for block in layout.blocks:
-        if block.kind in SCALERS:
-            scalers.append(SCALERS[block.kind](block))
+        if block.kind in INDICATORS:
+            scalers.append(INDICATORS[block.kind](block))
         elif marginals is None:
             scalers.append(Affine(mean[block.columns], scale[block.columns]))
         else:

@@ -35,6 +35,8 @@ class Schema:
         What errors call the columns.
     n_levels : ndarray of shape (n_features,)
         Numbers of categories, 0 for columns that are not categorical.
+    kinds : ndarray of shape (n_features,)
+        Of str: the kinds of the columns' likelihoods.
     are_numbers : bool
         Whether all columns are numeric.
     is_of_floats : bool
@@ -49,6 +51,7 @@ class Schema:
         self.n_levels = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
+        self.kinds = np.array([c.likelihood for c in self._columns], dtype=str)
         self.are_numbers = all(isinstance(c, NumericColumn) for c in self._columns)
         is_array = container["kind"] == Numpy.kind and self.are_numbers
         self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)

@@ -60,7 +60,8 @@ class TimeColumn:
         The time zone of those entries.
     """
 
-    kinds, n_categories = ("time",), 0
+    kinds = ("time",)
+    likelihood, n_categories = "gaussian", 0
 
     def __init__(self, what, tick, origin, low, high, entry, zone):
         self.what, self.tick, self.entry, self.zone = what, tick, entry, zone
