@@ -11,11 +11,13 @@ import torch
 from skvae._likelihoods.categorical import Bernoulli, Categorical
 from skvae._likelihoods.dispersion import CONSTANT
 from skvae._likelihoods.gaussian import Gaussian
+from skvae._likelihoods.ordinal import Ordinal
 
 KINDS: dict[str, Any] = {
     "gaussian": Gaussian,
     "bernoulli": Bernoulli,
     "categorical": Categorical,
+    "ordinal": Ordinal,
 }
 
 

@@ -21,26 +21,32 @@ class CategoricalColumn:
     ----------
     levels : ndarray of shape (n_categories,), or list
         The categories as `pack` returns them. Artefacts have them by this name.
+    ordered : bool, default=False
+        Whether their order means something.
     """
 
     kinds = "boolean", "text", "category"
 
-    def __init__(self, levels):
-        self.categories = unpack(levels)
+    def __init__(self, levels, ordered=False):
+        self.categories, self._ordered = unpack(levels), ordered
         self.n_categories = len(self.categories)
 
     @property
     def likelihood(self):
         """The kind of likelihood, a key of `KINDS` in `_likelihoods/mixed.py`."""
-        return "bernoulli" if self.n_categories == 2 else "categorical"
+        if self.n_categories == 2:
+            return "bernoulli"
+        is_ordinal = self._ordered and self.n_categories > 2
+        return "ordinal" if is_ordinal else "categorical"
 
     @staticmethod
     def fit(observed, name):
         """Return the arguments of the class for a column with these values."""
         _, categories = _factorize(observed)
         if not isinstance(observed.dtype, pd.CategoricalDtype):
-            categories = _sort(categories)
-        return {"levels": pack(categories)}
+            return {"levels": pack(_sort(categories))}
+        ordered = {"ordered": True} if observed.dtype.ordered else {}
+        return {"levels": pack(categories)} | ordered
 
     def encode(self, series, name):  # (n,) -> (n,), list
         """Return codes, NaN where missing or not seen in fit, and the unseen values."""

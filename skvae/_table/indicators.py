@@ -82,8 +82,31 @@ class Binary(OneHot):
         return indicators[:, 0] > 0.5
 
 
+class Exceeding(OneHot):
+    """Columns of ordered categories: whether they exceed each category but the last."""
+
+    @staticmethod
+    def scale(shares):  # (n_categories,) -> (n_categories - 1,) twice
+        """Return center and spread: as much variance as one-hot columns have."""
+        center = 1 - shares.cumsum()[:-1]
+        variance = (center * (1 - center)).sum()
+        one_hot = 1 - (shares**2).sum()
+        spread = np.sqrt(variance / one_hot) if one_hot > 0 else 1.0
+        return center, np.full(len(center), spread)
+
+    def _indicators(self, codes):
+        category = np.arange(len(self.center)) - np.repeat(self._first, self.sizes)
+        codes = np.repeat(codes, self.sizes, axis=1)
+        return np.where(np.isnan(codes), np.nan, codes > category)
+
+    @staticmethod
+    def _code(indicators):  # (n, size) -> (n,)
+        """Return the median: it exceeds what is exceeded with at least one half."""
+        return (indicators > 0.5).sum(axis=1)
+
+
 # By the names of `KINDS` in `_likelihoods/mixed.py`.
-INDICATORS = {"bernoulli": Binary, "categorical": OneHot}
+INDICATORS = {"bernoulli": Binary, "categorical": OneHot, "ordinal": Exceeding}
 
 
 def fit_layout(codes, kinds, n_categories):

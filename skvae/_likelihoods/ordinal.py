@@ -1,0 +1,94 @@
+"""Ordered categorical columns: cumulative logits given z (McCullagh 1980).
+
+Category ``y`` of 0, 1, ..., m exceeds ``c`` with probability ``sigmoid(l_c)``. The
+decoder says ``l_0`` and by how much each further logit is lower, so that they fall
+whatever it says:
+
+    l_0 = decoded_0,    l_c = l_(c-1) - softplus(decoded_c)
+
+The distances between thresholds may vary with z, as those of the logits of categories
+without an order do.
+"""
+
+import torch
+from torch.nn.functional import logsigmoid, softplus
+
+from skvae._likelihoods.categorical import Indicators
+
+LEAST_GAP = 1e-6  # between neighbouring logits, whose difference has a logarithm
+
+
+class Ordinal(Indicators):
+    """Columns of ordered categories; indicator ``c`` is whether they exceed ``c``.
+
+    All columns are computed at once, by products with a matrix of zeros and ones.
+    """
+
+    curvature = 2.0  # of what the decoder says, along any direction
+    n_dependent = 0
+
+    def __init__(self, center, spread, sizes, incomplete=False):
+        super().__init__(center, spread, sizes, incomplete)
+        n, device = len(center), center.device
+        column = torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
+        first = torch.cat([torch.zeros_like(sizes[:1]), sizes.cumsum(dim=0)[:-1]])
+        self._columns = len(sizes)
+        self._column = column.to(device)
+        self._first, self._last = (
+            torch.zeros(n, dtype=torch.bool, device="cpu").index_fill(0, at, True)
+            for at in (first, first + sizes - 1)
+        )
+        self._first, self._last = self._first.to(device), self._last.to(device)
+        # From the steps between logits, and the first of each column, to the logits.
+        same = column[:, None] == column
+        self._sums = torch.triu(same.to(center)).to(device)
+
+    def probability(self, decoded):
+        """Return the probability that the category exceeds each but the last."""
+        return torch.sigmoid(self._logits(decoded)[0])
+
+    def start(self):
+        """Return what the shares of the rows that exceed each category come from."""
+        share = self.center.clamp(1e-9, 1 - 1e-9)
+        logits = (share / (1 - share)).log()
+        gap = (logits.roll(1) - logits).clamp(min=LEAST_GAP)
+        return torch.where(self._first, logits, gap.expm1().log())
+
+    def _logits(self, decoded):
+        """Return the logits, and the gaps between each and the one before."""
+        gap = softplus(decoded) + LEAST_GAP
+        return torch.where(self._first, decoded, -gap) @ self._sums, gap
+
+    def _sides(self, indicators):
+        """Return where the category is just above an indicator's, and just below."""
+        above = indicators * (1 - indicators.roll(-1, -1).where(~self._last, 0.0))
+        below = (1 - indicators) * indicators.roll(1, -1).where(~self._first, 1.0)
+        return above, below
+
+    def _errors(self, indicators, decoded):
+        """Return minus the log-mass, shared between the two logits beside it.
+
+        ``sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a))``.
+        """
+        logits, gap = self._logits(decoded)
+        above, below = self._sides(indicators)
+        between = torch.where(self._first, 0.0, (-torch.expm1(-gap)).log())
+        return -above * logsigmoid(logits) - below * (logsigmoid(-logits) + between)
+
+    def _gradient(self, indicators, decoded, out):
+        logits, gap = self._logits(decoded)
+        # What is missing has no gradient, and no product with its NaN has another.
+        above, below = (side.nan_to_num(0.0) for side in self._sides(indicators))
+        probability = torch.sigmoid(logits)
+        by_logit = below * probability - above * (1 - probability)
+        by_step = by_logit @ self._sums.T
+        by_gap = -by_step - below / torch.expm1(gap)
+        slope = torch.sigmoid(decoded)
+        return torch.where(self._first, by_step, by_gap * slope, out=out)
+
+    def _draw(self, decoded, generator):
+        """Draw one uniform number for each column, which all its indicators share."""
+        shape = *decoded.shape[:-1], self._columns
+        uniform = decoded.new_empty(shape).uniform_(generator=generator)
+        drawn = uniform[..., self._column] < self.probability(decoded)
+        return drawn.to(decoded)
