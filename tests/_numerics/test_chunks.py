@@ -11,7 +11,7 @@ from skvae._numerics.chunks import CHUNK_ROWS, map_chunks, slices
 def test_slices_cover_the_rows_in_their_order(n_rows):
     rows = list(range(n_rows))
     parts = [rows[of] for of in slices(n_rows, 7)]
-    assert sum(parts, []) == rows
+    assert [row for part in parts for row in part] == rows
     assert all(len(part) == 7 for part in parts[:-1])
     assert all(parts)
 
