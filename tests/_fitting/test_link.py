@@ -104,6 +104,19 @@ def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
     )
 
 
+def test_the_regression_is_on_draws_from_the_posteriors(monkeypatch):
+    monkeypatch.setattr(link_module, "STEPS", 3000)
+    z, codes = table()
+    linear, x, layout = knowing_z(z, codes)
+    vague = replace(linear, log_var=tensor([np.log(0.25)]))
+    drawn = z + 0.5 * np.random.RandomState(0).normal(size=len(z))
+    first, third, second = probabilities(link_of(vague, x, layout), drawn)
+    for found, column in ((first, 0), (third, 2)):
+        expected = regress(drawn, codes[:, column])[:, 1]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(second, regress(drawn, codes[:, 1]), atol=1e-5)
+
+
 def test_few_steps_come_close():
     z, codes = table(slope=3)
     linear, x, layout = knowing_z(z, codes)

@@ -44,6 +44,14 @@ def test_other_noise_is_that_of_the_same_columns():
     np.testing.assert_array_equal(block.variance, [1, 2])
 
 
+def test_at_any_z_and_on_another_device_the_share_goes_along():
+    block = Gaussian(tensor([1.0, 2.0]), share=tensor([0.5, 0.25]))
+    error = tensor([3.0, 4.0])
+    expected = norm(0, [1, 2**0.5]).logpdf(error.sqrt()) @ [0.5, 0.25]
+    for one in block, block.given(tensor([[0.0]])), block.to("cpu"):
+        assert float(one.expected_log_prob(error)) == pytest.approx(expected)
+
+
 # ------------------------------------------------------------------------- intervals
 
 LOW = tensor([[-1.0, 0.5, 2.0], [-9.0, 0.5, 1.0], [0.0, 0.0, 40.0]])

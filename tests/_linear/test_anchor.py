@@ -192,6 +192,8 @@ def test_what_is_missing_of_a_wide_table_counts_as_the_mean():
     incomplete = with_missing(x)
     linear = fit_wide_linear_vae(tensor(incomplete), 3, 1e-6)
     np.testing.assert_allclose(linear.decoder_bias, np.nanmean(incomplete, axis=0))
+    variance = np.nanvar(incomplete, axis=0).sum() * 200 / 199
+    assert np.trace(model_covariance(linear)) == pytest.approx(variance)
     complete = fit_wide_linear_vae(tensor(x), 3, 1e-6)
     signal, expected = (
         (part.decoder.T @ part.decoder).numpy() for part in (linear, complete)
@@ -207,6 +209,7 @@ def test_components_of_a_wide_fit_beyond_the_rank_are_empty():
     assert linear.decoder.shape == (9, 30)
     np.testing.assert_array_equal(linear.decoder[4:], 0)
     np.testing.assert_array_equal(linear.log_var[4:], 0)
+    assert (linear.log_var[:4] < -3).all()
 
 
 # ----------------------------------------------------------------------- missing values
@@ -267,10 +270,24 @@ def test_columns_seen_once_or_constant_have_a_density(noise):
     assert linear.log_density(tensor(x)).isfinite().all()
 
 
-def test_a_step_that_overruns_is_not_kept(monkeypatch):
-    x = with_missing(draw_factor_model(12, d=30), 0.5)
-    scores = []
+@pytest.mark.parametrize(
+    ("n", "d", "k", "seed", "overruns"), [(12, 30, 2, 0, False), (6, 20, 6, 1, True)]
+)
+def test_a_step_that_overruns_is_not_kept(n, d, k, seed, overruns, monkeypatch):
+    x = with_missing(draw_factor_model(n, d=d, seed=seed), 0.5)
+    x = x[:, ~np.isnan(x).all(axis=0)]
+    scores, of_steps, original = [], [], anchor._expected
+
+    def recording(linear, x):
+        found = original(linear, x)
+        of_steps.append(found[-1])
+        return found
+
+    monkeypatch.setattr(anchor, "_expected", recording)
     for steps in (1, 2, 100):
+        of_steps.clear()
         monkeypatch.setattr(anchor, "MOST_STEPS", steps)
-        scores.append(mean_log_density(fit(x, 2, "spherical", 1e-6), x))
+        scores.append(mean_log_density(fit(x, k, "spherical", 1e-6), x))
+        assert scores[-1] == pytest.approx(max(of_steps), abs=1e-9)
     assert scores == sorted(scores)
+    assert (of_steps[-1] < max(of_steps) - 1e-3) is overruns
