@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
 
-pytest.register_assert_rewrite("helpers")
+pytest.register_assert_rewrite("helpers", "likelihoods")
 
 # Two pytest workers share two cores. When four threads of OpenBLAS do, a factor
 # analysis of five columns takes a second instead of 30 ms.

@@ -80,7 +80,8 @@ def as_polars(X):
 
 def model_covariance(linear):
     """The covariance of the rows that a linear VAE draws."""
-    return linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
+    decoder, noise_variance = linear.decoder.numpy(), linear.noise_variance.numpy()
+    return decoder.T @ decoder + np.diag(noise_variance)
 
 
 def state(vae):

@@ -272,3 +272,16 @@ def tables(draw, with_missing=False, kinds=("pandas", "polars", "numpy", "array"
 
 
 PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
+
+
+@st.composite
+def coded_tables(draw, least=1):
+    """Numbers and codes, NaN where missing; and how many categories there are."""
+    n, d = draw(st.integers(1, 30)), draw(st.integers(1, 6))
+    n_categories = draw(st.lists(st.integers(0, 7), min_size=d, max_size=d))
+    n_categories = np.maximum(n_categories, least)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    X = rng.integers(np.where(n_categories > 0, n_categories, 9), size=(n, d))
+    X = X.astype(float)
+    X[rng.random(X.shape) < draw(st.floats(0, 0.9))] = np.nan
+    return X, n_categories

@@ -8,6 +8,7 @@ from sklearn.linear_model import GammaRegressor
 from skvae._likelihoods import dispersion as dispersion_module
 from skvae._likelihoods.dispersion import (
     BOUND,
+    CONSTANT,
     REACH,
     Dispersion,
     features,
@@ -120,13 +121,23 @@ def test_its_arguments_rebuild_it(draws):
     assert ridge == RIDGE
 
 
+def test_the_variance_is_scaled_by_the_factor_and_without_one_it_stays(draws):
+    fitted, variance = fit_dispersion(*draws, RIDGE), tensor([0.5, 1.0, 9.0])
+    z = draws[0]
+    assert torch.equal(fitted.scale(variance, z), variance * fitted.factor(z))
+    assert fitted.is_fitted
+    assert CONSTANT.scale(variance, z) is variance
+    assert not CONSTANT.is_fitted
+    assert CONSTANT.arguments() is None
+
+
 def test_a_dispersion_beside_missing_errors_is_that_of_the_others():
     rng = np.random.default_rng(0)
     z = torch.from_numpy(rng.normal(size=(1, 4000, 1)))
     error = z.exp() * torch.from_numpy(rng.normal(size=(1, 4000, 2)) ** 2)
-    holed = error.clone()
-    holed[0, ::2, 1] = torch.nan
-    found = fit_dispersion(z, holed, 3.0).factor(z)
+    incomplete = error.clone()
+    incomplete[0, ::2, 1] = torch.nan
+    found = fit_dispersion(z, incomplete, 3.0).factor(z)
     np.testing.assert_allclose(
         found[..., 0], fit_dispersion(z, error, 3.0).factor(z)[..., 0]
     )

@@ -2,14 +2,12 @@
 
 import datetime as dt
 import re
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skvae._table.columns import COLUMNS, fit_column, make_column
-from skvae._table.plain import pack, unpack
 
 NAME = "column 'a'"
 
@@ -107,38 +105,3 @@ def test_a_constant_is_fine(value, is_chosen):
     values, places = column.decode(np.array(codes))
     entry = column.to_objects(values if places is None else values[places])
     assert (type(entry[0]), entry[0]) == (type(value), value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        True,
-        2**70,
-        0.1,
-        "a\0",
-        b"a",
-        Decimal("1.50"),
-        (1, "a", (dt.date(2020, 1, 1),)),
-        dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC),
-        dt.time(1, 2, 3),
-        dt.timedelta(1, 2, 3),
-        pd.Timestamp("2020-01-01 12:00", tz="Europe/Berlin").as_unit("s"),
-        pd.Timedelta(1, "ns"),
-        pd.Interval(0, 1, closed="left"),
-        pd.Interval(pd.Timestamp("2020"), pd.Timestamp("2021")),
-        pd.Period("2020-01", "M"),
-    ],
-)
-def test_values_survive_packing(value):
-    values = np.empty(2, dtype=object)
-    values[0], values[1] = value, "text"
-    back = unpack(pack(values))
-    assert (type(back[0]), back[0]) == (type(value), value)
-    if isinstance(value, pd.Timestamp):
-        assert (str(back[0].tz), back[0].unit) == (str(value.tz), value.unit)
-
-
-def test_packing_refuses_what_no_file_holds():
-    with pytest.raises(TypeError, match=r"X has a label <object .* Rename it"):
-        pack(np.array([object()]))

@@ -1,6 +1,7 @@
 """Dtypes and values of tables as plain data, through files that hold nothing else."""
 
 import datetime as dt
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -102,6 +103,41 @@ def test_values_survive_a_file(values, dtype):
     assert back.dtype == given.dtype
     assert [type(value) for value in back] == [type(value) for value in given]
     np.testing.assert_array_equal(back, given)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        2**70,
+        0.1,
+        "a\0",
+        b"a",
+        Decimal("1.50"),
+        (1, "a", (dt.date(2020, 1, 1),)),
+        dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC),
+        dt.time(1, 2, 3),
+        dt.timedelta(1, 2, 3),
+        pd.Timestamp("2020-01-01 12:00", tz="Europe/Berlin").as_unit("s"),
+        pd.Timedelta(1, "ns"),
+        pd.Interval(0, 1, closed="left"),
+        pd.Interval(pd.Timestamp("2020"), pd.Timestamp("2021")),
+        pd.Period("2020-01", "M"),
+    ],
+)
+def test_values_survive_packing(value):
+    values = np.empty(2, dtype=object)
+    values[0], values[1] = value, "text"
+    back = unpack(pack(values))
+    assert (type(back[0]), back[0]) == (type(value), value)
+    if isinstance(value, pd.Timestamp):
+        assert (str(back[0].tz), back[0].unit) == (str(value.tz), value.unit)
+
+
+def test_packing_refuses_what_no_file_holds():
+    with pytest.raises(TypeError, match=r"X has a label <object .* Rename it"):
+        pack(np.array([object()]))
 
 
 ZONES = [

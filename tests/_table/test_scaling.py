@@ -7,14 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import norm
-from sklearn.preprocessing import StandardScaler
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from strategies import coded_tables
 
-from skvae._layout import fit_blocks
+from skvae._layout import fit_layout, layout_of_shares, numeric_layout
 from skvae._table.entries import LARGEST_VALUE
 from skvae._table.scaling import (
+    SCALERS,
     SCALINGS,
+    Affine,
+    ByBlock,
     Quantile,
-    fit_mixed,
+    fit_numeric,
     fit_scaling,
     make_scaling,
     scale_rows,
@@ -32,8 +37,10 @@ each_scaling = pytest.mark.parametrize("scaling", SCALINGS)
 quickly = settings(max_examples=50, deadline=None)
 
 
-def fit(X, scaling):
-    return make_scaling(*fit_scaling(X, scaling))
+def fit(X, scaling, n_categories=None):
+    if n_categories is None:
+        n_categories = np.zeros(X.shape[1], dtype=int)
+    return make_scaling(*fit_scaling(X, scaling, n_categories))
 
 
 def both_ways(X, scaling):
@@ -44,7 +51,7 @@ def both_ways(X, scaling):
 
 def test_standard_is_the_scaler_of_scikit_learn():
     scaler = StandardScaler().fit(X)
-    mean, scale, _ = fit_scaling(X, "standard")
+    mean, scale, _ = fit_numeric(X, "standard")
     np.testing.assert_allclose(mean, scaler.mean_)
     np.testing.assert_allclose(scale, scaler.scale_)
     x, _ = both_ways(X, "standard")
@@ -52,7 +59,7 @@ def test_standard_is_the_scaler_of_scikit_learn():
 
 
 def test_none_divides_all_columns_by_the_root_of_their_mean_variance():
-    mean, scale, _ = fit_scaling(X, None)
+    mean, scale, _ = fit_numeric(X, None)
     np.testing.assert_allclose(mean, X.mean(axis=0))
     np.testing.assert_allclose(scale, np.sqrt(X.var(axis=0).mean()))
     x, _ = both_ways(X, None)
@@ -98,7 +105,7 @@ def test_constant_columns_become_zeros(scaling, value):
 def test_float32_rows_are_scaled_in_float64(scaling):
     far = (X + 1e4).astype(np.float32)
     wide = far.astype(np.float64)
-    mean, scale, _ = fit_scaling(far, scaling)
+    mean, scale, _ = fit_numeric(far, scaling)
     assert mean.dtype == scale.dtype == np.float64
     found, expected = fit(far, scaling), fit(wide, scaling)
     # Quantiles are of the decimals that single precision stands for.
@@ -128,9 +135,9 @@ def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch)
 
 
 def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
-    whole = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
+    whole = [fit_numeric(X, scaling)[:2] for scaling in SCALINGS]
     monkeypatch.setattr("skvae._table.scaling.SCALER_ROWS", 7)
-    parts = [fit_scaling(X, scaling)[:2] for scaling in SCALINGS]
+    parts = [fit_numeric(X, scaling)[:2] for scaling in SCALINGS]
     np.testing.assert_allclose(parts, whole, rtol=1e-9)
 
 
@@ -186,7 +193,7 @@ def test_without_point_masses_there_are_no_intervals():
 
 # ------------------------------------------------------------------ categorical columns
 
-N_LEVELS = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
+N_CATEGORIES = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
 
 
 def mixed(n=300, missing=0.0):
@@ -198,19 +205,130 @@ def mixed(n=300, missing=0.0):
     return rows
 
 
+def by_block(layout):
+    """Return the map of a table whose numeric columns stay as they are."""
+    unit = Affine(np.zeros(layout.n_numeric), np.ones(layout.n_numeric))
+    scalers = [
+        SCALERS[block.kind](block) if block.kind in SCALERS else unit
+        for block in layout.blocks
+    ]
+    return ByBlock(scalers, layout)
+
+
+def columns_of(layout):
+    """Return the table's columns in the order of the blocks, and their sizes."""
+    return (
+        np.concatenate([getattr(block, name) for block in layout.blocks])
+        for name in ("columns", "sizes")
+    )
+
+
+@given(coded_tables(least=0))
+@quickly
+def test_categories_become_indicators_and_come_back(table):
+    X, n_categories = table
+    layout = fit_layout(X, n_categories)
+    scaling, (order, sizes) = by_block(layout), columns_of(layout)
+    x, missing = scaling.forward(X), np.isnan(X)
+    found = scaling.backward(np.nan_to_num(x))
+    np.testing.assert_array_equal(found[~missing], X[~missing])
+    np.testing.assert_array_equal(
+        np.isnan(x), np.repeat(missing[:, order], sizes, axis=1)
+    )
+
+
+@given(coded_tables())
+@quickly
+def test_indicators_are_centred_at_the_rows_that_have_an_entry(table):
+    X, n_categories = table
+    x = by_block(fit_layout(X, n_categories)).forward(X)
+    has_entry = ~np.isnan(x).all(axis=0)
+    np.testing.assert_allclose(np.nanmean(x[:, has_entry], axis=0), 0, atol=1e-12)
+
+
+def test_indicators_are_the_one_hot_columns_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    X = rng.integers([2, 5, 1, 3, 2], size=(100, 5)).astype(float)
+    scaling = by_block(fit_layout(X, np.array([2, 5, 1, 3, 2])))
+    binary_first = X[:, [0, 4, 1, 2, 3]]
+    encoder = OneHotEncoder(drop="if_binary", sparse_output=False)
+    hot = encoder.fit_transform(binary_first)
+    spread = np.repeat([0.5**0.5, 1.0], [2, 9])
+    expected = (hot - hot.mean(axis=0)) / spread
+    np.testing.assert_allclose(scaling.forward(X), expected, atol=1e-12)
+
+
+def test_its_pca_is_that_of_standardised_numbers_beside_one_hot_columns():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(400, 1))
+    numbers = z + rng.normal(size=(400, 2))
+    codes = (z + rng.normal(size=(400, 3)) > 0) + (z > 1) * [[0, 1, 0]]
+    X = np.c_[numbers, codes]
+    x = fit(X, "standard", np.array([0, 0, 2, 3, 2])).forward(X)
+    hot = OneHotEncoder(sparse_output=False).fit_transform(codes)
+    both = np.c_[StandardScaler().fit_transform(numbers), hot]
+    assert both.shape[1] == x.shape[1] + 2
+    found, expected = (PCA(3).fit(rows) for rows in (x, both))
+    np.testing.assert_allclose(found.singular_values_, expected.singular_values_)
+    np.testing.assert_allclose(
+        abs(found.transform(x)), abs(expected.transform(both)), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("n_categories", [[0], [0, 0], [2], [3], [2, 3]])
+def test_blocks_may_be_none_and_rows_too(n_categories):
+    n_categories = np.array(n_categories)
+    X = np.ones((4, len(n_categories)))
+    layout = fit_layout(X, n_categories)
+    scaling = by_block(layout)
+    x = scaling.forward(X)
+    assert x.shape == (4, layout.n_columns)
+    np.testing.assert_array_equal(scaling.backward(x), X)
+    no_rows, nothing = scaling.forward(X[:0]), scaling.backward(x[:0])
+    assert no_rows.shape == (0, layout.n_columns)
+    assert nothing.shape == (0, len(n_categories))
+
+
+def test_of_means_the_most_probable_category_counts():
+    shares = [np.array([0.1, 0.9]), np.array([0.7, 0.2, 0.1])]
+    layout = layout_of_shares(np.array([2, 3]), shares)
+    center, spread = (
+        np.concatenate([getattr(block, name) for block in layout.blocks])
+        for name in ("center", "spread")
+    )
+    np.testing.assert_array_equal(center, [0.9, 0.7, 0.2, 0.1])
+    probability = np.array([[0.49, 0.3, 0.3, 0.4], [0.51, 0.4, 0.35, 0.25]])
+    found = by_block(layout).backward((probability - center) / spread)
+    np.testing.assert_array_equal(found, [[0, 2], [1, 0]])
+
+
+def test_a_category_that_no_row_has_is_no_nan():
+    X = np.array([[0.0, 2], [0, 0], [np.nan, 2]])
+    x = by_block(fit_layout(X, np.array([2, 4]))).forward(X)
+    assert np.isnan(x).tolist() == [5 * [False]] * 2 + [[True] + 4 * [False]]
+
+
+def test_the_scaler_of_a_table_without_categories_is_that_of_its_columns():
+    layout = numeric_layout(4)
+    assert isinstance(make_scaling(*fit_numeric(X, "standard"), layout), Affine)
+    assert isinstance(make_scaling(*fit_numeric(X, "quantile"), layout), Quantile)
+    assert isinstance(fit(mixed(), None, N_CATEGORIES), ByBlock)
+
+
 @each_scaling
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
     rows = mixed(missing=missing)
-    mean, scale, marginals, blocks = fit_mixed(rows, scaling, N_LEVELS)
-    fitted = make_scaling(mean, scale, marginals, blocks)
+    mean, scale, marginals, layout = fit_scaling(rows, scaling, N_CATEGORIES)
+    fitted = make_scaling(mean, scale, marginals, layout)
     of_numbers = fit(rows[:, [1, 3]], scaling)
-    expected = fit_blocks(rows, N_LEVELS)
-    np.testing.assert_array_equal(blocks.shares, expected.shares)
-    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [N_LEVELS > 0])
+    expected = fit_layout(rows, N_CATEGORIES)
+    for block, same in zip(layout.blocks, expected.blocks, strict=True):
+        np.testing.assert_array_equal(block.center, same.center)
+    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [N_CATEGORIES > 0])
     numbers, indicators = np.split(fitted.forward(rows), [2], axis=1)
     np.testing.assert_array_equal(numbers, of_numbers.forward(rows[:, [1, 3]]))
-    np.testing.assert_array_equal(indicators, blocks.scaled(rows[:, [2, 0, 4]]))
+    np.testing.assert_array_equal(indicators, by_block(layout).forward(rows)[:, 2:])
     assert numbers.shape[1] + indicators.shape[1] == fitted.n_columns == 7
     # What a log-density gains is of the numbers that there are.
     slope = of_numbers.log_slope(rows[:, [1, 3]])
@@ -236,22 +354,23 @@ def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
     st.integers(0, 2**32),
 )
 @quickly
-def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
-    n_levels, rng = np.array(n_levels), np.random.default_rng(seed)
-    rows = rng.integers(np.where(n_levels, n_levels, 9), size=(n, len(n_levels)))
+def test_mixed_tables_go_there_and_back(scaling, n_categories, n, seed):
+    n_categories, rng = np.array(n_categories), np.random.default_rng(seed)
+    rows = rng.integers(
+        np.where(n_categories, n_categories, 9), size=(n, len(n_categories))
+    )
     rows = rows.astype(float)
-    fitted = make_scaling(*fit_mixed(rows, scaling, n_levels))
+    fitted = fit(rows, scaling, n_categories)
     x = scale_rows(rows, fitted, np.float64)
     assert x.shape == (n, fitted.n_columns)
     np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
     incomplete = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
-    found, missing = (
-        fitted.forward(incomplete),
-        np.isnan(incomplete[:, fitted.blocks.order]),
-    )
-    sizes = np.maximum(n_levels, 1)
-    sizes[n_levels == 2] = 1
-    missing = np.repeat(missing, sizes[fitted.blocks.order], axis=1)
+    sizes = np.maximum(n_categories, 1)
+    sizes[n_categories == 2] = 1
+    kind = np.where(n_categories == 0, 0, np.where(n_categories == 2, 1, 2))
+    order = np.argsort(kind, kind="stable")
+    found = fitted.forward(incomplete)
+    missing = np.repeat(np.isnan(incomplete[:, order]), sizes[order], axis=1)
     np.testing.assert_array_equal(np.isnan(found), missing)
     np.testing.assert_array_equal(found[~missing], x[~missing])
 
@@ -259,7 +378,7 @@ def test_mixed_tables_go_there_and_back(scaling, n_levels, n, seed):
 @each_scaling
 def test_without_numbers_there_is_nothing_to_gain(scaling):
     rows = mixed()[:, [0, 2]]
-    fitted = make_scaling(*fit_mixed(rows, scaling, np.array([3, 2])))
+    fitted = fit(rows, scaling, np.array([3, 2]))
     np.testing.assert_array_equal(fitted.log_slope(rows), 0)
     assert fitted.intervals(rows) is None
     np.testing.assert_array_equal(fitted.backward(fitted.forward(rows)), rows)
@@ -267,7 +386,7 @@ def test_without_numbers_there_is_nothing_to_gain(scaling):
 
 def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
     X = np.c_[np.full(18, 0.01), np.repeat([0.0, 3e-136], 9)]
-    mean, scale, _ = fit_scaling(X, None)
+    mean, scale, _ = fit_numeric(X, None)
     np.testing.assert_array_equal(scale, 1.0)
     x = (X - mean) / scale
     assert abs(x).max() < 1e-15
@@ -279,6 +398,6 @@ def test_a_column_may_begin_after_many_rows(monkeypatch):
     X = bow(400)
     X[:390, 2] = np.nan
     for scaling in ("standard", "quantile"):
-        mean, scale, _ = fit_scaling(X, scaling)
+        mean, scale, _ = fit_numeric(X, scaling)
         np.testing.assert_allclose(mean, np.nanmean(X, axis=0))
         np.testing.assert_allclose(scale, np.nanstd(X, axis=0))

@@ -223,8 +223,11 @@ def test_a_bad_choice_is_refused(X, chosen, error, message):
 @pytest.mark.parametrize(
     ("X", "remedy"),
     [
-        (pd.DataFrame, "list it in categorical_features or make it a category to"),
-        (pl.DataFrame, "list it in categorical_features or make it a Categorical to"),
+        (
+            pd.DataFrame,
+            "list it in categorical_features or convert it to the category dtype to",
+        ),
+        (pl.DataFrame, "list it in categorical_features or cast it to Categorical to"),
         (lambda X: np.array([*X.values()]).T, "list it in categorical_features to"),
     ],
 )

@@ -11,11 +11,11 @@ from skvae.display.drawing import (
     MAX_CLASSES,
     as_labels,
     best_and_worst,
-    classes,
     draw_bars,
     draw_image_rows,
     is_continuous,
     new_figure,
+    split_classes,
 )
 
 
@@ -110,7 +110,7 @@ def test_labels_are_floats_or_objects(y, expected):
 
 def test_every_row_is_of_one_class():
     labels = as_labels(["b", None, "a", "b"] + [f"rare {i}" for i in range(40)])
-    rows, names, _ = zip(*classes(labels), strict=True)
+    rows, names, _ = zip(*split_classes(labels), strict=True)
     np.testing.assert_array_equal(np.sum(rows, axis=0), 1)
     assert len(names) == MAX_CLASSES
     assert names[-1] == "other"  # the missing label among them
