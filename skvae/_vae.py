@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae._fitting.dimension import fewest_components
 from skvae._fitting.fit import Listener, fit_vae
 from skvae._fitting.recipe import make_recipe
-from skvae._fitting.validation import TELLING_ROWS
+from skvae._fitting.validation import COMPARED_ROWS
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows
@@ -477,7 +477,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         dtype = Z.dtype if schema.is_of_floats else np.float64
         codes = _map_rows(reconstruct, Z, dtype)
-        return schema.decode(codes, _index(X), dtype)
+        return schema.to_table(codes, _index(X), dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -525,7 +525,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             return self._to_codes(self._density.sample(len(rows), generator))
 
         codes = _map_rows(draw, range(n_samples), np.float64)
-        return self._codec.schema.decode(codes)
+        return self._codec.schema.to_table(codes)
 
     def impute(self, X, n_draws=None, random_state=None):
         """Fill in missing entries.
@@ -713,8 +713,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         seed = random_state.randint(2**31 - 1)
         order = random_state.permutation(len(codes))
         x = torch.from_numpy(codec.scaled(codes, np.float32, order))
-        told = x[:TELLING_ROWS].double()
-        told = _rows(codec, codes[order[:TELLING_ROWS]], told.numpy())
+        first_rows = x[:COMPARED_ROWS].double()
+        first_rows = _rows(codec, codes[order[:COMPARED_ROWS]], first_rows.numpy())
         listener = _Printer(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
         parameters = self.get_params(deep=False)
@@ -726,7 +726,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if n_components < 1:
             n_components = fewest_components(x, n_components, make)
         recipe = make(len(x), n_components, listener)
-        solution = fit_vae(x, told, recipe, self._density if warm else None)
+        solution = fit_vae(x, first_rows, recipe, self._density if warm else None)
         self._fitted_shape, self._codec = shape, codec
         self._remember(solution, log_slope)
         self._warn_of(solution)

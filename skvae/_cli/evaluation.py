@@ -149,7 +149,7 @@ def evaluate(selection, estimator, progress):
     """
     random_state = estimator.random_state
     split = _split(selection, random_state)
-    pca = TablePCA(estimator.n_components, split.schema.n_levels, random_state)
+    pca = TablePCA(estimator.n_components, split.schema.n_categories, random_state)
     vae = clone(estimator)
     progress(f"fitting PCA and skvae on {len(split.train):,} rows")
     pca.fit(split.train_encoded)
@@ -321,7 +321,7 @@ class _Split:
 
 def _split(selection, random_state):
     schema = fit_schema(selection.X)
-    encoded = schema.encode(selection.X)
+    encoded = schema.to_codes(selection.X)
     n_held_out = min(int(np.ceil(0.2 * len(encoded))), MAX_HELD_OUT)
     train, held_out = train_test_split(
         np.arange(len(encoded)), test_size=n_held_out, random_state=random_state
@@ -386,7 +386,7 @@ def _reconstruct(split, pca, vae, embeddings):
     Z = {method: embedding[split.held_out] for method, embedding in embeddings.items()}
     return {
         "PCA": pca.inverse_transform(Z["PCA"]),
-        "skvae": split.schema.encode(vae.inverse_transform(Z["skvae"])),
+        "skvae": split.schema.to_codes(vae.inverse_transform(Z["skvae"])),
     }
 
 
@@ -397,7 +397,7 @@ def _impute_hidden(vae, X, truth, schema, random_state):
     rounds = rng.integers(N_HIDING_ROUNDS, size=imputed.shape)
     for i in range(N_HIDING_ROUNDS):
         hidden = rounds == i
-        imputed[hidden] = schema.encode(vae.impute(X.mask(hidden)))[hidden]
+        imputed[hidden] = schema.to_codes(vae.impute(X.mask(hidden)))[hidden]
     return imputed
 
 
@@ -455,9 +455,9 @@ def _score_log_likelihood(selection, split, pca, vae):
 def _measure_sampling(split, vae, is_categorical, random_state):
     """Return the distances of training and of sampled rows from the held-out rows."""
     n_sampled = min(len(split.train), MAX_HELD_OUT)
-    sampled = split.schema.encode(vae.sample(n_sampled, random_state=random_state))
+    sampled = split.schema.to_codes(vae.sample(n_sampled, random_state=random_state))
     # Integers are rounded as in a file of sampled rows.
-    sampled = split.schema.encode(split.schema.decode(sampled))
+    sampled = split.schema.to_codes(split.schema.to_table(sampled))
     rows = {"training": split.train_encoded[:n_sampled], "skvae": sampled}
     return {
         name: measure_distances(some, split.held_out_encoded, is_categorical)

@@ -142,7 +142,7 @@ def _find_kind(values):
     except (TypeError, ValueError):
         return None, _describe_unusable(values.dropna())
     kind = KINDS[found["kind"]]
-    encoded, _ = make_column(**found).encode(values, "it")
+    encoded, _ = make_column(**found).to_codes(values, "it")
     low, high = np.nanmin(encoded), np.nanmax(encoded)
     if low == high:
         return None, "constant"

@@ -15,7 +15,7 @@ from skvae._fitting.candidate import (
     draw_posteriors,
     typical_share,
 )
-from skvae._fitting.validation import SUMMARY_ROWS, TELLING_ROWS, exceeds_chance
+from skvae._fitting.validation import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chance
 from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean
@@ -27,8 +27,8 @@ from skvae._numerics.draws import spread_normal
 from skvae._numerics.missing import have_missing
 from skvae._training.evaluation import mean_error
 
-TELLING_DRAWS = 32
-TELLING_ROWS_AT_A_TIME = 64
+COMPARED_DRAWS = 32
+COMPARED_AT_A_TIME = 64
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 POSTERIOR_SCALES = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
 MOST_DECODED = 1_000_000  # entries, about, that the dispersion is fitted to
@@ -105,9 +105,9 @@ def interval_factor(coder, fill, split):
     -------
     Tensor of shape (n_numeric,), or 1.0
     """
-    if not (split.told.has_intervals and split.by_column):
+    if not (split.first_rows.has_intervals and split.by_column):
         return 1.0
-    intervals = split.numeric(split.told.observed)
+    intervals = split.numeric(split.first_rows.observed)
     x = split.x[: len(intervals)].to(coder.dtype)
     mean, log_var = coder.encode(fill(x))
     decoded = coder.decode(mean + (0.5 * log_var).exp() * split.draws(x))
@@ -135,11 +135,11 @@ def choose_dispersion(candidate, split):
     """Choose how the noise varies with z, if validation rows would have it vary."""
     if not split.gains_columns:
         return candidate
-    z, decoded, x = _decoded(candidate, split.inside[:TELLING_ROWS], split)
+    z, decoded, x = _decoded(candidate, split.inside[:COMPARED_ROWS], split)
     likelihood = candidate.first.likelihood
     observed = x
-    if split.told.has_intervals:
-        observed = split.numeric(split.told.observed)[: len(x)]
+    if split.first_rows.has_intervals:
+        observed = split.numeric(split.first_rows.observed)[: len(x)]
 
     def score(*dispersion):
         noise = Gaussian(likelihood.variance, *dispersion).given(z)
@@ -178,7 +178,7 @@ def choose_posterior_scale(candidate, split):
     """Choose the width of posteriors by which the validation rows' ELBO is largest."""
     if not split.recipe.training.beta:
         return candidate
-    x = split.validation[:TELLING_ROWS].double()
+    x = split.validation[:COMPARED_ROWS].double()
     draws, first = split.draws(x), candidate.first
 
     def score(scale):
@@ -191,13 +191,13 @@ def choose_posterior_scale(candidate, split):
 
 def choose_weight(candidate, split):
     """Choose the weight of the network in the density that suits validation rows."""
-    draws = spread_normal(TELLING_DRAWS, split.recipe.n_components)
-    told = split.told[: len(split.validation)]
+    draws = spread_normal(COMPARED_DRAWS, split.recipe.n_components)
+    first_rows = split.first_rows[: len(split.validation)]
     of_network, of_fallback = (
         torch.cat(
             [
-                part.log_density(told[rows], draws)
-                for rows in slices(len(told), TELLING_ROWS_AT_A_TIME)
+                part.log_density(first_rows[rows], draws)
+                for rows in slices(len(first_rows), COMPARED_AT_A_TIME)
             ]
         )
         for part in candidate.density.parts

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skvae._fitting.fit import fit_vae
-from skvae._fitting.validation import SUMMARY_ROWS, TELLING_ROWS
+from skvae._fitting.validation import COMPARED_ROWS, SUMMARY_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout
@@ -41,9 +41,9 @@ def fewest_components(x, share, make):
     most = min(training.shape)
 
     def fitted_r2(k):
-        told = training[:TELLING_ROWS].double()
+        first_rows = training[:COMPARED_ROWS].double()
         recipe = make(len(training), k, SILENT)
-        density = fit_vae(training, Rows(told, told), recipe).density
+        density = fit_vae(training, Rows(first_rows, first_rows), recipe).density
         return _truncated_r2(density, training[:SUMMARY_ROWS], validation)
 
     with one_thread(), torch.inference_mode():

@@ -52,14 +52,14 @@ class Solution:
     progress: Progress  # of the training that found it
 
 
-def fit_vae(x, told, recipe, start=None):
+def fit_vae(x, first_rows, recipe, start=None):
     """Fit a VAE to rows.
 
     Parameters
     ----------
     x : Tensor of shape (n, d)
         Scaled rows in single precision and random order; the first validate.
-    told : Rows
+    first_rows : Rows
         What the likelihood is told of the first rows, in double precision.
     recipe : Recipe
     start : Density, optional
@@ -73,7 +73,7 @@ def fit_vae(x, told, recipe, start=None):
     """
     # Whatever the caller switched off.
     with one_thread(), torch.inference_mode(False), torch.no_grad():
-        fitter = _Fitter(x, told, recipe, start)
+        fitter = _Fitter(x, first_rows, recipe, start)
         if recipe.is_closed_form:
             candidate, progress = fitter.closed_form()
         elif recipe.training.patience:
@@ -87,8 +87,8 @@ def fit_vae(x, told, recipe, start=None):
 class _Fitter:
     """What the ways to fit share, with the parameters of `fit_vae`."""
 
-    def __init__(self, x, told, recipe, start):
-        self.recipe, self.split = recipe, Split(x, told, recipe)
+    def __init__(self, x, first_rows, recipe, start):
+        self.recipe, self.split = recipe, Split(x, first_rows, recipe)
         self._warm = start
         if start is not None:
             self._warm = start if isinstance(start.parts[0].coder, Coder) else None

@@ -14,7 +14,7 @@ from skvae._likelihoods.mixed import indicator_blocks
 
 MOST_ROWS = 5_000  # that the regressions are fitted to
 STEPS = 30
-RIDGE = 1.0  # rows that show no slope
+RIDGE = 1.0  # worth so many rows without a slope
 
 
 def with_link(linear, x, layout):
@@ -33,7 +33,7 @@ def with_link(linear, x, layout):
     """
     n_numeric = layout.n_numeric
     x = x[:MOST_ROWS].double()
-    z = linear.encode(x)
+    z = linear.posterior_mean(x)
     draws = torch.from_numpy(np.random.RandomState(0).normal(size=z.shape))
     z = z + (0.5 * linear.log_var).exp() * draws
     z = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
@@ -75,7 +75,12 @@ def _regress(z, x, blocks):
 
 
 def _log_var(linear, output_map, shares):
-    """No posterior is surer than logits let it be, each as at its category's share."""
+    """Return log-variances of posteriors that are no surer than the logits make them.
+
+    The information of an indicator is taken at its category's share of the rows.
+    """
     n_numeric = output_map.shape[1] - len(shares)
-    told = torch.cat([1 / linear.noise_variance[:n_numeric], shares * (1 - shares)])
-    return linear.log_var.maximum(-torch.log1p(output_map[1:].square() @ told))
+    of_numeric = 1 / linear.noise_variance[:n_numeric]
+    information = torch.cat([of_numeric, shares * (1 - shares)])
+    information = output_map[1:].square() @ information
+    return linear.log_var.maximum(-torch.log1p(information))

@@ -21,7 +21,7 @@ class Split:
     ----------
     x : Tensor of shape (n, d)
         All rows, in single precision and random order; the first validate.
-    told : Rows
+    first_rows : Rows
         What the likelihood is told of the first rows, in double precision.
     recipe : Recipe
 
@@ -39,13 +39,13 @@ class Split:
         Whether it has it in the end only: one noise for all trains.
     """
 
-    def __init__(self, x, told, recipe):
-        self.x, self.told, self.recipe = x, told, recipe
+    def __init__(self, x, first_rows, recipe):
+        self.x, self.first_rows, self.recipe = x, first_rows, recipe
         self.validation = self.inside = x[: recipe.n_validation]
         self.training = x[recipe.n_validation :]
         if len(self.training) >= LEAST_RANGE_ROWS:
             self.inside = self.validation.clamp(*_range(self.training))
-        self.by_column = recipe.has_noise_by_column(told.has_intervals)
+        self.by_column = recipe.has_noise_by_column(first_rows.has_intervals)
         self.gains_columns = self.by_column and recipe.training_noise == "spherical"
 
     def numeric(self, x):
@@ -79,9 +79,9 @@ class Split:
 
         The mean variance within the intervals of each numeric column; 0 without.
         """
-        if not self.told.has_intervals:
+        if not self.first_rows.has_intervals:
             return self.numeric(self.x[0]).new_zeros(self.recipe.layout.n_numeric)
-        variance = interval_variance(self.numeric(self.told.observed))
+        variance = interval_variance(self.numeric(self.first_rows.observed))
         return INTERVAL_SHARE * variance.mean(dim=0).float()
 
     @cached_property

@@ -8,7 +8,7 @@ from skvae._training.evaluation import evaluate
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
-TELLING_ROWS = 1_000  # of the validation rows, whose densities are compared
+COMPARED_ROWS = 1_000  # of the validation rows, whose densities are compared
 
 
 def is_favoured(network, start, split):
@@ -28,7 +28,7 @@ def is_favoured(network, start, split):
     -------
     bool
     """
-    rows = start.rows(split.inside[:TELLING_ROWS])
+    rows = start.rows(split.inside[:COMPARED_ROWS])
     gain = _bounds(network, rows, start, split)
     gain -= _bounds(start.network, rows, start, split)
     if not exceeds_chance(gain) or split.recipe.training_noise == "diag":

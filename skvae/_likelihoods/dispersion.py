@@ -33,7 +33,7 @@ CONSTANT = Constant()
 
 
 class Dispersion:
-    """The factor of each column's noise variance at z.
+    """A factor of each column's noise variance that depends on z.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Dispersion:
 def features(z):  # (..., k) -> (..., 2 * k + 1)
     """Return what the logarithm of the variance is linear in: 1, z and its squares.
 
-    Of a z that grows no more far out.
+    z is bent first, so that it stays within `REACH` however far out it lies.
     """
     z = z * (1 + (z / REACH).square()).rsqrt()
     return torch.cat([torch.ones_like(z[..., :1]), z, z.square()], dim=-1)

@@ -29,7 +29,7 @@ class LinearVAE:
     # in columns of indicators their logits, see `_fitting/link.py`.
     output_map: torch.Tensor
 
-    def encode(self, x):  # (n, d) -> (n, k)
+    def posterior_mean(self, x):  # (n, d) -> (n, k)
         """Return the mean of the exact posterior."""
 
         def complete(x):
@@ -47,7 +47,7 @@ class LinearVAE:
         def complete(x):  # the ELBO, whose posterior is exact
             noise, error = self.noise_variance, self.expected_squares(x)
             fit = -0.5 * (error / noise + (2 * pi * noise).log()).sum(dim=1)
-            mean, variance = self.encode(x), self.log_var.exp()
+            mean, variance = self.posterior_mean(x), self.log_var.exp()
             return fit - 0.5 * (mean**2 + variance - self.log_var - 1).sum(dim=1)
 
         return self._of_rows(x, complete, lambda part: part.log_density)
@@ -59,7 +59,7 @@ class LinearVAE:
         """
 
         def complete(x):
-            error = x - self.decode(self.encode(x))
+            error = x - self.decode(self.posterior_mean(x))
             return error**2 + self.log_var.exp() @ self.decoder**2
 
         def incomplete(part):

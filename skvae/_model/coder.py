@@ -114,5 +114,7 @@ def widen(log_var, factor):
     ----------
     log_var, factor : Tensor of shape (n, k)
     """
-    told = torch.expm1(-log_var)  # by the row; below 0 where it unsettles the prior
-    return -torch.log1p(told / torch.where(told > 0, factor, factor.clamp(min=1)))
+    added = torch.expm1(
+        -log_var
+    )  # below 0 where a row makes z less sure than the prior
+    return -torch.log1p(added / torch.where(added > 0, factor, factor.clamp(min=1)))

@@ -48,7 +48,7 @@ class CategoricalColumn:
         ordered = {"ordered": True} if observed.dtype.ordered else {}
         return {"levels": pack(categories)} | ordered
 
-    def encode(self, series, name):  # (n,) -> (n,), list
+    def to_codes(self, series, name):  # (n,) -> (n,), list
         """Return codes, NaN where missing or not seen in fit, and the unseen values."""
         observed = ~is_missing(series)
         codes = np.full(len(series), np.nan)
@@ -62,7 +62,7 @@ class CategoricalColumn:
         codes[observed] = np.where(code_of < 0, np.nan, code_of)[indices]
         return codes, list(distinct[code_of < 0])
 
-    def decode(self, codes):  # (n,) -> (n_categories,), (n,)
+    def from_codes(self, codes):  # (n,) -> (n_categories,), (n,)
         """Return the categories, and the index of each row's."""
         return self.categories, np.round(codes).astype(np.intp)
 

@@ -32,7 +32,7 @@ class Codec:
     def __init__(self, schema, mean, scale, marginals, layout):
         self.schema, self.layout = schema, layout
         self.mean, self.scale, self.marginals = mean, scale, marginals
-        self.is_numeric = schema.n_levels == 0
+        self.is_numeric = schema.n_categories == 0
         self._scaling = make_scaling(mean, scale, marginals, layout)
 
     def check(self, codes):
@@ -114,7 +114,7 @@ def fit_codec(codes, schema, scaling):
     -------
     Codec
     """
-    layout = fit_layout(codes, schema.kinds, schema.n_levels)
+    layout = fit_layout(codes, schema.kinds, schema.n_categories)
     mean, scale, marginals = fit_scaling(codes, scaling, layout)
     return Codec(schema, mean, scale, marginals, layout)
 

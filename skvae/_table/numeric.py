@@ -36,7 +36,7 @@ class NumericColumn:
         exponents = [v.as_tuple().exponent for v in observed if v.is_finite()]
         return {"entry": "Decimal", "decimals": max(0, -min(exponents, default=0))}
 
-    def encode(self, series, name):  # (n,) -> (n,), []
+    def to_codes(self, series, name):  # (n,) -> (n,), []
         """Return the values as floats, NaN where missing, and no unseen values."""
         series, missing = uncategorized(series), is_missing(series)
         if missing.all():
@@ -47,7 +47,7 @@ class NumericColumn:
             raise misfit(observed, name, "numbers", NUMBERS)
         return _floats(series, missing), []
 
-    def decode(self, codes):  # (n,) -> (n,), None
+    def from_codes(self, codes):  # (n,) -> (n,), None
         """Return one value for each row, as floats."""
         return codes, None
 

@@ -33,7 +33,7 @@ class Schema:
     ----------
     names : list of str
         What errors call the columns.
-    n_levels : ndarray of shape (n_features,)
+    n_categories : ndarray of shape (n_features,)
         Numbers of categories, 0 for columns that are not categorical.
     kinds : ndarray of shape (n_features,)
         Of str: the kinds of the columns' likelihoods.
@@ -48,7 +48,7 @@ class Schema:
         self._columns = [make_column(**state["column"]) for state in columns]
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
-        self.n_levels = np.array(
+        self.n_categories = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
         self.kinds = np.array([c.likelihood for c in self._columns], dtype=str)
@@ -74,7 +74,7 @@ class Schema:
             columns.append(state | {"column": own})
         return self._container, columns
 
-    def encode(self, X):  # -> (n, d)
+    def to_codes(self, X):  # -> (n, d)
         """Return the codes of the columns' values, NaN where missing.
 
         The code of a number is itself, that of a time is ticks since the first in fit,
@@ -98,7 +98,7 @@ class Schema:
                 "must have the same ones."
             )
         encoded = [
-            column.encode(one, name)
+            column.to_codes(one, name)
             for column, one, name in zip(self._columns, series, self.names, strict=True)
         ]
         unseen = zip(self.names, (values for _, values in encoded), strict=True)
@@ -113,7 +113,7 @@ class Schema:
             codes[:, j] = x
         return codes
 
-    def decode(self, codes, index=None, dtype=None):  # (n, d) -> table
+    def to_table(self, codes, index=None, dtype=None):  # (n, d) -> table
         """Return the table with these codes, in the container and dtypes of fit.
 
         Parameters
@@ -131,7 +131,7 @@ class Schema:
         if container is Numpy and dtypes and dtypes[0].kind == "f":
             dtypes = [np.dtype(dtype or np.float64)] * len(dtypes)
         columns = [
-            container.new_column(column, of, *column.decode(x))
+            container.new_column(column, of, *column.from_codes(x))
             for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
         ]
         labels = self._container["labels"]
@@ -159,7 +159,7 @@ class Schema:
             if missing.any():
                 column = self._columns[j]
                 dtype = self._dtypes[j] if is_same else None
-                values, indices = column.decode(codes[missing, j])
+                values, indices = column.from_codes(codes[missing, j])
                 if indices is not None:  # X's dtype need not hold the other categories
                     used, indices = np.unique(indices, return_inverse=True)
                     values = values[used]

@@ -89,7 +89,7 @@ class TimeColumn:
             "zone": zone,
         }
 
-    def encode(self, series, name):  # (n,) -> (n,), []
+    def to_codes(self, series, name):  # (n,) -> (n,), []
         """Return ticks, NaN where missing, and no unseen values."""
         series, missing = uncategorized(series), is_missing(series)
         codes = np.full(len(series), np.nan)
@@ -108,7 +108,7 @@ class TimeColumn:
         codes[~missing] = self._since_origin(times)
         return codes, []
 
-    def decode(self, codes):  # (n,) -> (n,), None
+    def from_codes(self, codes):  # (n,) -> (n,), None
         """Return one value for each row, as datetime64 in UTC or as timedelta64."""
         low, high = self.low - self.origin, self.high - self.origin
         ticks = np.clip(

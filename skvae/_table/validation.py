@@ -31,12 +31,12 @@ def validate_new(estimator, X, codec=None):
     if is_table(X) or not (chosen is None or isinstance(chosen, str)):
         X = _validate_table(estimator, X, reset=True, least=2)
         schema = _known_or_new(fit_schema(X, chosen), codec)
-        codes = schema.encode(X)
+        codes = schema.to_codes(X)
     else:
         codes = _validate_array(estimator, X, reset=True, least=2)
         schema = fit_schema(X if isinstance(X, np.ndarray) else codes)
         schema = _known_or_new(schema, codec)
-    check_numeric(codes, schema.names, schema.n_levels == 0)
+    check_numeric(codes, schema.names, schema.n_categories == 0)
     return codes, schema
 
 
@@ -56,7 +56,7 @@ def validate_known(estimator, X, codec):
     """
     if is_table(X) or not codec.schema.are_numbers:
         X = _validate_table(estimator, X, reset=False, least=1)
-        codes = codec.schema.encode(X)
+        codes = codec.schema.to_codes(X)
     else:
         codes = _validate_array(estimator, X, reset=False, least=1)
     codec.check(codes)

@@ -167,7 +167,7 @@ def test_every_observed_entry_is_hidden_once_and_imputed(mixed):
             return mixed.X if len(hidden) < 4 else mixed.X.iloc[np.zeros(N, dtype=int)]
 
     schema = evaluation_module.fit_schema(mixed.X)
-    truth = schema.encode(mixed.X)
+    truth = schema.to_codes(mixed.X)
     imputed = evaluation_module._impute_hidden(Oracle(), mixed.X, truth, schema, 0)
     missing = np.isnan(truth)
     times = sum(some & ~missing for some in hidden)

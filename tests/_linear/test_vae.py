@@ -48,7 +48,7 @@ def test_the_encoder_is_the_exact_posterior_which_is_diagonal(noise, d, k):
     x, linear = draw_factor_model(50, d), make_linear(noise, d, k)
     mean, covariance = textbook_posterior(linear, x)
     np.testing.assert_allclose(np.diag(linear.log_var.exp()), covariance, atol=1e-10)
-    np.testing.assert_allclose(linear.encode(tensor(x)), mean, atol=1e-10)
+    np.testing.assert_allclose(linear.posterior_mean(tensor(x)), mean, atol=1e-10)
 
 
 def test_decoding_is_the_loadings_and_the_center_and_so_is_the_output_map():
@@ -90,16 +90,18 @@ def test_other_noise_keeps_the_signal_and_gets_its_own_posterior(noise, k):
     assert torch.equal(other.decoder_bias, linear.decoder_bias)
     mean, covariance = textbook_posterior(other, x)
     np.testing.assert_allclose(np.diag(other.log_var.exp()), covariance, atol=1e-10)
-    np.testing.assert_allclose(other.encode(tensor(x)), mean, atol=1e-10)
+    np.testing.assert_allclose(other.posterior_mean(tensor(x)), mean, atol=1e-10)
 
 
 def test_a_permuted_model_is_the_same_model():
     x, linear = tensor(draw_factor_model()), make_linear(k=3)
     order, signs = torch.tensor([2, 0, 1]), tensor([1.0, -1.0, -1.0])
     permuted = linear.permuted(order, signs)
-    z = linear.encode(x)[:, order] * signs
-    np.testing.assert_allclose(permuted.encode(x), z)
-    np.testing.assert_allclose(permuted.decode(z), linear.decode(linear.encode(x)))
+    z = linear.posterior_mean(x)[:, order] * signs
+    np.testing.assert_allclose(permuted.posterior_mean(x), z)
+    np.testing.assert_allclose(
+        permuted.decode(z), linear.decode(linear.posterior_mean(x))
+    )
     np.testing.assert_allclose(permuted.log_density(x), linear.log_density(x))
     np.testing.assert_allclose(
         permuted.output_map[0] + z @ permuted.output_map[1:], permuted.decode(z)
@@ -134,7 +136,7 @@ def test_what_is_observed_conditions_as_in_the_textbook(noise):
         expected += np.diag(signal - gain @ signal[o])
         np.testing.assert_allclose(squares[i][o], expected[o], rtol=1e-9)
     assert log_density[0] == 0
-    np.testing.assert_allclose(linear.encode(rows)[0], 0, atol=1e-12)
+    np.testing.assert_allclose(linear.posterior_mean(rows)[0], 0, atol=1e-12)
 
 
 def test_complete_rows_are_the_same_beside_rows_with_missing_values():

@@ -17,7 +17,7 @@ def fit(values, dtype=object):
 
 
 def encode(column, values, dtype=object):
-    codes, unseen = column.encode(pd.Series(values, dtype=dtype), NAME)
+    codes, unseen = column.to_codes(pd.Series(values, dtype=dtype), NAME)
     return codes.tolist(), unseen
 
 

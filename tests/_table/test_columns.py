@@ -21,7 +21,7 @@ def fit(values, dtype=object, **kwargs):
 
 
 def encode(column, values, dtype=object):
-    codes, unseen = column.encode(series(values, dtype), NAME)
+    codes, unseen = column.to_codes(series(values, dtype), NAME)
     return codes.tolist(), unseen
 
 
@@ -102,6 +102,6 @@ def test_free_text_is_refused():
 def test_a_constant_is_fine(value, is_chosen):
     column = fit([value, None, value], is_chosen=is_chosen)
     codes, _ = encode(column, [value])
-    values, places = column.decode(np.array(codes))
+    values, places = column.from_codes(np.array(codes))
     entry = column.to_objects(values if places is None else values[places])
     assert (type(entry[0]), entry[0]) == (type(value), value)

@@ -24,10 +24,10 @@ from skvae._table.schema import fit_schema
 @given(tables())
 def test_tables_come_back(X):
     schema = fit_schema(X)
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     dtype = X.dtype if isinstance(X, np.ndarray) and X.dtype.kind == "f" else None
     index = getattr(X, "index", None)
-    assert_same(schema.decode(codes, index, dtype), X)
+    assert_same(schema.to_table(codes, index, dtype), X)
 
 
 @settings(max_examples=200, deadline=None)
@@ -35,11 +35,11 @@ def test_tables_come_back(X):
 def test_only_missing_entries_are_filled(X, random):
     before = X.clone() if is_polars(X) else X.copy()
     schema = fit_schema(X)
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     missing = missing_of(X)
     np.testing.assert_array_equal(np.isnan(codes), missing)
     most = np.nanmax(codes, axis=0)
-    assert (most < schema.n_levels)[schema.n_levels > 0].all()
+    assert (most < schema.n_categories)[schema.n_categories > 0].all()
     complete = np.where(missing, np.floor(most * random.random()), codes)
     filled = schema.fill(X, complete)
     assert not missing_of(filled).any()
@@ -50,8 +50,8 @@ def test_only_missing_entries_are_filled(X, random):
             (a, b) for a, b, m in zip(old[j], new[j], is_missing, strict=True) if not m
         ]
         assert all(a == b for a, b in kept)
-    again = schema.encode(filled)
-    for j in np.flatnonzero(schema.n_levels):
+    again = schema.to_codes(filled)
+    for j in np.flatnonzero(schema.n_categories):
         np.testing.assert_array_equal(again[:, j], complete[:, j])
     if isinstance(X, pd.DataFrame):
         pd.testing.assert_index_equal(filled.index, X.index)
@@ -110,13 +110,13 @@ def test_tables_are_told_from_arrays_of_numbers(X, expected):
 )
 def test_no_rows_are_a_table_too(X):
     schema = fit_schema(X)
-    codes = schema.encode(X[:0])
+    codes = schema.to_codes(X[:0])
     assert codes.shape == (0, X.shape[1])
     assert_same(schema.fill(X[:0], codes), X[:0])
     if not is_polars(X) and isinstance(X, pd.DataFrame):
-        assert_same(schema.decode(codes, X.index[:0]), X[:0])
+        assert_same(schema.to_table(codes, X.index[:0]), X[:0])
     else:
-        assert_same(schema.decode(codes), X[:0])
+        assert_same(schema.to_table(codes), X[:0])
 
 
 def test_tables_may_be_read_only():
@@ -141,34 +141,34 @@ def test_zones_are_the_same_instants_in_any_container():
     other = pl.DataFrame({"a": pl.Series(stamps.to_pydatetime().tolist()).cast(dtype)})
     assert other.schema["a"] == dtype
     schema = fit_schema(X)
-    np.testing.assert_array_equal(schema.encode(other), schema.encode(X))
-    assert_same(schema.decode(schema.encode(other)), X)
-    assert_same(fit_schema(other).decode(fit_schema(other).encode(X)), other)
+    np.testing.assert_array_equal(schema.to_codes(other), schema.to_codes(X))
+    assert_same(schema.to_table(schema.to_codes(other)), X)
+    assert_same(fit_schema(other).to_table(fit_schema(other).to_codes(X)), other)
     incomplete = X.astype(object).where(X.index.to_numpy()[:, None] > 0, None)
     for fitted in X, other, X.astype(pd.ArrowDtype(pa.timestamp("us", "UTC"))):
         schema = fit_schema(fitted)
         pd.testing.assert_frame_equal(
-            schema.fill(incomplete, schema.encode(X)), X.astype(object)
+            schema.fill(incomplete, schema.to_codes(X)), X.astype(object)
         )
     naive = pl.DataFrame({"a": pl.Series([0]).cast(pl.Datetime("us"))})
     message = "held datetimes with a time zone in fit, and now holds datetimes without"
     with pytest.raises(ValueError, match=message):
-        schema.encode(naive)
+        schema.to_codes(naive)
 
 
 def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
     decimal = pd.ArrowDtype(pa.decimal128(4, 2))
     X = pd.DataFrame({"a": pd.array([Decimal("0.29"), 1], decimal)})
-    back = fit_schema(X).decode(np.array([[0.294], [1e9]]))
+    back = fit_schema(X).to_table(np.array([[0.294], [1e9]]))
     assert back["a"].tolist() == [Decimal("0.29"), Decimal("99.99")]
     X = pl.DataFrame({"a": pl.Series([Decimal("0.29")], dtype=pl.Decimal(4, 2))})
-    back = fit_schema(X).decode(np.array([[0.294], [-1e9]]))
+    back = fit_schema(X).to_table(np.array([[0.294], [-1e9]]))
     assert back["a"].to_list() == [Decimal("0.29"), Decimal("-99.99")]
     X = pl.DataFrame({"a": pl.Series([dt.time(1), dt.time(2)])})
-    back = fit_schema(X).decode(np.array([[-100.0], [100.0]]))
+    back = fit_schema(X).to_table(np.array([[-100.0], [100.0]]))
     assert back["a"].to_list() == [dt.time(), dt.time.max]
     X = pd.DataFrame({"a": [1], "b": pd.array([1], "Int8")}, dtype="uint8")
-    back = fit_schema(X.astype({"b": "Int8"})).decode(
+    back = fit_schema(X.astype({"b": "Int8"})).to_table(
         np.array([[-3, 99.6], [9e9, 1e9]])
     )
     assert back.to_numpy().tolist() == [[0, 100], [255, 127]]
@@ -177,8 +177,8 @@ def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
 def test_sparse_columns_come_back_dense():
     X = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.5, np.nan])})
     schema = fit_schema(X)
-    codes = schema.encode(X)
-    back = schema.decode(np.nan_to_num(codes))
+    codes = schema.to_codes(X)
+    back = schema.to_table(np.nan_to_num(codes))
     assert back["a"].dtype == np.float64
     filled = schema.fill(X, np.full((3, 1), 9.0))
     assert filled["a"].dtype == X["a"].dtype
@@ -190,12 +190,12 @@ def test_a_column_of_nothing_is_filled_by_what_fit_saw(dtype):
     X = pd.DataFrame({"a": pd.Series([None, None], dtype=dtype)})
     for fitted in ["x", "y"], pd.to_datetime(["2020-01-01", "2020-01-02"]), [1, 2]:
         schema = fit_schema(pd.DataFrame({"a": fitted}))
-        codes = schema.encode(pd.DataFrame({"a": fitted}))
+        codes = schema.to_codes(pd.DataFrame({"a": fitted}))
         assert schema.fill(X, codes)["a"].tolist() == list(fitted)
     nothing = pl.DataFrame({"a": [None, None]})
     for fitted in ["x", "y"], [True, False], [1.5, 2]:
         schema = fit_schema(pl.DataFrame({"a": fitted}))
-        codes = schema.encode(pl.DataFrame({"a": fitted}))
+        codes = schema.to_codes(pl.DataFrame({"a": fitted}))
         assert schema.fill(nothing, codes)["a"].to_list() == list(fitted)
 
 
@@ -214,7 +214,7 @@ def test_polars_and_pyarrow_are_imported_by_the_user_only():
         "import sys; from skvae._table.schema import fit_schema; import pandas as pd;"
         "sys.modules['pyarrow'] = None;"
         "X = pd.DataFrame({'a': pd.Series(['x', 'y'], dtype=object), 'b': [1, 2]});"
-        "schema = fit_schema(X); schema.fill(X, schema.encode(X));"
+        "schema = fit_schema(X); schema.fill(X, schema.to_codes(X));"
         "print('polars' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -19,17 +19,17 @@ def fit(values, dtype=object):
 
 
 def encode(column, values, dtype=object):
-    codes, unseen = column.encode(pd.Series(values, dtype=dtype), NAME)
+    codes, unseen = column.to_codes(pd.Series(values, dtype=dtype), NAME)
     return codes.tolist(), unseen
 
 
 def test_the_codes_are_the_values():
     column = fit([1, 2], "int8")
     given = [1.5, None, np.inf, True, Decimal("0.1")]
-    codes, _ = column.encode(pd.Series(given), NAME)
+    codes, _ = column.to_codes(pd.Series(given), NAME)
     np.testing.assert_array_equal(codes, [1.5, np.nan, np.inf, 1, 0.1])
     assert column.n_categories == 0
-    single, _ = column.encode(pd.Series([0.1], dtype="float32"), NAME)
+    single, _ = column.to_codes(pd.Series([0.1], dtype="float32"), NAME)
     assert single.dtype == np.float32
     assert encode(column, [1, 3], "category")[0] == [1, 3]
 

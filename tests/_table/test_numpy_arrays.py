@@ -10,11 +10,11 @@ from skvae._table.schema import fit_schema
 def test_arrays_of_floats_are_as_they_are(dtype):
     X = np.array([[1.5, 2], [0, -np.inf]], dtype=dtype)
     schema = fit_schema(X)
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     assert codes.dtype == dtype
     np.testing.assert_array_equal(codes, X)
-    assert schema.decode(codes).dtype == np.float64
-    assert schema.decode(codes, dtype=np.float32).dtype == np.float32
+    assert schema.to_table(codes).dtype == np.float64
+    assert schema.to_table(codes, dtype=np.float32).dtype == np.float32
 
 
 def test_lists_of_numbers_come_back_as_an_array_of_floats():

@@ -27,7 +27,7 @@ def test_labels_come_back():
     ):
         table = X.set_axis(labels, axis=1)
         schema = through_skops(fit_schema(table))
-        back = schema.decode(schema.encode(table))
+        back = schema.to_table(schema.to_codes(table))
         pd.testing.assert_index_equal(back.columns, labels, exact="equiv")
         pd.testing.assert_frame_equal(back, table)
 
@@ -38,8 +38,8 @@ def test_categories_come_back_in_their_order_with_the_unused_ones():
     X["b"] = pd.cut([0.5, 1.5, 1.6], [0, 1, 2, 3])
     X["c"] = pd.Categorical(pd.to_datetime(["2020-01-01"] * 3, utc=True))
     schema = through_skops(fit_schema(X))
-    assert schema.encode(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
-    pd.testing.assert_frame_equal(schema.decode(schema.encode(X)), X)
+    assert schema.to_codes(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    pd.testing.assert_frame_equal(schema.to_table(schema.to_codes(X)), X)
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -47,9 +47,9 @@ def test_categories_are_as_ordered_as_they_were(ordered):
     dtype = pd.CategoricalDtype(["low", "unused", "high"], ordered)
     X = pd.DataFrame({"a": pd.Categorical(["high", "low", None], dtype=dtype)})
     schema = through_skops(fit_schema(X))
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     np.testing.assert_array_equal(codes, [[1], [0], [np.nan]])
-    for back in schema.decode(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
+    for back in schema.to_table(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
         assert back["a"].dtype == dtype
         assert back["a"].cat.ordered is ordered
         assert back["a"].tolist() == ["high", "low", "low"]
@@ -60,8 +60,8 @@ def test_dictionaries_of_pyarrow_are_as_ordered_as_they_were(ordered):
     dtype = pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string(), ordered))
     X = pd.DataFrame({"a": pd.Series(["low", "high", None], dtype=dtype)})
     schema = through_skops(fit_schema(X))
-    codes = schema.encode(X)
-    for back in schema.decode(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
+    codes = schema.to_codes(X)
+    for back in schema.to_table(np.nan_to_num(codes)), schema.fill(X, np.zeros((3, 1))):
         assert back["a"].dtype.pyarrow_dtype.ordered is ordered
         assert back["a"].tolist() == ["low", "high", "high"]
 
@@ -79,17 +79,17 @@ def test_an_empty_column_is_filled_by_what_fit_saw(dtype):
     X = pd.DataFrame({"a": pd.Series([None, None], dtype=dtype)})
     for fitted in ["x", "y"], pd.to_datetime(["2020-01-01", "2020-01-02"]), [1, 2]:
         schema = fit_schema(pd.DataFrame({"a": fitted}))
-        codes = schema.encode(pd.DataFrame({"a": fitted}))
+        codes = schema.to_codes(pd.DataFrame({"a": fitted}))
         assert schema.fill(X, codes)["a"].tolist() == list(fitted)
 
 
 def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
     decimal = pd.ArrowDtype(pa.decimal128(4, 2))
     X = pd.DataFrame({"a": pd.array([Decimal("0.29"), 1], decimal)})
-    back = fit_schema(X).decode(np.array([[0.294], [1e9]]))
+    back = fit_schema(X).to_table(np.array([[0.294], [1e9]]))
     assert back["a"].tolist() == [Decimal("0.29"), Decimal("99.99")]
     X = pd.DataFrame({"a": [1], "b": pd.array([1], "Int8")}, dtype="uint8")
-    back = fit_schema(X.astype({"b": "Int8"})).decode(
+    back = fit_schema(X.astype({"b": "Int8"})).to_table(
         np.array([[-3, 99.6], [9e9, 1e9]])
     )
     assert back.to_numpy().tolist() == [[0, 100], [255, 127]]
@@ -98,8 +98,8 @@ def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
 def test_sparse_columns_come_back_dense():
     X = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.5, np.nan])})
     schema = fit_schema(X)
-    codes = schema.encode(X)
-    back = schema.decode(np.nan_to_num(codes))
+    codes = schema.to_codes(X)
+    back = schema.to_table(np.nan_to_num(codes))
     assert back["a"].dtype == np.float64
     filled = schema.fill(X, np.full((3, 1), 9.0))
     assert filled["a"].dtype == X["a"].dtype

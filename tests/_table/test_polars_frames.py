@@ -15,9 +15,9 @@ def test_categories_of_an_enum_come_back_in_their_order_with_the_unused_ones():
     X = pl.DataFrame({"a": pl.Series(["l", "h"], dtype=pl.Enum(["h", "unused", "l"]))})
     arguments = fit_schema(X).arguments()
     schema = Schema(*skops.io.loads(skops.io.dumps(arguments), trusted=[]))
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     assert codes.tolist() == [[1], [0]]
-    back = schema.decode(codes)
+    back = schema.to_table(codes)
     assert back.schema == X.schema
     assert_frame_equal(back, X)
     missing = pl.DataFrame({"a": pl.Series(["l", None], dtype=X.schema["a"])})
@@ -38,14 +38,14 @@ def test_an_empty_column_is_filled_by_what_fit_saw():
     nothing = pl.DataFrame({"a": [None, None]})
     for fitted in ["x", "y"], [True, False], [1.5, 2]:
         schema = fit_schema(pl.DataFrame({"a": fitted}))
-        codes = schema.encode(pl.DataFrame({"a": fitted}))
+        codes = schema.to_codes(pl.DataFrame({"a": fitted}))
         assert schema.fill(nothing, codes)["a"].to_list() == list(fitted)
 
 
 def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
     X = pl.DataFrame({"a": pl.Series([Decimal("0.29")], dtype=pl.Decimal(4, 2))})
-    back = fit_schema(X).decode(np.array([[0.294], [-1e9]]))
+    back = fit_schema(X).to_table(np.array([[0.294], [-1e9]]))
     assert back["a"].to_list() == [Decimal("0.29"), Decimal("-99.99")]
     X = pl.DataFrame({"a": pl.Series([dt.time(1), dt.time(2)])})
-    back = fit_schema(X).decode(np.array([[-100.0], [100.0]]))
+    back = fit_schema(X).to_table(np.array([[-100.0], [100.0]]))
     assert back["a"].to_list() == [dt.time(), dt.time.max]

@@ -32,13 +32,13 @@ def through_pickle(schema):
 def test_a_schema_survives_its_file(way, X):
     schema = fit_schema(X)
     copied = way(schema)
-    codes = copied.encode(X)
-    np.testing.assert_array_equal(codes, schema.encode(X))
+    codes = copied.to_codes(X)
+    np.testing.assert_array_equal(codes, schema.to_codes(X))
     assert copied.names == schema.names
-    np.testing.assert_array_equal(copied.n_levels, schema.n_levels)
+    np.testing.assert_array_equal(copied.n_categories, schema.n_categories)
     index = getattr(X, "index", None)
     dtype = X.dtype if isinstance(X, np.ndarray) and X.dtype.kind == "f" else None
-    assert_same(copied.decode(codes, index, dtype), X)
+    assert_same(copied.to_table(codes, index, dtype), X)
 
 
 CODES = [[31, 1, 1, 0], [45, 0, 0, 366], [23, 1, 1, 152]]
@@ -69,9 +69,9 @@ CODES = [[31, 1, 1, 0], [45, 0, 0, 366], [23, 1, 1, 152]]
 )
 def test_equal_tables_have_equal_codes_in_any_container(X):
     for fitted in FRAME, X:
-        np.testing.assert_array_equal(fit_schema(fitted).encode(X), CODES)
-    np.testing.assert_array_equal(fit_schema(X).encode(FRAME), CODES)
-    assert_same(fit_schema(FRAME).decode(fit_schema(X).encode(X)), FRAME)
+        np.testing.assert_array_equal(fit_schema(fitted).to_codes(X), CODES)
+    np.testing.assert_array_equal(fit_schema(X).to_codes(FRAME), CODES)
+    assert_same(fit_schema(FRAME).to_table(fit_schema(X).to_codes(X)), FRAME)
 
 
 def test_a_missing_value_does_not_change_the_dtype_of_fit():
@@ -79,9 +79,9 @@ def test_a_missing_value_does_not_change_the_dtype_of_fit():
     later = FRAME.astype(object)
     later.iloc[1] = None
     for X in later, later.astype({"age": float, "since": "datetime64[us]"}):
-        codes = schema.encode(X)
+        codes = schema.to_codes(X)
         assert np.isnan(codes[1]).all()
-        back = schema.decode(np.nan_to_num(codes))
+        back = schema.to_table(np.nan_to_num(codes))
         assert back.dtypes.tolist() == FRAME.dtypes.tolist()
         filled = schema.fill(X, np.where(np.isnan(codes), [44.6, 0, 0, 366], codes))
         assert filled.dtypes.tolist() == X.dtypes.tolist()
@@ -94,7 +94,7 @@ def test_a_missing_value_does_not_change_the_dtype_of_fit():
 def test_names_and_numbers_of_categories_are_listed():
     schema = fit_schema(FRAME)
     assert schema.names == [f"column {name!r}" for name in FRAME]
-    assert schema.n_levels.tolist() == [0, 2, 2, 0]
+    assert schema.n_categories.tolist() == [0, 2, 2, 0]
     assert fit_schema(FRAME.to_numpy()).names == [f"column {j}" for j in range(4)]
     assert column_labels(FRAME) == list(FRAME)
     assert column_labels(pl.DataFrame({"a": [1]})) == ["a"]
@@ -105,11 +105,11 @@ def test_names_and_numbers_of_categories_are_listed():
 def test_arrays_of_floats_are_as_they_are(dtype):
     X = np.array([[1.5, 2], [0, -np.inf]], dtype=dtype)
     schema = fit_schema(X)
-    codes = schema.encode(X)
+    codes = schema.to_codes(X)
     assert codes.dtype == dtype
     np.testing.assert_array_equal(codes, X)
-    assert schema.decode(codes).dtype == np.float64
-    assert schema.decode(codes, dtype=np.float32).dtype == np.float32
+    assert schema.to_table(codes).dtype == np.float64
+    assert schema.to_table(codes, dtype=np.float32).dtype == np.float32
     lists = fit_schema([[1.5, None], [0, 2]])
     np.testing.assert_array_equal(lists.decode(np.ones((1, 2))), [[1.0, 1.0]])
     assert lists.decode(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
@@ -117,9 +117,9 @@ def test_arrays_of_floats_are_as_they_are(dtype):
 
 def test_tables_of_single_precision_stay_so():
     X = pd.DataFrame({"a": np.float32([0.1]), "b": pd.array([0.1], "Float32")})
-    assert fit_schema(X).encode(X).dtype == np.float32
-    assert fit_schema(X).encode(pl.DataFrame(X.to_dict("list"))).dtype == np.float64
-    assert fit_schema(X).encode(X.assign(b=1)).dtype == np.float64
+    assert fit_schema(X).to_codes(X).dtype == np.float32
+    assert fit_schema(X).to_codes(pl.DataFrame(X.to_dict("list"))).dtype == np.float64
+    assert fit_schema(X).to_codes(X.assign(b=1)).dtype == np.float64
 
 
 def test_unseen_values_are_warned_of_once():
@@ -128,7 +128,7 @@ def test_unseen_values_are_warned_of_once():
     later["colour"] = ["mauve", "teal", "red", "a", "b", "c"]
     later["member"] = later["member"].astype(object).where(later.index > 0, "no")
     with pytest.warns(UserWarning, match="fit did not see") as caught:
-        codes = schema.encode(later)
+        codes = schema.to_codes(later)
     (warning,) = caught
     assert str(warning.message) == (
         "Input X has values that fit did not see, in column 'colour': 'mauve', 'teal', "
@@ -153,15 +153,15 @@ def test_unseen_values_are_warned_of_once():
 )
 def test_chosen_columns_are_categorical(chosen):
     schema = fit_schema(FRAME, chosen)
-    assert schema.n_levels.tolist() == [3, 2, 2, 0]
-    codes = schema.encode(FRAME)
+    assert schema.n_categories.tolist() == [3, 2, 2, 0]
+    codes = schema.to_codes(FRAME)
     assert codes[:, 0].tolist() == [1, 2, 0]
-    assert_same(schema.decode(codes), FRAME)
+    assert_same(schema.to_table(codes), FRAME)
 
 
 @pytest.mark.parametrize("chosen", ["from_dtype", None, [], [False] * 4])
 def test_by_default_the_dtype_decides(chosen):
-    assert fit_schema(FRAME, chosen).n_levels.tolist() == [0, 2, 2, 0]
+    assert fit_schema(FRAME, chosen).n_categories.tolist() == [0, 2, 2, 0]
 
 
 @settings(max_examples=50, deadline=None)
@@ -169,8 +169,8 @@ def test_by_default_the_dtype_decides(chosen):
 def test_any_column_may_be_chosen(X, random):
     mask = [random.random() < 0.5 for _ in range(X.shape[1])]
     schema = fit_schema(X, mask)
-    assert (schema.n_levels[mask] > 0).all()
-    codes = schema.encode(X)
+    assert (schema.n_categories[mask] > 0).all()
+    codes = schema.to_codes(X)
     np.testing.assert_array_equal(np.isnan(codes), missing_of(X))
     filled = schema.fill(X, np.nan_to_num(codes))
     again = through_skops(schema)
@@ -235,7 +235,7 @@ def test_free_text_names_the_remedy_that_the_container_has(X, remedy):
     X = X({"name": [f"name {i}" for i in range(40)]})
     with pytest.raises(ValueError, match=remedy):
         fit_schema(X)
-    assert fit_schema(X, [0]).n_levels.tolist() == [40]
+    assert fit_schema(X, [0]).n_categories.tolist() == [40]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_columns_without_an_entry_are_refused(X):
 
 def test_columns_are_counted():
     with pytest.raises(ValueError, match="X has 3 columns, and fit saw 4; it must"):
-        fit_schema(FRAME).encode(FRAME.iloc[:, 1:])
+        fit_schema(FRAME).to_codes(FRAME.iloc[:, 1:])
 
 
 def test_labels_come_back():
@@ -287,7 +287,7 @@ def test_labels_come_back():
     ):
         table = X.set_axis(labels, axis=1)
         schema = through_skops(fit_schema(table))
-        back = schema.decode(schema.encode(table))
+        back = schema.to_table(schema.to_codes(table))
         pd.testing.assert_index_equal(back.columns, labels, exact="equiv")
         assert_same(back, table)
 
@@ -298,12 +298,12 @@ def test_categories_come_back_in_their_order_with_the_unused_ones():
     X["b"] = pd.cut([0.5, 1.5, 1.6], [0, 1, 2, 3])
     X["c"] = pd.Categorical(pd.to_datetime(["2020-01-01"] * 3, utc=True))
     schema = through_skops(fit_schema(X))
-    assert schema.encode(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
-    assert_same(schema.decode(schema.encode(X)), X)
+    assert schema.to_codes(X).tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    assert_same(schema.to_table(schema.to_codes(X)), X)
     X = pl.DataFrame({"a": pl.Series(["l", "h"], dtype=pl.Enum(["h", "unused", "l"]))})
     schema = through_skops(fit_schema(X))
-    assert schema.encode(X).tolist() == [[1], [0]]
-    assert_same(schema.decode(schema.encode(X)), X)
+    assert schema.to_codes(X).tolist() == [[1], [0]]
+    assert_same(schema.to_table(schema.to_codes(X)), X)
 
 
 ORDERED = pd.CategoricalDtype(["blue", "red"], ordered=True)

@@ -217,7 +217,7 @@ def test_a_constant_column_tells_nothing(value, make_vae, people):
     assert (vae.inverse_transform(vae.transform(X))["more"] == value).all()
     incomplete = with_missing(X.astype({"more": object}), 0.5)
     assert (vae.impute(incomplete)["more"] == value).all()
-    if vae._schema.n_levels[-1]:  # its probability is 1; a number has some noise
+    if vae._schema.n_categories[-1]:  # its probability is 1; a number has some noise
         assert (vae.sample(20, random_state=0)["more"] == value).all()
         nothing_of_it = vae.score(X.assign(more=None))
         assert nothing_of_it == pytest.approx(vae.score(X), abs=0.02)
@@ -414,7 +414,7 @@ def test_any_table_goes_through(X, n_components, scaling):
     if len(X) < 2:
         reject()
     X = with_names(X)
-    codes = fit_schema(X).encode(X)
+    codes = fit_schema(X).to_codes(X)
     if np.nanmax(abs(codes.astype(np.float64))) > LARGEST:
         reject()
     vae = VAETransformer(
