@@ -116,5 +116,5 @@ def widen(log_var, factor):
     """
     added = torch.expm1(
         -log_var
-    )  # below 0 where a row makes z less sure than the prior
+    )  # below 0 where a row unsettles the prior
     return -torch.log1p(added / torch.where(added > 0, factor, factor.clamp(min=1)))
