@@ -40,16 +40,16 @@ CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cac
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Variational autoencoder for tables, with the place and the verbs of PCA.
 
-    The model is p(x) = integral of p(x|z) p(z) over `n_components` latent dimensions,
-    with p(x|z) normal around an MLP of z, and an encoder q(z|x) that approximates the
-    posterior [1]_, [2]_. Levels, such as text, have probabilities by an MLP of z
-    instead, and entries may be missing. It starts at the exact solution of
-    probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and
-    training keeps only what improves held-out rows. p(z) is N(0, I) in training; then,
-    where held-out rows favour it, a mixture of normals fitted to the posteriors [7]_.
-    Where the network finds a row far less likely than that linear model does, `score`
-    and `sample` fall back on it: their density is a mixture of both, see
-    `network_weight_`.
+    The model is p(x) = integral of p(x|z) p(z) over `n_components` latent dimensions.
+    Given z a numeric column is normal around an MLP of z, a categorical column has
+    probabilities by an MLP of z, and an encoder q(z|x) approximates the posterior
+    [1]_, [2]_. Entries may be missing. Training starts at the exact solution of
+    probabilistic PCA [3]_, [4]_ (or of factor analysis), which is a VAE too, and its
+    result is kept only where it improves validation rows, which `fit` keeps out of the
+    training. p(z) is N(0, I) in training; afterwards it is a mixture of normals fitted
+    to the posteriors [7]_, if that makes the validation rows likelier. The density that
+    `score` and `sample` speak of is a mixture of the network's and of that linear
+    model's, see `network_weight_`: no row is much less likely than under the latter.
 
     Read more in ``docs/design.md``.
 
@@ -60,13 +60,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         of columns, of rows, or the rank of `X`: components that find nothing to say
         stay empty, see `n_active_components_`, and with as many components as columns
         the linear model already loses nothing. Between 0 and 1: the fewest whose
-        reconstruction explains that share of the variance of scaled held-out rows, as
-        PCA's share of the training rows'. It takes some fits more to find them.
+        reconstruction explains that share of the variance of the scaled validation
+        rows. `fit` then takes as long as several fits.
 
     hidden_layer_sizes : sequence of int, default=(256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
         empty sequence is the linear model: probabilistic PCA, or factor analysis
-        with ``noise="diag"``, in closed form; with levels it is trained too.
+        with ``noise="diag"``, in closed form; with categorical columns it is trained.
 
     activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
         Activation of the hidden layers.
@@ -75,11 +75,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Noise of p(x|z). "spherical" gives all columns one variance after scaling, as
         PCA has it, and "diag" one to each, as FactorAnalysis has it: more likelihood,
         while columns that are hard to predict count less in the reconstruction; what
-        `impute` fills in is nearer. Levels have none. "auto" has the best of both: it
-        trains as "spherical", and `score` and `sample` then have one variance for each
-        column, from rows that were not trained on, and one that grows and shrinks with
-        z, if that makes such rows likelier. Without hidden layers it is "spherical", if
-        all columns are numbers.
+        `impute` fills in is nearer. Categorical columns have no noise. "auto" has the
+        best of both: it trains as "spherical", and `score` and `sample` then have one
+        variance for each column, from rows that were not trained on, and one that grows
+        and shrinks with z, if that makes such rows likelier. Without hidden layers it
+        is "spherical", if all columns are numeric.
 
     scaling : {"standard", "quantile", None}, default="standard"
         "standard" centres every column and divides it by its standard deviation.
@@ -91,9 +91,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         in the units of `X` either way.
 
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Columns whose values are levels without an order or a distance, whatever their
-        dtype: their names, indices, or a bool for each column. Text, categories and
-        truth values are levels in any case, so that None and "from_dtype" add none.
+        Columns that are categorical whatever their dtype: their names, indices, or a
+        bool for each column. Columns of text, of a categorical dtype and of booleans
+        are categorical in any case, so that None and "from_dtype" add none. The order
+        of an ordered dtype, such as ``pd.CategoricalDtype(ordered=True)`` and polars'
+        ``Enum``, is used; other categories have none.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
@@ -115,22 +117,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     max_iter : int or "auto", default="auto"
         Most epochs, passes over the training rows, not counting those in which the
-        held-out rows join. "auto" is 500, and less on a table of more than 8,000
+        validation rows join. "auto" is 500, and less on a table of more than 8,000
         rows: as many as visit four million, which takes about half a minute with 50
         columns.
 
     early_stopping : bool, default=True
-        Whether to hold out `validation_fraction` of the rows, to stop once they
-        improve no more, and to keep the weights that suited them best; the starting
-        solution is a candidate. The held-out rows then join the training, for half as
-        many epochs as had helped. If False, all rows train for `max_iter` epochs and
-        the last (averaged) weights are kept. The noise variance still comes from rows
-        that were not trained on: from a first fit, as long, that leaves
-        `validation_fraction` of them out. So it takes twice the time, and no
-        held-out row vouches that the result is better than PCA.
+        Whether to keep `validation_fraction` of the rows out of the training, to stop
+        once their score improves no more, and to keep the weights that suited them
+        best; the starting solution is a candidate. The validation rows then join the
+        training, for half as many epochs as had helped. If False, all rows train for
+        `max_iter` epochs and the last (averaged) weights are kept. The noise variance
+        still comes from rows that were not trained on: from a first fit, as long, that
+        leaves `validation_fraction` of them out. So it takes twice the time, and
+        nothing shows that the result is better than PCA.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out: at least three rows, as fewer tell nothing.
+        Share of the rows that validate: at least three rows, as fewer say nothing.
 
     n_iter_no_change : int, default=10
         Epochs without an improvement of the validation score by `tol` after which
@@ -142,8 +144,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     warm_start : bool, default=False
         Whether `fit` continues from the weights and scaling of the last `fit`, if
-        the columns and the architecture are the same. The validation score is then
-        flattered where that `fit` trained on rows that are held out now.
+        the columns and the architecture are the same. The validation score is then too
+        high if that `fit` trained on rows that validate now.
 
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
@@ -169,14 +171,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Names of the columns, if `X` had names that are all strings.
 
     mean_, scale_ : ndarray of shape (n_features_in_,)
-        What columns are centred at and divided by, in the units of `X`; times count
-        their ticks (days, seconds, ...) since the first. With ``scaling="quantile"``
-        their means and standard deviations. NaN for levels.
+        What columns are centred at and divided by, in the units of `X`; a datetime
+        column counts its ticks (days, seconds, ...) since the first. With
+        ``scaling="quantile"`` their means and standard deviations. NaN for categorical
+        columns.
 
     noise_variance_ : ndarray of shape (n_features_in_,)
         Variance of each column given z under the network, in its squared units, about
         the average over rows where it varies with z; with ``scaling="quantile"`` of its
-        normal scores, whose variance is 1. NaN for levels.
+        normal scores, whose variance is 1. NaN for categorical columns.
 
     component_kl_ : ndarray of shape (n_components_,)
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
@@ -184,14 +187,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         that the column they covary with most, in absolute value, grows with them.
 
     network_weight_ : float
-        Weight, between 0 and 1, of the network's density in the model that `score`
-        and `sample` speak of, chosen by held-out rows. The rest is the density of the
-        linear model of all rows, PCA or factor analysis (with levels, what training
-        started from): a row that the network finds far less likely costs the logarithm
-        of that rest, and no more. Where the linear
-        model is all there is, the weight of its copy with the noise `noise_variance_`,
-        measured on rows left out, and perhaps a prior and a dispersion of its own; the
-        other has the noise of the training rows.
+        Weight, between 0 and 1, of the network's density in the model that `score` and
+        `sample` speak of, chosen by validation rows. The rest is the density of the
+        linear model of all rows, PCA or factor analysis (with categorical columns, what
+        training started from): a row that the network finds far less likely costs the
+        logarithm of that rest, and no more. Where the linear model is all there is, the
+        weight of its copy with the noise `noise_variance_`, measured on rows left out,
+        and perhaps a prior and a dispersion of its own; the other has the noise of the
+        training rows.
 
     n_active_components_ : int
         Number of components that carry more than 0.01 nats.
@@ -201,14 +204,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     best_iter_ : int
         Epoch whose weights were kept, and with early stopping trained on once the
-        held-out rows had joined; 0 is the closed-form linear solution.
+        validation rows had joined; 0 is the closed-form linear solution.
 
     loss_curve_ : list of float
         Mean negative ELBO of the batches of each epoch, at the noise of its end, nats
         a row. Rises while the weight of the KL divergence is warmed up.
 
     validation_scores_ : list of float or None
-        ELBO of the held-out rows, within the range of the others, at their own best
+        ELBO of the validation rows, within the range of the others, at their own best
         noise, after each epoch, nats a row. None without early stopping.
 
     best_validation_score_ : float or None
@@ -309,10 +312,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A DataFrame of pandas or polars, or an array. Numbers and times are numbers,
-            of the normal distribution; text, categories, truth values and what
-            `categorical_features` names are levels. NaN, None, NA or NaT where an
-            entry is missing, but not in all of a column.
+            A DataFrame of pandas or polars, or an array. Columns of numbers, datetimes
+            and timedeltas are modelled as numeric; columns of text, of a categorical
+            dtype, of booleans, and those that `categorical_features` names, as
+            categorical. NaN, None, NA or NaT where an entry is missing, but not in all
+            of a column.
 
         y : object, default=None
             Ignored, whatever it is.
@@ -360,8 +364,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
-            None, NA or NaT where an entry is missing, which a level that `fit` did not
-            see counts as, with a warning.
+            None, NA or NaT where an entry is missing. A category that `fit` did not see
+            counts as missing, with a warning.
 
         Returns
         -------
@@ -398,8 +402,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
-            None, NA or NaT where an entry is missing, which a level that `fit` did not
-            see counts as, with a warning.
+            None, NA or NaT where an entry is missing. A category that `fit` did not see
+            counts as missing, with a warning.
 
         Returns
         -------
@@ -448,7 +452,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         X_original : table of shape (n_samples, n_features)
             Reconstructed rows: the container, the columns and the dtypes that `fit`
-            saw, with the index of X if it has one. Levels are the most probable ones.
+            saw, with the index of X if it has one. A categorical column has its most
+            probable category, or the median if its categories have an order.
             An array of floats has the float dtype of X.
 
         Raises
@@ -546,12 +551,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         X_full : table like X, or list of `n_draws` of them
-            Each missing entry has its expected value given the observed entries of
-            its row, or its most probable level; integers are rounded. By draws from
-            the posterior, weighted by importance [2]_, or exactly, where all columns
-            are numbers and the model is linear. Observed entries are as they were, to
-            the bit. ``noise="diag"`` fills in nearest, ``hidden_layer_sizes=()``
-            fastest.
+            Each missing entry has its expected value given the observed entries of its
+            row, or its most probable category (the median if they have an order);
+            integers are rounded. By draws from the posterior, weighted by importance
+            [2]_, or exactly, where all columns are numeric and the model is linear.
+            Observed entries are as they were, to the bit. ``noise="diag"`` fills in
+            nearest, ``hidden_layer_sizes=()`` fastest.
 
         Raises
         ------
@@ -581,8 +586,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         if n_draws is not None:
             n_draws = _check_count("n_draws", n_draws)
-        coded = self._validate(X)
-        holed = np.flatnonzero(np.isnan(coded).any(axis=1))
+        codes = self._validate(X)
+        incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
         imputation = Imputation(self._density)
         generator = None if n_draws is None else _generator(random_state)
 
@@ -593,11 +598,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             return self._draw_given(*given, n_draws, generator)
 
         tables = []
-        completed = _map_rows(complete, coded[holed], np.float64, SCORE_ROWS)
+        completed = _map_rows(complete, codes[incomplete], np.float64, SCORE_ROWS)
         for i in range(n_draws or 1):
-            full = coded.astype(np.float64)
-            if len(holed):
-                full[holed] = completed[:, i]
+            full = codes.astype(np.float64)
+            if len(incomplete):
+                full[incomplete] = completed[:, i]
             tables.append(self._codec.schema.fill(X, full))
         return tables[0] if n_draws is None else tables
 
@@ -607,24 +612,25 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         The importance-weighted bound [1]_ on log p(x), with fixed draws that all rows
         share: it is deterministic and no row depends on its neighbours. The part of
         p(x) that is the linear model's, see `network_weight_`, is exact, unless there
-        are levels, or ``scaling="quantile"`` found values that many rows share.
+        are categorical columns, or ``scaling="quantile"`` found values that many rows
+        share.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
-            None, NA or NaT where an entry is missing, which a level that `fit` did not
-            see counts as, with a warning.
+            None, NA or NaT where an entry is missing. A category that `fit` did not see
+            counts as missing, with a warning.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            In nats, of the density of numbers (integers and times too) in their own
-            units, times the probability of levels, in float64, and of what is observed
-            of a row: fewer entries, fewer factors. Low for a row unlike those of `fit`.
-            With ``scaling="quantile"`` a value that many rows share has a probability,
-            here spread evenly over the values nearer to it than to any other of its
-            column.
+            In nats, in float64: of the density of the numeric columns (integers and
+            datetimes too) in their own units, times the probability of the categories,
+            and of what is observed of a row: fewer entries, fewer factors. Low for a
+            row unlike those of `fit`. With ``scaling="quantile"`` a value that many
+            rows share has a probability, here spread evenly over the values nearer to
+            it than to any other of its column.
 
         Raises
         ------

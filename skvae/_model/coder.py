@@ -114,7 +114,5 @@ def widen(log_var, factor):
     ----------
     log_var, factor : Tensor of shape (n, k)
     """
-    added = torch.expm1(
-        -log_var
-    )  # below 0 where a row unsettles the prior
+    added = torch.expm1(-log_var)  # below 0 where a row unsettles the prior
     return -torch.log1p(added / torch.where(added > 0, factor, factor.clamp(min=1)))

@@ -141,13 +141,13 @@ def fit_mixture(z, size, generator):
     return _with_standard_normal(weights, means, covariances)
 
 
-def likeliest_mixture(z, held_out, generator):
+def likeliest_mixture(z, validation, generator):
     """Fit mixtures of more and more components; return the one that suits other rows.
 
     Parameters
     ----------
     z : Tensor of shape (n, k)
-    held_out : Tensor of shape (n_held_out, k)
+    validation : Tensor of shape (n_validation, k)
     generator : torch.Generator
 
     Returns
@@ -160,7 +160,7 @@ def likeliest_mixture(z, held_out, generator):
         if n_worse == PATIENCE or (best and too_large):
             break
         mixture = fit_mixture(z, size, generator)
-        score = float(mixture.log_prob(held_out).mean())
+        score = float(mixture.log_prob(validation).mean())
         if score > best_score:
             best, best_score, n_worse = mixture, score, 0
         else:
