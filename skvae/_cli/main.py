@@ -63,8 +63,8 @@ def _compare_on_digits(args, progress):
     if args.plot is None and not is_installed("matplotlib"):
         picture = None
     else:
-        args.plot = args.plot or free_name(DIGITS_PICTURE, args.force)
-        picture = _output_file(args, "plot", PICTURE_SUFFIXES)
+        path = args.plot or free_name(DIGITS_PICTURE, args.force)
+        picture = _output_file(args, "plot", PICTURE_SUFFIXES, path)
     comparison = demo.compare_on_digits(args.random_state, progress)
     progress.print(demo.describe(comparison))
     if picture is None:
@@ -113,8 +113,8 @@ def _report_on_table(args, progress):
         _write_picture(picture, figure, progress)
 
 
-def _output_file(args, option, suffixes):
-    path = getattr(args, option)
+def _output_file(args, option, suffixes, path=None):
+    path = path or getattr(args, option)
     if path is None:
         return None
     output = OutputFile(path, f"--{option}", suffixes, args.force, args.table)

@@ -54,8 +54,7 @@ def read_table(source):
         table = _read_parquet(name, content) if is_parquet else _read_csv(name, content)
     except OSError as error:
         raise CommandError(f"{source}: {error.strerror or error}") from error
-    table.columns = [str(column) for column in table.columns]
-    return table
+    return table.set_axis([str(column) for column in table.columns], axis=1)
 
 
 def _open(content):
@@ -94,14 +93,15 @@ def _read_csv(name, content):
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise CommandError(_parser_message(name, str(error))) from error
     if header is None:
-        table.columns = [f"x{j}" for j in range(table.shape[1])]
+        names = [f"x{j}" for j in range(table.shape[1])]
+        table = table.set_axis(names, axis=1)
         warnings.warn(
             f"{name}: line 1 contains numbers, not column names; the columns are "
             "named x0, x1, ... from left to right",
             stacklevel=2,
         )
     elif has_index:
-        table.index.name = None
+        table = table.rename_axis(index=None)
     if delimiter == ";":
         table = _read_decimal_commas(table)
     return table.apply(to_integers) if len(table.columns) else table

@@ -80,35 +80,28 @@ def select(name, table, label_column=None):
     Selection
     """
     _check_table(name, table, label_column)
-    selection = Selection(
-        X=pd.DataFrame(index=table.index),
-        y=None if label_column is None else table[label_column],
-        kinds={},
-        unparsed={},
-        constants={},
-        left_out={} if label_column is None else {"label": [label_column]},
-    )
-    columns = {}
+    columns, kinds, unparsed, constants = {}, {}, {}, {}
+    left_out = {} if label_column is None else {"label": [label_column]}
     for column in table.columns.drop(label_column, errors="ignore"):
-        values, unparsed = parse_text(_infinity_as_missing(table[column]))
+        values, odd = parse_text(_infinity_as_missing(table[column]))
         kind, reason = _find_kind(values)
         if kind:
-            columns[column], selection.kinds[column] = values, kind
+            columns[column], kinds[column] = values, kind
         else:
-            selection.left_out.setdefault(reason, []).append(column)
+            left_out.setdefault(reason, []).append(column)
         if reason == "constant":
             first = np.flatnonzero(~is_missing(values))[0]
-            selection.constants[column] = table[column].iloc[first]
-        if kind and len(unparsed):
-            rows = format_count(len(unparsed), "row")
-            selection.unparsed[column] = f"text in {rows}, such as {unparsed.iloc[0]!r}"
+            constants[column] = table[column].iloc[first]
+        if kind and len(odd):
+            rows = format_count(len(odd), "row")
+            unparsed[column] = f"text in {rows}, such as {odd.iloc[0]!r}"
     if not columns:
-        reasons = (f"{format_names(c)}: {r}" for r, c in selection.left_out.items())
+        reasons = (f"{format_names(c)}: {reason}" for reason, c in left_out.items())
         raise CommandError(
             f"{name} has no column that can be fitted ({'; '.join(reasons)})"
         )
-    selection.X = pd.DataFrame(columns)
-    return selection
+    y = None if label_column is None else table[label_column]
+    return Selection(pd.DataFrame(columns), y, kinds, unparsed, constants, left_out)
 
 
 def _check_table(name, table, label_column):

@@ -48,7 +48,7 @@ class Pandas:
     def new_table(columns, labels, index, n):
         """Return the table with these columns."""
         X = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(n))
-        X.columns = _load_labels(**labels)
+        X = X.set_axis(_load_labels(**labels), axis=1)
         return X if index is None else X.set_axis(index, axis=0)
 
     @classmethod
