@@ -38,9 +38,7 @@ def same(found, expected, **tolerance):
 
 def test_inside_the_range_it_is_the_network():
     model, z = coder(), torch.from_numpy(RANDOM.uniform(-1.9, 0.9, (20, K)))
-    for found, expected in zip(
-        model.encode(X), model.network.encode(X), strict=True
-    ):
+    for found, expected in zip(model.encode(X), model.network.encode(X), strict=True):
         same(found, expected)
     same(model.decode(z), model.network.decode(z))
     assert model.n_components == K

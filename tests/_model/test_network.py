@@ -120,7 +120,7 @@ def test_the_mlps_see_far_rows_nearer(monkeypatch):
     at_seen, log_var_at_seen = vae.encode(seen_x)
     assert_close(mean - at_seen, ((x - seen_x) @ A), atol=1e-6)
     assert_close(log_var, log_var_at_seen, atol=1e-6)
-    step = ((z - seen_z) @ B)
+    step = (z - seen_z) @ B
     assert_close(decoded - vae.decode(seen_z), step, atol=1e-6)
 
 
@@ -130,9 +130,7 @@ def test_an_outlier_moves_along_the_linear_part():
     far = 1e6 * MLP_RANGE
     x, z = far * rows(20, 4), far * rows(20, 3)
     for bent, straight in [(vae.encode(x)[0], x @ A), (vae.decode(z), z @ B)]:
-        np.testing.assert_allclose(
-            (bent / far), (straight / far), atol=0.01
-        )
+        np.testing.assert_allclose((bent / far), (straight / far), atol=0.01)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
