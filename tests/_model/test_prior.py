@@ -113,7 +113,7 @@ def test_a_far_row_costs_little_more_than_under_a_standard_normal():
     assert found >= standard_normal(far) + np.log(FAR_SHARE) - 1e-9
 
 
-# ------------------------------------------------------------------- before any is fitted
+# ----------------------------------------------------------------- before any is fitted
 
 
 def test_without_a_mixture_it_is_the_standard_normal():

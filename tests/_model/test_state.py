@@ -128,7 +128,7 @@ def test_what_is_loaded_shares_no_memory_with_the_data():
     density, layout = make_density("numeric")
     state = pickle.loads(pickle.dumps(dump_density(density, layout)))
     again, _ = load_density(state)
-    for leaf in leaves(state["parts"]) + [state["readout"]]:
+    for leaf in [*leaves(state["parts"]), state["readout"]]:
         if isinstance(leaf, np.ndarray):
             leaf.fill(np.nan)
     assert_says_the_same(again, density, rows_of("numeric")[1])
