@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.noise import Tracked
 from skvae._model.network import VAE, Architecture, initial_parameters, set_linear_part
+from skvae._model.state import dump_density
 from skvae._table.scaling import fit_scaling, make_scaling, scale_rows
 
 
@@ -61,3 +62,51 @@ def mixed_rows(n=60, missing=0.0, seed=0):
     *scale, layout = fit_scaling(X, "standard", n_categories)
     scaling = make_scaling(*scale, layout)
     return layout, torch.from_numpy(scale_rows(X, scaling, np.float64))
+
+
+def _old_linear(state, keeps_link):
+    """A linear VAE had its logits, where they differ from its means, in `link`."""
+    state = dict(state)
+    link = state.pop("output_map")
+    return state | {"link": link if keeps_link else None}
+
+
+def old_state(density, layout):
+    """Return the state that a mixture of two had before densities had parts."""
+    state = dump_density(density, layout)
+    first, second = state["parts"]
+    network, noise = first["network"], first["noise"]
+    keeps_link = not layout.is_numeric
+    filler = network["filler"]
+    return {
+        "architecture": network["architecture"],
+        "flat": network["flat"],
+        "noise_variance": noise["variance"],
+        "linear": _old_linear(network["linear"], keeps_link),
+        "fallback": _old_linear(second["linear"], keeps_link),
+        "network_weight": state["weights"][0],
+        "x_range": network["x_range"],
+        "z_range": network["z_range"],
+        "readout": state["readout"],
+        "prior": first["prior"],
+        "dispersion": noise["dispersion"],
+        "informed": first["typical_share"],
+        "widening": first["posterior_scale"],
+        "filler": filler and _old_linear(filler, keeps_link),
+        "blocks": _old_blocks(layout),
+    }
+
+
+def _old_blocks(layout):
+    """Return how many categories the table's columns have, and the shares of those.
+
+    Of two categories the second's only; in the order of the blocks.
+    """
+    if layout.is_numeric:
+        return None
+    n_levels = np.zeros(sum(len(block.columns) for block in layout.blocks), dtype=int)
+    others = [block for block in layout.blocks if block.kind != "gaussian"]
+    for block in others:
+        n_levels[block.columns] = 2 if block.kind == "bernoulli" else block.sizes
+    shares = [block.center for block in others]
+    return {"n_levels": n_levels, "shares": np.concatenate(shares)}

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from models import mixed_rows, network_of, normal
+from models import mixed_rows, network_of, normal, old_state
 
 from skvae._fitting.link import with_link
 from skvae._layout import numeric_layout
@@ -141,56 +141,6 @@ def test_weights_take_four_bytes_each():
 
 
 # ------------------------------------------------------------------------- older files
-
-
-def old_linear(state, keeps_link):
-    """A linear VAE had its logits, where they differ from its means, in `link`."""
-    state = {key: value for key, value in state.items() if key != "output_map"} | (
-        {"link": state["output_map"]} if keeps_link else {"link": None}
-    )
-    return state
-
-
-def old_state(density, layout):
-    """Return what the state was, all in one dictionary, of a mixture of two."""
-    state = dump_density(density, layout)
-    first, second = state["parts"]
-    network, noise = first["network"], first["noise"]
-    keeps_link = not layout.is_numeric
-    filler = network["filler"]
-    return {
-        "architecture": network["architecture"],
-        "flat": network["flat"],
-        "noise_variance": noise["variance"],
-        "linear": old_linear(network["linear"], keeps_link),
-        "fallback": old_linear(second["linear"], keeps_link),
-        "network_weight": state["weights"][0],
-        "x_range": network["x_range"],
-        "z_range": network["z_range"],
-        "readout": state["readout"],
-        "prior": first["prior"],
-        "dispersion": noise["dispersion"],
-        "informed": first["typical_share"],
-        "widening": first["posterior_scale"],
-        "filler": filler and old_linear(filler, keeps_link),
-        "blocks": old_blocks(layout),
-    }
-
-
-def old_blocks(layout):
-    """Return how many categories the table's columns have, and the shares of those.
-
-    Of two categories the second's only; in the order of the blocks.
-    """
-    if layout.is_numeric:
-        return None
-    n_levels = np.zeros(sum(len(block.columns) for block in layout.blocks), dtype=int)
-    for block in layout.blocks[1:]:
-        n_levels[block.columns] = np.where(block.sizes == 1, 1, block.sizes)
-        if block.kind == "bernoulli":
-            n_levels[block.columns] = 2
-    shares = [block.center for block in layout.blocks if block.kind != "gaussian"]
-    return {"n_levels": n_levels, "shares": np.concatenate(shares)}
 
 
 @each_table
