@@ -22,9 +22,9 @@ from skvae._model.state import dump_density, linear_part, load_density, upgrade
 from skvae._numerics.draws import spread_normal
 
 K = 2
-WHOLE = ["numeric", "mixed"]
+TABLES = ["numeric", "mixed"]
 OPTIONS = "prior", "dispersion", "filler", "typical_share"
-each_table = pytest.mark.parametrize("of", WHOLE)
+each_table = pytest.mark.parametrize("of", TABLES)
 each_option = pytest.mark.parametrize(
     "options", [(), *((o,) for o in OPTIONS), OPTIONS]
 )

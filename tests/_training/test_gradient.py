@@ -60,7 +60,7 @@ def network(hidden=(7, 5), activation="silu", dtype=torch.float64, n_features=D)
 
 
 def fill(gradient, seed=1):
-    """Write a batch that goes beyond what the MLPs see whole."""
+    """Write a batch that goes beyond what the MLPs see as it is."""
     generator = torch.Generator().manual_seed(seed)
     gradient.x.copy_(MLP_RANGE * torch.randn(N, D, generator=generator))
     gradient.draws.copy_(torch.randn(N, K, generator=generator))
