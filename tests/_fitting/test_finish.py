@@ -104,6 +104,15 @@ def test_the_linear_vae_beyond_is_put_in_the_networks_order(missing):
     np.testing.assert_allclose(found.mean(z), expected.mean(z), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(("noise", "is_one"), [("spherical", True), ("auto", False)])
+def test_what_fills_for_the_encoder_is_kept_once_or_as_it_was(noise, is_one):
+    split, candidate = make(without_some(curved_table()), noise=noise)
+    filler = candidate.start.filler
+    coder = finish(candidate, split)[0].parts[0].coder
+    assert (coder.filler is coder.linear) == is_one
+    assert (coder.filler is filler) != is_one
+
+
 # ---------------------------------------------------------------------- read-out
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
 from models import normal
 
