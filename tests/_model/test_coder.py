@@ -98,18 +98,20 @@ def test_a_row_without_any_entry_has_the_prior():
 
 def test_rows_like_those_of_the_training_are_as_the_network_has_them():
     """Where the training rows told a share, the network knows of it already."""
-    model = coder()
-    share = LINEAR.informed_share(INCOMPLETE[1:2])[0]
+    model, row = coder(), X[1:2].clone()
+    row[0, :2] = torch.nan
+    share = LINEAR.informed_share(row)[0]
+    assert (share < 0.9).all()
     known = replace(model, typical_share=share)
-    mean, log_var = known.encode(INCOMPLETE[1:2])
-    expected = model.network.encode(LINEAR.fill(INCOMPLETE[1:2]).clamp(*model.x_range))
-    same(log_var, expected[1], rtol=1e-9)
+    _, log_var = known.encode(row)
+    expected = model.network.encode(LINEAR.fill(row).clamp(*model.x_range))[1]
+    same(log_var, expected, rtol=1e-9)
     _, complete = known.encode(X)  # they tell more
     _, as_it_is = model.encode(X)
     narrow = as_it_is < 0
+    assert narrow.any()
     added = ((-complete).exp() - 1) / ((-as_it_is).exp() - 1)
     same(added[narrow], (1 / share).expand(len(X), K)[narrow], rtol=1e-6)
-    assert mean.isfinite().all()
 
 
 def test_complete_rows_are_the_same_beside_incomplete_ones():

@@ -218,22 +218,25 @@ def test_expected_entries_of_linear_parts_are_exact_where_others_are_not():
     assert error.abs().max() < 1e-6
 
 
-def test_draws_are_of_all_parts_each_with_its_share():
+def test_draws_are_of_all_parts_each_with_its_share_and_its_noise():
     """A linear VAE far off draws a row as often as it is responsible for it."""
-    density = mixture_of(network_part(), linear_parts()[1])
-    shift = torch.tensor([0.0, 0, 0, 50, 0]).double()  # of a column that is missing
-    far = density.parts[1].coder.linear
+    far = FITS[1]
+    shift = torch.tensor([0.0, 0, 0, 500, 0]).double()  # of a column that is missing
+    noise = far.noise_variance * torch.tensor([1.0, 1, 1, 100, 1]).double()
     output_map = torch.cat([far.output_map[:1] + shift, far.output_map[1:]])
-    far = replace(far, decoder_bias=far.decoder_bias + shift, output_map=output_map)
-    density = mixture_of(network_part(), linear_part(far, numeric_layout(D)))
+    far = linear_part(replace(far, output_map=output_map), numeric_layout(D))
+    density = mixture_of(network_part(), replace(far, likelihood=Gaussian(noise)))
     row = X[:1].clone()
     row[0, 3] = torch.nan
     drawn = Imputation(density).draws(Rows(row, row), 20_000, seeded())[0]
     assert drawn.shape == (20_000, D)
     shares, _ = by_integration(density, row)
-    share = float((drawn[:, 3] > 25).double().mean())
+    share = float((drawn[:, 3] > 250).double().mean())
     assert share == pytest.approx(float(shares[0, 1801:].sum()), abs=0.06)
     assert 0.05 < share < 0.95
+    for part, is_its in zip(density.parts, (drawn < 250, drawn > 2500), strict=True):
+        std = drawn[is_its[:, 3], 3].std()
+        assert 1 <= std / part.likelihood.variance[3].sqrt() < 2
 
 
 def test_draws_of_one_seed_are_the_same():
