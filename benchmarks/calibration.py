@@ -36,21 +36,20 @@ z         of drawn rows, within the intervals of the posteriors of these rows"""
 
 def decode(vae, z):  # (n, k) -> (n, d), (n, d)
     """Return the mean and the noise variance of standardised rows at z."""
-    model, z = vae._model, torch.from_numpy(z)
+    network, z = vae._density.parts[0], torch.from_numpy(z)
     with torch.inference_mode():
-        noise = model.likelihood.given(z)
-        return model.decode(z).numpy(), noise.variance.numpy()
+        noise = network.likelihood.given(z)
+        return network.coder.decode(z).numpy(), noise.variance.numpy()
 
 
 def draw_z_and_posterior(vae, n):
     """Draw z and rows; return the z and what the network says of it from the rows."""
-    model, generator = vae._model, torch.Generator().manual_seed(0)
+    network, generator = vae._density.parts[0], torch.Generator().manual_seed(0)
     with torch.inference_mode():
-        z = torch.randn(n, vae.n_components_, generator=generator, dtype=torch.float64)
-        if model.prior:
-            z = model.prior.sample(n, generator)
-        x = model.likelihood.given(z).sample(model.decode(z), generator)
-        mean, log_var = model.encode(x)
+        z = network.prior.sample(n, generator)
+        decoded = network.coder.decode(z)
+        x = network.likelihood.given(z).sample(decoded, generator)
+        mean, log_var = network.coder.encode(x)
     return z.numpy(), mean.numpy(), (0.5 * log_var).exp().numpy()
 
 

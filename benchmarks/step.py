@@ -41,18 +41,25 @@ ROUNDS, SECONDS = 5, 0.3
 def skvae(x, hidden, k, batch):
     """Return a function that runs one epoch; all that knows the package's inside."""
     from skvae._likelihoods.gaussian import Gaussian
+    from skvae._likelihoods.noise import Tracked
     from skvae._linear.vae import LinearVAE
     from skvae._model.network import VAE, Architecture, initial_parameters
-    from skvae._training.loop import Settings, _Trainer
+    from skvae._model.rows import Rows
+    from skvae._training.loop import Settings, Trainer
 
     d, generator = x.shape[1], torch.Generator().manual_seed(0)
-    zeros = [torch.zeros(shape).numpy() for shape in ((d, k), k, k, (k, d), d, d)]
+    shapes = (d, k), k, k, (k, d), d, d, (k + 1, d)
     architecture = Architecture(d, k, hidden, "silu")
-    flat = initial_parameters(architecture, LinearVAE(*zeros), generator)
-    likelihood = Gaussian(torch.ones(d), floor=1e-6, shared=True)
+    linear = LinearVAE(*map(torch.zeros, shapes))
+    vae = VAE(architecture, initial_parameters(architecture, linear, generator))
+    floor, within = torch.full((d,), 1e-6), torch.zeros(d)
+    likelihood = Tracked(
+        Gaussian(torch.ones(d)), floor=floor, shared=True, within=within
+    )
     settings = Settings(batch, 1, 2e-3, 0.01, 1.0, None, 0.0)
-    trainer = _Trainer(VAE(architecture, flat), likelihood, x, settings, generator)
-    return lambda: trainer.epoch(0)
+    rows, none = Rows(x, x), Rows(x[:0], x[:0])
+    trainer = Trainer(vae, likelihood, rows, none, settings, generator, None)
+    return trainer.run_epoch
 
 
 def plain(x, hidden, k, batch):

@@ -1,8 +1,11 @@
 """What the estimator must reproduce or beat, on rows that it has not seen."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from models import linear_density, tracked
 from scipy.linalg import subspace_angles
 from scipy.special import logsumexp
 from scipy.stats import ks_2samp, multivariate_normal, norm
@@ -18,10 +21,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skvae import VAETransformer
-from skvae._fitting.fit import NOISE_FLOOR
-from skvae._likelihoods.gaussian import Gaussian
+from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.network import VAE, Architecture, initial_parameters
+from skvae._model.prior import StandardNormal
+from skvae._model.rows import Rows
 from skvae._numerics.threads import one_thread
 from skvae._training.loop import Settings, train
 
@@ -50,22 +54,22 @@ def r2(model, X):
 def decoder_mean(vae, z):
     """The mean of p(x|z) in the columns' units, without the read-out."""
     with torch.no_grad():
-        decoded = vae._model.decode(torch.from_numpy(z)).numpy()
+        decoded = vae._density.mean(torch.from_numpy(z)).numpy()
     return decoded * vae.scale_ + vae.mean_
 
 
 def decoder_variance(vae, z):
     """The variances of p(x|z) in the columns' units."""
-    variance = vae._model.likelihood.given(torch.from_numpy(z)).variance.numpy()
+    likelihood = vae._density.parts[0].likelihood
+    variance = likelihood.given(torch.from_numpy(z)).variance.numpy()
     return np.broadcast_to(variance * vae.scale_**2, (len(z), len(vae.scale_)))
 
 
 def linear_part(vae):
     """Mean and covariance of the linear model in the mixture, in the columns' units."""
-    linear = vae._model.fallback
-    covariance = linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
-    center = linear.decoder_bias * vae.scale_ + vae.mean_
-    return center, covariance * np.outer(vae.scale_, vae.scale_)
+    model = linear_density(vae._density.parts[1].coder.linear)
+    center = model.mean * vae.scale_ + vae.mean_
+    return center, model.cov * np.outer(vae.scale_, vae.scale_)
 
 
 @pytest.fixture(scope="module")
@@ -168,13 +172,14 @@ def test_training_finds_its_way_back_to_the_classic(noise):
         StandardScaler().fit(gaussian_table(1000)).transform(X).astype(np.float32)
         for X in (gaussian_table(1200), gaussian_table(500, seed=2))
     )
+    x, new = torch.from_numpy(x), torch.from_numpy(new)
     architecture = Architecture(6, 2, (), "silu")
     linear = fit_linear_vae(x[:1000], 2, noise, NOISE_FLOOR[noise])
     generator = torch.Generator().manual_seed(0)
     flat = initial_parameters(architecture, linear, generator)
     flat += 0.3 * torch.randn(len(flat), generator=generator)
-    variance = torch.from_numpy(2 * linear.noise_variance).float()
-    likelihood = Gaussian(variance, floor=1e-6, shared=noise == "spherical")
+    variance = 2 * linear.noise_variance.float()
+    likelihood = tracked(variance, floor=1e-6, shared=noise == "spherical")
     settings = Settings(50, 60, 0.01, 0.0, 1.0, 60, 0.01)
 
     def exact(flat, variance):
@@ -185,20 +190,14 @@ def test_training_finds_its_way_back_to_the_classic(noise):
         return model.logpdf(new).mean()
 
     classic = PCA(2) if noise == "spherical" else FactorAnalysis(2, tol=1e-6)
-    best = classic.fit(x[:1000]).score(new)
+    best = classic.fit(x[:1000].numpy()).score(new.numpy())
     assert exact(flat, variance) < best - 0.3
+    rows, validation = (Rows(part, part) for part in x.split(1000))
+    vae = VAE(architecture, flat)
     with one_thread():
-        record = train(
-            VAE(architecture, flat),
-            likelihood,
-            torch.from_numpy(x[:1000]),
-            torch.from_numpy(x[1000:]),
-            settings,
-            generator,
-        )
-    assert exact(record.flat, record.likelihood.variance) == pytest.approx(
-        best, abs=0.02
-    )
+        record = train(vae, likelihood, rows, validation, settings, generator, None)
+    found = exact(record.network.flat, record.likelihood.variance)
+    assert found == pytest.approx(best, abs=0.02)
 
 
 # ------------------------------------------------------------------- the density
@@ -224,7 +223,7 @@ def fit_bow(clumped):
     X = bow(600, clumped=clumped)
     vae = VAETransformer(1, random_state=0, **BENT).fit(X)
     assert vae.best_iter_ > 0  # not the linear model
-    assert vae._model.prior is not None or not clumped
+    assert vae._density.parts[0].prior.is_fitted or not clumped
     return vae
 
 
@@ -240,9 +239,10 @@ def clumped():
 
 def log_prior(vae, z):
     """Of z of one dimension, by scipy."""
-    if vae._model.prior is None:
+    prior = vae._density.parts[0].prior
+    if not prior.is_fitted:
         return norm.logpdf(z)
-    weights, means, variances = (part.ravel() for part in vae._parameters["prior"])
+    weights, means, variances = (part.ravel() for part in prior.arguments())
     return logsumexp(norm(means, variances**0.5).logpdf(z[:, None]), axis=1, b=weights)
 
 
@@ -322,9 +322,8 @@ def test_score_is_a_tight_lower_bound_on_the_density(model, request):
 
 def test_samples_are_more_like_the_rows_than_draws_from_a_standard_normal(clumped):
     new = bow(20_000, seed=3, clumped=True)
-    state = clumped.__getstate__()
-    plain = VAETransformer()
-    plain.__setstate__(state | {"_parameters": state["_parameters"] | {"prior": None}})
+    plain = copy.deepcopy(clumped)
+    plain._density = plain._density.with_first(prior=StandardNormal(1))
     distances = [
         ks_2samp(vae.sample(20_000, random_state=0)[:, 0], new[:, 0]).statistic
         for vae in (clumped, plain)

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 import skops.io
 import torch
+from models import old_state
 from sklearn.datasets import make_low_rank_matrix
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skvae
 from skvae import VAETransformer
+from skvae._model.state import load_density
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -51,6 +53,13 @@ def test_a_copy_predicts_bit_identically(way, trained, curve, assert_same_bits):
 def test_a_copy_has_the_same_attributes(way, trained):
     copied = way(trained)
     assert joblib.hash(copied) == joblib.hash(trained)
+
+
+@pytest.mark.xfail(reason="ranges without an end are views, and arrays of a copy not")
+@each_way
+def test_a_copy_of_the_closed_form_has_the_same_attributes(way, make_vae, curve):
+    vae = make_vae(hidden_layer_sizes=()).fit(curve)
+    assert joblib.hash(way(vae)) == joblib.hash(vae)
 
 
 @each_way
@@ -166,3 +175,19 @@ def test_a_model_of_another_version_warns(way, trained, curve, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         way(loaded)  # saved again, it is of this version
+
+
+@pytest.mark.parametrize("of", ["numbers", "mixed"])
+def test_a_file_from_before_densities_had_parts_says_the_same(
+    of, trained, make_vae, curve, mixed, assert_same_bits
+):
+    """The state was one dictionary then, `_parameters`."""
+    vae, X = trained, curve
+    if of == "mixed":
+        vae, X = make_vae(max_iter=3).fit(mixed), mixed
+    state = vae.__getstate__()
+    density, layout = load_density(state.pop("_state"))
+    old = VAETransformer()
+    old.__setstate__(state | {"_parameters": old_state(density, layout)})
+    assert_same_bits(old, vae, X)
+    assert joblib.hash(old.__getstate__()["_schema"]) == joblib.hash(state["_schema"])

@@ -2,18 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
+from fits import fit as fit_rows
 from helpers import bow, with_missing
 from sklearn.decomposition import PCA
 
 from skvae import VAETransformer
 from skvae._fitting.dimension import fewest_components
-from skvae._fitting.fit import fit_vae
-from skvae._model.network import Architecture
-from skvae._training.loop import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
-
-SETTINGS = Settings(16, 200, 0.01, 0.01, beta=1.0, patience=10, tol=0.01)
 
 
 def fitter(hidden=(), noise="auto"):
@@ -22,36 +19,34 @@ def fitter(hidden=(), noise="auto"):
 
     def fit(x, k):
         asked.append(k)
-        architecture = Architecture(x.shape[1], k, hidden, "silu")
-        options = {"noise": noise, "n_held_out": len(x) // 10, "seed": 0}
-        solution = fit_vae(x, architecture, SETTINGS, device="cpu", **options)
-        return solution.parameters
+        options = {"hidden": hidden, "noise": noise, "n_validation": len(x) // 10}
+        return fit_rows(x, k=k, max_epochs=200, learning_rate=0.01, **options).density
 
     return fit, asked
 
 
 def decaying(n=500, d=8, seed=0):
     rng = np.random.default_rng(seed)
-    return (rng.normal(size=(n, d)) * 0.7 ** np.arange(d)).astype(np.float32)
+    return torch.from_numpy(rng.normal(size=(n, d)) * 0.7 ** np.arange(d)).float()
 
 
 def ring(n=600, d=6, seed=0):
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi, n)
     x = np.column_stack([np.cos(angle), np.sin(angle)]) @ rng.normal(size=(2, d))
-    return (x + 0.05 * rng.normal(size=x.shape)).astype(np.float32)
+    return torch.from_numpy(x + 0.05 * rng.normal(size=x.shape)).float()
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95, 0.999])
 def test_of_the_linear_model_it_is_that_of_pca_on_validation_rows(share):
     x = decaying()
-    held_out, rest = x[:100], x[100:]
-    deviations = np.square(held_out - rest.mean(axis=0)).sum()
+    validation, rest = np.split(x.numpy(), [100])
+    deviations = np.square(validation - rest.mean(axis=0)).sum()
 
     def r2(k):
         pca = PCA(k).fit(rest)
-        back = pca.inverse_transform(pca.transform(held_out))
-        return 1 - np.square(held_out - back).sum() / deviations
+        back = pca.inverse_transform(pca.transform(validation))
+        return 1 - np.square(validation - back).sum() / deviations
 
     expected = next(k for k in range(1, 9) if r2(k) >= share)
     fit, asked = fitter()
@@ -73,7 +68,7 @@ def test_where_a_model_falls_short_of_pca_it_gets_more():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1000, 4)) @ rng.normal(size=(4, 12))
     x[:, 6:] += 3 * rng.normal(size=(1000, 6))
-    x = (x / x.std(axis=0)).astype(np.float32)
+    x = torch.from_numpy(x / x.std(axis=0)).float()
     of_pca = fewest_components(x, 0.8, 100, fitter()[0])
     found = fewest_components(x, 0.8, 100, fitter(noise="diag")[0])
     assert found > of_pca
@@ -81,37 +76,46 @@ def test_where_a_model_falls_short_of_pca_it_gets_more():
 
 def test_where_nothing_suffices_it_is_as_many_as_there_can_be():
     def useless(rest, k):
-        parameters = fitter()[0](rest, k)
-        parameters.flat[:] = 0
-        return parameters
+        density = fitter()[0](rest, k)
+        density.parts[0].coder.network.flat.fill_(0)
+        return density
 
     assert fewest_components(decaying(), 0.8, 100, useless) == 8
 
 
 def test_of_a_constant_table_one_is_enough():
     fit, _ = fitter()
-    assert fewest_components(np.ones((30, 4), np.float32), 0.9, 3, fit) == 1
+    assert fewest_components(torch.ones(30, 4), 0.9, 3, fit) == 1
+
+
+def test_missing_entries_count_for_nothing():
+    x = decaying()
+    expected = fewest_components(x, 0.8, 100, fitter()[0])
+    few = torch.from_numpy(np.random.default_rng(0).random(x.shape) < 0.03)
+    incomplete = x.masked_fill(few, torch.nan)
+    found = fewest_components(incomplete, 0.8, 100, fitter()[0])
+    assert abs(found - expected) <= 1
 
 
 # ----------------------------------------------------------------------- the estimator
 
 
 def test_a_share_becomes_a_number_of_components(make_vae):
-    x = decaying(800)
+    x = decaying(800).numpy()
     vae = make_vae(n_components=0.8, hidden_layer_sizes=()).fit(x)
     assert vae.n_components == 0.8
     assert vae.n_components_ == vae.transform(x).shape[1]
     assert list(vae.get_feature_names_out())[-1] == (
         f"vaetransformer{vae.n_components_ - 1}"
     )
-    new = decaying(800, seed=1)
+    new = decaying(800, seed=1).numpy()
     back = vae.inverse_transform(vae.transform(new))
     r2 = 1 - np.square(new / x.std(axis=0) - back / x.std(axis=0)).mean()
     assert r2 > 0.75
 
 
 def test_more_share_takes_more_components(make_vae):
-    x = decaying(800) / 0.7 ** np.arange(8)
+    x = decaying(800).numpy() / 0.7 ** np.arange(8)
     x[:, 4:] = x[:, :4]
     found = [
         make_vae(n_components=share, hidden_layer_sizes=()).fit(x).n_components_

@@ -1,87 +1,105 @@
-"""The validation rows: what they may be, and how rows of missing values are encoded."""
+"""Whether validation rows favour a network over its start by more than chance."""
 
-import warnings
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from helpers import bow, with_missing
-from sklearn.exceptions import ConvergenceWarning
+from fits import NOISES, curved_table, linear_table, make_split, start_and_train
+from models import normal
 
-from skvae import VAETransformer
-from skvae._fitting.validation import encode_some
-from skvae._linear.anchor import fit_linear_vae
-from skvae._model.density import Parameters
+from skvae._fitting import validation as validation_module
+from skvae._fitting.start import start_from_linear
+from skvae._fitting.validation import CAUTION, exceeds_chance, is_favoured
 
-
-@pytest.mark.parametrize("early_stopping", [True, False])
-@pytest.mark.parametrize("seed", range(6))
-def test_a_column_may_have_all_its_entries_among_the_validation_rows(
-    seed, early_stopping
-):
-    X = bow(60)
-    X[1:, 2] = np.nan  # for some seeds its only entry is in a validation row
-    options = {"hidden_layer_sizes": (8,), "max_iter": 40, "random_state": seed}
-    vae = VAETransformer(2, early_stopping=early_stopping, **options)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "max_iter")
-        vae.fit(X)
-    assert np.isfinite(vae.score_samples(X)).all()
-    assert np.isfinite(vae.noise_variance_).all()
+LONG = {"max_epochs": 60, "learning_rate": 0.01}
 
 
-def uneven_table(n=1000, draw=0):
-    """Rows of two factors; half of the columns are nearly exact, the others are not."""
-    loadings = np.random.default_rng(0).normal(size=(2, 8))
-    noise = np.repeat([0.1, 1.5], 4)
-    rng = np.random.default_rng([1, draw])
-    return rng.normal(size=(n, 2)) @ loadings + noise * rng.normal(size=(n, 8))
+@pytest.fixture(scope="module", params=NOISES)
+def better(request):
+    """A split whose training mattered, where it starts and where it ends."""
+    split = make_split(curved_table(), noise=request.param, **LONG)
+    return split, *start_and_train(split)
 
 
-@pytest.mark.parametrize("n", [1000, 40])  # with and without a network in the end
-def test_the_encoder_reads_what_factor_analysis_expects(n):
-    X, fresh = uneven_table(n), uneven_table(draw=1)
-    scale, incomplete = fresh.std(axis=0), with_missing(fresh)
-    errors = {}
-    for noise in ("auto", "spherical"):
-        vae = VAETransformer(2, noise=noise, random_state=0, max_iter=20)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            vae.fit(with_missing(X, seed=1))
-        filled = vae._model.network.fill(vae._scale(incomplete)).numpy() * vae.scale_
-        residual = (filled + vae.mean_ - fresh)[np.isnan(incomplete)]
-        residual /= np.broadcast_to(scale, fresh.shape)[np.isnan(incomplete)]
-        errors[noise] = np.sqrt(np.square(residual).mean())
-    oracle = fit_linear_vae(X / scale, 2, "diag", 1e-9)
-    residual = (oracle.fill(incomplete / scale) - fresh / scale)[np.isnan(incomplete)]
-    best = np.sqrt(np.square(residual).mean())
-    assert errors["auto"] < 1.1 * best
-    assert errors["auto"] < 0.97 * errors["spherical"]
+def test_a_network_that_bends_with_the_rows_is_favoured(better):
+    split, start, network = better
+    assert is_favoured(network, start, split)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [{"early_stopping": False}, {"max_iter": 1, "learning_rate_init": 1e-9}],
-)
-@pytest.mark.parametrize("with_categories", [True, False])
-def test_the_filler_is_of_all_rows_where_the_start_is(parameters, with_categories):
-    X = pd.DataFrame(with_missing(uneven_table(200))).add_prefix("x")
-    if with_categories:
-        X["sign"] = np.where(X["x0"] > 0, "+", "-")
-    parameters = {"max_iter": 3} | parameters
-    vae = VAETransformer(2, hidden_layer_sizes=(8,), random_state=0, **parameters)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        vae.fit(X)
-    x = vae._scale(vae._validate(X)).numpy()
-    expected = fit_linear_vae(x.astype(np.float32), 2, "diag", 1e-4)
-    for rows in (x, x[:5]):
-        found = vae._model.network.fill(torch.from_numpy(rows)).numpy()
-        np.testing.assert_allclose(found, expected.fill(rows), atol=1e-3)
-    parameters = Parameters.from_dict(vae._parameters)
-    with torch.no_grad():
-        encoded = vae._model.network.encode(torch.from_numpy(x))
-        _, *found = encode_some(parameters, x.astype(np.float32))
-    for a, b in zip(found, encoded, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4)
+def test_the_start_is_not_favoured_over_itself(better):
+    """Nor what differs by nothing but a rounding."""
+    split, start, _ = better
+    assert not is_favoured(start.network.copy(), start, split)
+    moved = start.network.with_flat(start.network.flat * (1 + 1e-7))
+    assert not is_favoured(moved, start, split)
+
+
+def test_a_network_that_ruins_the_rows_is_not_favoured(better):
+    split, start, network = better
+    ruined = network.with_flat(network.flat + 0.5 * normal(len(network.flat)).float())
+    assert not is_favoured(ruined, start, split)
+
+
+def test_two_rows_favour_nothing():
+    split = make_split(curved_table(), n_validation=2, **LONG)
+    start, network = start_and_train(split)
+    assert not is_favoured(network, start, split)
+
+
+def test_a_far_row_does_not_speak_of_the_network():
+    x = curved_table()
+    x[3, 0] = 1e4
+    split = make_split(x, **LONG)
+    start, network = start_and_train(split)
+    assert is_favoured(network, start, split)
+
+
+@pytest.mark.parametrize(("noise", "favoured"), [("spherical", False), ("diag", True)])
+def test_with_one_noise_the_squared_error_counts_too(noise, favoured, monkeypatch):
+    split = make_split(curved_table(), noise=noise, **LONG)
+    start, network = start_and_train(split)
+    assert is_favoured(network, start, split)
+    monkeypatch.setattr(validation_module, "R2_TOLERANCE", -10.0)  # no gain is enough
+    assert is_favoured(network, start, split) == favoured
+
+
+def test_a_small_loss_of_squared_error_is_forgiven(monkeypatch):
+    """Of a network that gains nats elsewhere: as much as the tolerance."""
+    split = make_split(linear_table(1000))
+    start = start_from_linear(split.training, split)
+    wrong = replace(start, network=start.network.copy())
+    log_var = wrong.network.parts["encoder_linear_bias"][2:]
+    log_var.add_(2.0)  # a start whose posteriors are too wide
+    worse = start.network.copy()
+    weight = worse.parts["encoder_linear_weight"]
+    weight.add_(0.03 * normal(*weight.shape).float())
+    gains = []
+    for tolerance in (0.0, 0.05):
+        monkeypatch.setattr(validation_module, "R2_TOLERANCE", tolerance)
+        gains.append(is_favoured(worse, wrong, split))
+    assert gains == [False, True]
+
+
+# ------------------------------------------------------------------------------- chance
+
+
+@pytest.mark.parametrize("n", [3, 10, 100, 1000])
+def test_a_gain_counts_in_standard_errors_the_more_the_fewer_rows(n):
+    noise = normal(n)
+    noise = (noise - noise.mean()) / noise.std()
+    bound = CAUTION / n / n**0.5
+    assert exceeds_chance(noise + 1.01 * bound)
+    assert not exceeds_chance(noise + 0.99 * bound)
+    assert not exceeds_chance(noise - 1.0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_less_than_three_rows_tell_nothing(n):
+    assert exceeds_chance(torch.full((n,), 1e3)) is False
+
+
+def test_a_gain_of_all_rows_alike_is_no_chance():
+    assert exceeds_chance(torch.full((5,), 1e-9)) is True
+    assert exceeds_chance(torch.zeros(5)) is False
+    assert exceeds_chance(torch.full((5,), np.nan)) is False

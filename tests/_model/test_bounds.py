@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal
+from models import linear_density, network_of, normal
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
@@ -12,44 +12,21 @@ from skvae._linear.anchor import fit_linear_vae
 from skvae._model.bounds import (
     elbo,
     importance_weighted_bound,
+    importance_weights,
     kl_divergence,
-    spread_normal,
+    standard_normal,
 )
-from skvae._model.network import VAE, Architecture, initial_parameters
+from skvae._model.prior import NormalMixture
 
 K, D = 2, 5
-
-
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
 X = normal(20, D) @ normal(D, D, seed=1)
 
 
 def linear_model(noise, hidden=()):
-    """The exact linear VAE of X in float64, its likelihood and log p(X)."""
-    linear = fit_linear_vae(X.numpy(), K, noise, 1e-6)
-    architecture = Architecture(D, K, hidden, "silu")
-    flat = initial_parameters(architecture, linear, torch.Generator().manual_seed(0))
-    vae = VAE(architecture, flat.double())
-    for name, values in vae.named_parameters():  # undo the rounding to float32
-        values.requires_grad_(False)
-        exact = {
-            "parts.encoder_linear_weight": linear.encoder,
-            "parts.encoder_linear_bias": np.r_[linear.encoder_bias, linear.log_var],
-            "parts.decoder_linear_weight": linear.decoder,
-            "parts.decoder_linear_bias": linear.decoder_bias,
-        }.get(name)
-        if exact is not None:
-            values.copy_(torch.from_numpy(exact))
-    likelihood = Gaussian(
-        torch.from_numpy(linear.noise_variance), floor=0.0, shared=False
-    )
-    covariance = linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
-    exact = multivariate_normal(linear.decoder_bias, covariance).logpdf(X.numpy())
-    return vae, likelihood, exact
+    """Return the exact linear VAE of X as a network, its likelihood and log p(X)."""
+    linear = fit_linear_vae(X, K, noise, 1e-6)
+    vae = network_of(linear, hidden, spoilt=0.0)
+    return vae, Gaussian(linear.noise_variance), linear_density(linear).logpdf(X)
 
 
 def mean_elbo(vae, likelihood, x, beta=1.0):
@@ -226,18 +203,36 @@ def test_no_rows_bound_depends_on_the_others():
     np.testing.assert_allclose(together, torch.cat(alone), rtol=1e-12)
 
 
-@pytest.mark.parametrize("k", [1, 2, 8])
-def test_spread_draws_have_the_moments_of_a_normal_distribution(k):
-    draws = spread_normal(1024, k)
-    assert draws.shape == (1024, k)
-    np.testing.assert_allclose(draws.mean(dim=0), 0, atol=0.01)
-    np.testing.assert_allclose(draws.T @ draws / 1024, np.eye(k), atol=0.05)
-    assert torch.equal(draws, spread_normal(1024, k))
+# ----------------------------------------------------------------- importance weights
 
 
-def test_spread_draws_integrate_better_than_random_ones():
-    def error(draws):  # of the mean of exp(z0 + z1), which is e
-        return abs(draws.sum(dim=1).exp().mean() - np.e)
+def test_a_standard_normal_is_torchs():
+    z = 3 * normal(30, K)
+    oracle = Normal(0.0, 1.0).log_prob(z).sum(dim=1)
+    np.testing.assert_allclose(standard_normal(z), oracle, rtol=1e-12)
 
-    random = np.mean([error(normal(128, 2, seed=seed)) for seed in range(20)])
-    assert error(spread_normal(128, 2)) < random / 2
+
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_weight_is_what_a_draw_is_likelier_than_where_it_came_from(is_fitted):
+    vae, likelihood = curved_model()
+    log_prior = standard_normal
+    if is_fitted:
+        eye = torch.eye(K).double()
+        means, covariances = normal(3, K, seed=4), torch.stack([eye, 2 * eye, eye / 2])
+        log_prior = NormalMixture(torch.tensor([0.5, 0.2, 0.3]), means, covariances)
+        log_prior = log_prior.log_prob
+    mean, log_var, noise = normal(20, K, seed=2), normal(20, K, seed=3), normal(7, K)
+    z, decoded, found = importance_weights(
+        vae, likelihood, log_prior, X, mean, log_var, noise
+    )
+    assert z.shape == (7, 20, K)
+    assert decoded.shape == (7, 20, D)
+    for of_draw, z_of_draw, decoded_of_draw, eps in zip(
+        found, z, decoded, noise, strict=True
+    ):
+        std = log_var.exp().sqrt()
+        np.testing.assert_allclose(z_of_draw, mean + std * eps, rtol=1e-12)
+        np.testing.assert_allclose(decoded_of_draw, vae.decode(z_of_draw), rtol=1e-9)
+        p = Normal(decoded_of_draw, likelihood.variance.sqrt()).log_prob(X).sum(dim=1)
+        q = Normal(mean, std).log_prob(z_of_draw).sum(dim=1)
+        np.testing.assert_allclose(of_draw, p + log_prior(z_of_draw) - q, rtol=1e-9)

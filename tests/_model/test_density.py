@@ -1,150 +1,120 @@
-"""The fitted model: the network in the training rows' range, the linear VAE beyond."""
+"""The density of a fitted model: a mixture of parts, and its weights."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from models import linear_density, network_of, normal, seeded
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.anchor import fit_linear_vae
-from skvae._model.bounds import importance_weighted_bound, spread_normal
-from skvae._model.density import FittedVAE, Parameters, stacking_weight, widen
-from skvae._model.network import VAE, Architecture, initial_parameters
+from skvae._model.bounds import importance_weighted_bound
+from skvae._model.coder import Coder, LinearCoder
+from skvae._model.density import Density, stacking_weight
+from skvae._model.parts import Part
+from skvae._model.prior import StandardNormal
+from skvae._model.rows import Rows
+from skvae._numerics.draws import spread_normal
 
 D, K = 5, 2
 RANDOM = np.random.RandomState(0)
-X = RANDOM.normal(size=(50, D)) @ RANDOM.normal(size=(D, D))
-NOISE_VARIANCE = np.linspace(0.5, 1.5, D)
+X = torch.from_numpy(RANDOM.normal(size=(50, D)) @ RANDOM.normal(size=(D, D)))
+NOISE_VARIANCE = torch.linspace(0.5, 1.5, D).double()
+LINEAR = fit_linear_vae(X, K, "spherical", 1e-6)
+FALLBACK = fit_linear_vae(X[:30], K, "spherical", 1e-6)
+READOUT = torch.from_numpy(RANDOM.normal(size=(K + 1, D)))
 
 
-def parameters(weight=0.7, hidden=(6,), spoilt=0.3):
+def network_part():
     """Of a network that has left its linear VAE."""
-    linear = fit_linear_vae(X, K, "spherical", 1e-6)
-    architecture = Architecture(D, K, hidden, "silu")
-    generator = torch.Generator().manual_seed(0)
-    flat = initial_parameters(architecture, linear, generator)
-    flat += spoilt * torch.randn(len(flat), generator=generator)
-    return Parameters(
-        architecture,
-        flat.numpy(),
-        NOISE_VARIANCE,
-        linear,
-        fallback=fit_linear_vae(X[:30], K, "spherical", 1e-6),
-        network_weight=weight,
-        x_range=np.stack([X.min(axis=0), X.max(axis=0)]),
-        z_range=np.array([[-2.0, -3.0], [2.0, 1.0]]),
-        readout=RANDOM.normal(size=(K + 1, D)),
+    x_range = torch.stack([X.amin(dim=0), X.amax(dim=0)])
+    z_range = torch.tensor([[-2.0, -3.0], [2.0, 1.0]]).double()
+    coder = Coder(network_of(LINEAR), LINEAR, LINEAR, x_range, z_range)
+    return Part(coder, Gaussian(NOISE_VARIANCE), StandardNormal(K))
+
+
+def part_of(linear):
+    coder = LinearCoder(linear)
+    return Part(coder, Gaussian(linear.noise_variance), StandardNormal(K))
+
+
+def make_density(weight=0.7):
+    """Return that of a network and a linear VAE, or of the one that has all weight."""
+    parts, weights = (network_part(), part_of(FALLBACK)), (weight, 1 - weight)
+    kept = [i for i in range(2) if weights[i]]
+    return Density(
+        tuple(parts[i] for i in kept), tuple(weights[i] for i in kept), READOUT
     )
 
 
-def network(p):
-    return VAE(p.architecture, torch.from_numpy(p.flat).double())
-
-
-def same(found, expected, **tolerance):
-    np.testing.assert_allclose(found.detach(), np.asarray(expected), **tolerance)
-
-
-def tensor(array):
-    return torch.from_numpy(np.asarray(array, dtype=np.float64))
-
-
-def test_inside_the_range_it_is_the_network():
-    p = parameters()
-    model, z = FittedVAE(p), tensor(RANDOM.uniform(-1.9, 0.9, (20, K)))
-    for found, expected in zip(
-        model.encode(tensor(X)), network(p).encode(tensor(X)), strict=True
-    ):
-        same(found, expected.detach())
-    same(model.decode(z), network(p).decode(z).detach())
-
-
-def test_widening_divides_the_precision_that_a_row_adds():
-    p = parameters()
-    mean, log_var = FittedVAE(p).encode(tensor(X))
-    p.widening = 2.5
-    same_mean, wider = FittedVAE(p).encode(tensor(X))
-    same(same_mean, mean.detach())
-    precision = 1 + ((-log_var).exp() - 1) / 2.5
-    same((-wider).exp(), precision.detach(), rtol=1e-9)
-
-
-def test_widening_is_right_where_the_noise_was_taken_too_small():
-    """Of a linear VAE the posterior is known, whatever the noise."""
-    p = parameters(hidden=(), spoilt=0.0)
-    linear = p.linear
-    p.x_range, p.z_range = (
-        np.array([[-np.inf], [np.inf]]),
-        np.array([[-np.inf], [np.inf]]),
-    )
-    p.widening = 3.0
-    _, found = FittedVAE(p).encode(tensor(X[:1]))
-    wider = linear.with_noise(3.0 * linear.noise_variance)
-    same(found[0], wider.log_var, rtol=1e-6)
-
-
-@pytest.mark.parametrize("distance", [1e-9, 1.0, 1e9])
-def test_beyond_the_range_it_goes_on_along_the_linear_vae(distance):
-    p = parameters()
-    model = FittedVAE(p)
-    edge = tensor(p.x_range[1])[None]
-    step = distance * tensor(RANDOM.uniform(size=(1, D)))
-    mean, log_var = model.encode(edge)
-    far_mean, far_log_var = model.encode(edge + step)
-    expected = (step @ tensor(p.linear.encoder)).numpy()
-    same(far_mean - mean, expected, rtol=1e-6, atol=1e-12)
-    same(far_log_var, log_var.detach())
-    corner = tensor(p.z_range[0])[None]
-    step = -distance * tensor(RANDOM.uniform(size=(1, K)))
-    moved = model.decode(corner + step) - model.decode(corner)
-    same(moved, (step @ tensor(p.linear.decoder)).numpy(), rtol=1e-6, atol=1e-12)
+def test_its_first_part_encodes_and_decodes():
+    density, first = make_density(), network_part()
+    for found, expected in zip(density.encode(X), first.coder.encode(X), strict=True):
+        assert torch.equal(found, expected)
+    z = normal(9, K)
+    assert torch.equal(density.mean(z), first.mean(z))
+    assert density.n_components == K
 
 
 def test_reconstruct_adds_the_readout_to_the_decoded_mean():
-    p = parameters()
-    model, z = FittedVAE(p), tensor(RANDOM.normal(size=(9, K)))
-    readout = p.readout[0] + z.numpy() @ p.readout[1:]
-    same(model.reconstruct(z) - model.decode(z), readout, rtol=1e-9)
+    density, z = make_density(), normal(9, K)
+    readout = READOUT[0] + z @ READOUT[1:]
+    found = density.reconstruct(z) - density.mean(z)
+    np.testing.assert_allclose(found, readout, rtol=1e-9)
 
 
-def linear_density(linear):
-    covariance = linear.decoder.T @ linear.decoder + np.diag(linear.noise_variance)
-    return multivariate_normal(linear.decoder_bias, covariance)
+def test_changes_of_the_first_part_leave_the_other_and_the_original():
+    density = make_density()
+    likelihood = Gaussian(2 * NOISE_VARIANCE)
+    changed = density.with_first(likelihood=likelihood)
+    assert changed.parts[0].likelihood is likelihood
+    assert changed.parts[0].coder is density.parts[0].coder
+    assert changed.parts[1] is density.parts[1]
+    assert (changed.weights, changed.readout) == (density.weights, density.readout)
+    assert torch.equal(density.parts[0].likelihood.variance, NOISE_VARIANCE)
 
 
 @pytest.mark.parametrize("weight", [1e-9, 0.3, 0.999, 1.0])
 def test_density_is_the_mixture_of_the_two(weight):
-    p = parameters(weight)
     noise = spread_normal(16, K)
-    found = FittedVAE(p).log_density(tensor(X), noise)
-    likelihood = Gaussian(tensor(NOISE_VARIANCE), floor=0.0, shared=False)
-    bound = importance_weighted_bound(FittedVAE(p), likelihood, tensor(X), noise)
-    both = [bound.detach(), linear_density(p.fallback).logpdf(X)]
+    found = make_density(weight).log_density(Rows(X, X), noise)
+    likelihood, coder = Gaussian(NOISE_VARIANCE), network_part().coder
+    bound = importance_weighted_bound(coder, likelihood, X, noise)
+    both = [bound, linear_density(FALLBACK).logpdf(X)]
     expected = logsumexp(both, axis=0, b=[[weight], [1 - weight]])
-    same(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_there_may_be_any_number_of_parts():
+    linears = LINEAR, FALLBACK, LINEAR.with_noise(NOISE_VARIANCE)
+    weights = 0.5, 0.2, 0.3
+    density = Density(tuple(map(part_of, linears)), weights, READOUT)
+    found = density.log_density(Rows(X, X), spread_normal(16, K))
+    each = [linear_density(linear).logpdf(X) for linear in linears]
+    expected = logsumexp(each, axis=0, b=np.array(weights)[:, None])
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_no_row_costs_more_than_the_linear_share():
-    p = parameters(weight=0.99)
-    far = np.r_[X, X * 1e3, X * 1e6]
-    found = FittedVAE(p).log_density(tensor(far), spread_normal(16, K)).detach().numpy()
-    least = linear_density(p.fallback).logpdf(far) + np.log(0.01)
+    far = torch.cat([X, X * 1e3, X * 1e6])
+    density = make_density(weight=0.99)
+    found = density.log_density(Rows(far, far), spread_normal(16, K)).numpy()
+    least = linear_density(FALLBACK).logpdf(far) + np.log(0.01)
     assert (found >= least - 1e-9 * abs(least)).all()
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 def test_samples_come_from_both(weight):
-    p = parameters(weight)
-    model, n = FittedVAE(p), 40_000
-    with torch.no_grad():
-        drawn = model.sample(n, torch.Generator().manual_seed(0)).numpy()
-        decoded = model.decode(spread_normal(2**16, K)).numpy()
-    center = p.fallback.decoder_bias
+    density, n = make_density(weight), 40_000
+    drawn = density.sample(n, seeded()).numpy()
+    decoded = network_part().coder.decode(spread_normal(2**16, K)).numpy()
+    center = FALLBACK.decoder_bias.numpy()
     mean = weight * decoded.mean(axis=0) + (1 - weight) * center
     of_network = decoded.T @ decoded / len(decoded) + np.diag(NOISE_VARIANCE)
-    of_linear = linear_density(p.fallback).cov + np.outer(center, center)
+    of_linear = linear_density(FALLBACK).cov + np.outer(center, center)
     squares = weight * of_network + (1 - weight) * of_linear
     error = drawn.std(axis=0) / n**0.5
     np.testing.assert_array_less(abs(drawn.mean(axis=0) - mean), 5 * error)
@@ -153,13 +123,17 @@ def test_samples_come_from_both(weight):
     np.testing.assert_array_less(abs(products.mean(axis=0) - squares), 5 * error)
 
 
-def test_parameters_survive_a_dictionary_of_plain_values():
-    p = parameters()
-    again = Parameters.from_dict(p.to_dict())
-    assert again.architecture == p.architecture
-    noise = spread_normal(4, K)
-    first, second = (FittedVAE(q).log_density(tensor(X), noise) for q in (p, again))
-    assert torch.equal(first, second)
+def test_samples_of_three_parts_have_their_shares():
+    offsets, weights = (-1e3, 0.0, 1e3), (0.5, 0.2, 0.3)
+    maps = [
+        torch.cat([a + LINEAR.output_map[:1], LINEAR.output_map[1:]]) for a in offsets
+    ]
+    linears = [replace(LINEAR, output_map=output_map) for output_map in maps]
+    density = Density(tuple(map(part_of, linears)), weights, READOUT)
+    drawn, n = density.sample(20_000, seeded())[:, 0], 20_000
+    for offset, weight in zip(offsets, weights, strict=True):
+        share = float(((drawn - offset).abs() < 500).double().mean())
+        assert share == pytest.approx(weight, abs=5 * (weight / n) ** 0.5)
 
 
 # -------------------------------------------------------------------------- stacking
@@ -176,19 +150,13 @@ def test_stacking_weight_is_the_posterior_mode(n, gain):
         return -(mixed.sum() + np.log(w) + np.log(1 - w))
 
     best = minimize_scalar(objective, bounds=(1e-9, 1 - 1e-9), method="bounded")
-    assert objective(stacking_weight(ours, other)) <= best.fun + 1e-3
+    found = stacking_weight(*map(torch.from_numpy, (ours, other)))
+    assert type(found) is float
+    assert objective(found) <= best.fun + 1e-3
 
 
 def test_stacking_weight_of_densities_worlds_apart_is_finite():
-    far = np.array([-1e300, 1e300, 0.0])
-    with np.errstate(all="raise"):
-        assert 0.3 < stacking_weight(far, np.zeros(3)) < 0.7
-    assert stacking_weight(np.full(8, 1e300), np.zeros(8)) == pytest.approx(0.9)
-
-
-def test_posteriors_narrow_only_where_a_row_tells_something():
-    log_var = torch.tensor([[-1.0, 0.5, 2.0]]).double()
-    found = widen(log_var, torch.full((1, 3), 0.3).double())
-    assert float(found[0, 0]) < -1
-    np.testing.assert_array_equal(found[0, 1:], log_var[0, 1:])
-    np.testing.assert_array_equal(widen(log_var, 1.0), log_var)
+    far = torch.tensor([-1e300, 1e300, 0.0], dtype=torch.float64)
+    assert 0.3 < stacking_weight(far, torch.zeros(3).double()) < 0.7
+    ahead, even = torch.full((8,), 1e300, dtype=torch.float64), torch.zeros(8).double()
+    assert stacking_weight(ahead, even) == pytest.approx(0.9)

@@ -45,7 +45,9 @@ def random_linear(d=4, k=3):
     rng = np.random.default_rng(0)
     shapes = (d, k), (k,), (k,), (k, d), (d,), (d,)
     drawn = [rng.normal(size=s).astype(np.float32).astype(float) for s in shapes]
-    return LinearVAE(*drawn)
+    encoder, encoder_bias, log_var, *decoder, noise = map(torch.from_numpy, drawn)
+    output_map = torch.from_numpy(rng.normal(size=(k + 1, d))).float().double()
+    return LinearVAE(encoder, encoder_bias, log_var, *decoder, noise, output_map)
 
 
 def random_network(architecture, seed=0):
@@ -64,9 +66,7 @@ def rows(n, width, seed=1):
 
 
 def assert_close(found, expected, atol=1e-12):
-    np.testing.assert_allclose(
-        found.detach().numpy(), np.asarray(expected), rtol=1e-10, atol=atol
-    )
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-10, atol=atol)
 
 
 # --------------------------------------------------------------- what it computes
@@ -80,9 +80,10 @@ def test_starts_as_the_linear_vae(depth, activation):
     vae = VAE(architecture, flat.double())
     x, z = rows(20, 4), rows(20, 3)
     mean, log_var = vae.encode(x)
-    assert_close(mean, x.numpy() @ linear.encoder + linear.encoder_bias)
+    assert_close(mean, x @ linear.encoder + linear.encoder_bias)
     assert_close(log_var, np.broadcast_to(linear.log_var, (20, 3)))
-    assert_close(vae.decode(z), z.numpy() @ linear.decoder + linear.decoder_bias)
+    bias, *weights = linear.output_map  # not that of its means: they are logits, too
+    assert_close(vae.decode(z), z @ torch.stack(weights) + bias)
 
 
 @each_activation
@@ -103,11 +104,11 @@ def test_mlps_are_those_of_torch(depth, activation, monkeypatch):
     both = mlp("encoder", x) + p["encoder_linear_bias"]
     mean, log_var = vae.encode(x)
     straight = torch_linear(x, p["encoder_linear_weight"].T)
-    assert_close(mean, (straight + both[:, :3]).detach())
-    assert_close(log_var, both[:, 3:].detach().clamp(max=MAX_LOG_VAR))
+    assert_close(mean, (straight + both[:, :3]))
+    assert_close(log_var, both[:, 3:].clamp(max=MAX_LOG_VAR))
     straight = torch_linear(z, p["decoder_linear_weight"].T, p["decoder_linear_bias"])
     bent = mlp("decoder", z)
-    assert_close(vae.decode(z), (straight + bent).detach())
+    assert_close(vae.decode(z), (straight + bent))
 
 
 def test_the_mlps_see_far_rows_nearer(monkeypatch):
@@ -117,9 +118,9 @@ def test_the_mlps_see_far_rows_nearer(monkeypatch):
     (mean, log_var), decoded = vae.encode(x), vae.decode(z)
     monkeypatch.setattr(network_module, "MLP_RANGE", 1e9)  # the MLPs see all as it is
     at_seen, log_var_at_seen = vae.encode(seen_x)
-    assert_close(mean - at_seen, ((x - seen_x) @ A).detach(), atol=1e-6)
-    assert_close(log_var, log_var_at_seen.detach(), atol=1e-6)
-    step = ((z - seen_z) @ B).detach()
+    assert_close(mean - at_seen, ((x - seen_x) @ A), atol=1e-6)
+    assert_close(log_var, log_var_at_seen, atol=1e-6)
+    step = (z - seen_z) @ B
     assert_close(decoded - vae.decode(seen_z), step, atol=1e-6)
 
 
@@ -129,9 +130,7 @@ def test_an_outlier_moves_along_the_linear_part():
     far = 1e6 * MLP_RANGE
     x, z = far * rows(20, 4), far * rows(20, 3)
     for bent, straight in [(vae.encode(x)[0], x @ A), (vae.decode(z), z @ B)]:
-        np.testing.assert_allclose(
-            (bent / far).detach(), (straight / far).detach(), atol=0.01
-        )
+        np.testing.assert_allclose((bent / far), (straight / far), atol=0.01)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -140,7 +139,7 @@ def test_no_posterior_is_much_wider_than_the_prior(depth):
     vae = random_network(architecture)
     x, offset = rows(50, 4), log_var_bias(architecture, vae.flat)
     offset.sub_(20)
-    narrow = vae.encode(x)[1].detach().clone()
+    narrow = vae.encode(x)[1].clone()
     offset.add_(24)
     assert_close(vae.encode(x)[1], (narrow + 24).clamp(max=MAX_LOG_VAR))
     offset.add_(1e3)
@@ -191,12 +190,33 @@ def test_writing_to_the_vector_moves_the_network_and_back():
     vae.flat.copy_(twin.flat)
     assert torch.equal(vae.encode(x)[0], twin.encode(x)[0])
     assert torch.equal(vae.decode(x[:, :3]), twin.decode(x[:, :3]))
-    with torch.no_grad():
-        for name, parameter in vae.named_parameters():
-            parameter.fill_(3.0)
-            part = architecture.views(vae.flat)[name.removeprefix("parts.")]
-            assert (part == 3).all()
+    for name, part in vae.parts.items():
+        part.fill_(3.0)
+        assert (architecture.views(vae.flat)[name] == 3).all()
     assert (vae.flat == 3).all()
+
+
+def test_a_copy_moves_by_itself():
+    vae = random_network(build())
+    x, before = rows(5, 4), vae.flat.clone()
+    copied, encoded = vae.copy(), vae.encode(x)[0]
+    assert copied.architecture is vae.architecture
+    assert torch.equal(copied.encode(x)[0], encoded)
+    copied.flat.fill_(3.0)
+    assert torch.equal(vae.flat, before)
+    assert torch.equal(vae.encode(x)[0], encoded)
+    other = vae.with_flat(copied.flat)
+    copied.flat.fill_(2.0)
+    assert (other.parts["decoder_0_weight"] == 2).all()  # it is what it was given
+
+
+def test_in_another_precision_it_is_the_same_network():
+    double = random_network(build())
+    single = double.to(torch.float32)
+    x = rows(5, 4)
+    assert (double.dtype, single.dtype) == (torch.float64, torch.float32)
+    assert double.to(torch.float64) is double
+    np.testing.assert_allclose(single.encode(x.float())[0], double.encode(x)[0], 1e-3)
 
 
 def test_set_linear_part_leaves_the_mlps_alone():
@@ -210,7 +230,9 @@ def test_set_linear_part_leaves_the_mlps_alone():
             assert torch.equal(after[name], before[name])
     assert_close(after["encoder_linear_bias"][:3], linear.encoder_bias)
     assert_close(after["encoder_linear_bias"][3:], linear.log_var)
-    assert_close(after["decoder_linear_weight"], linear.decoder)
+    assert_close(after["encoder_linear_weight"], linear.encoder)
+    assert_close(after["decoder_linear_bias"], linear.output_map[0])
+    assert_close(after["decoder_linear_weight"], linear.output_map[1:])
 
 
 # ------------------------------------------------------------------- symmetries
@@ -223,8 +245,8 @@ def test_permuting_components_is_exact(depth, order, signs):
     architecture = build(depth)
     vae = random_network(architecture)
     x, z = rows(20, 4), 4 * rows(20, 3)
-    mean, log_var = (t.detach().clone() for t in vae.encode(x))
-    decoded = vae.decode(z).detach()
+    mean, log_var = (t.clone() for t in vae.encode(x))
+    decoded = vae.decode(z)
     signs = torch.tensor(signs, dtype=torch.float64)
     permute_components(architecture, vae.flat, torch.tensor(order), signs)
     new_mean, new_log_var = vae.encode(x)
@@ -238,8 +260,14 @@ def test_permuting_components_is_exact(depth, order, signs):
 
 def negative_elbo(vae, x, noise, beta):
     variance = torch.tensor([0.5, 1.0, 2.0, 0.7], dtype=torch.float64)
-    likelihood = Gaussian(variance, floor=0.0, shared=False)
-    return -elbo(vae, likelihood, x, noise, beta)[0].mean()
+    return -elbo(vae, Gaussian(variance), x, noise, beta)[0].mean()
+
+
+def gradient_of(vae, x, noise, beta):
+    """By autograd, of the flat vector: (n_parameters,)."""
+    flat = vae.flat.clone().requires_grad_()
+    loss = negative_elbo(vae.with_flat(flat), x, noise, beta)
+    return torch.autograd.grad(loss, flat)[0]
 
 
 @each_activation
@@ -249,18 +277,16 @@ def test_gradient_of_the_elbo_is_that_of_finite_differences(depth, activation, b
     architecture = build(depth, activation)
     vae = random_network(architecture)
     x, noise = rows(3, 4), rows(3, 3, seed=2)
-    negative_elbo(vae, x, noise, beta).backward()
-    gradient = torch.cat([vae.parts[n].grad.flatten() for n in architecture.shapes])
+    gradient = gradient_of(vae, x, noise, beta)
     step, numerical = 1e-6, torch.empty_like(gradient)
-    with torch.no_grad():
-        for i in range(len(gradient)):
-            here = float(vae.flat[i])
-            vae.flat[i] = here + step
-            above = negative_elbo(vae, x, noise, beta)
-            vae.flat[i] = here - step
-            below = negative_elbo(vae, x, noise, beta)
-            vae.flat[i] = here
-            numerical[i] = (above - below) / (2 * step)
+    for i in range(len(gradient)):
+        here = float(vae.flat[i])
+        vae.flat[i] = here + step
+        above = negative_elbo(vae, x, noise, beta)
+        vae.flat[i] = here - step
+        below = negative_elbo(vae, x, noise, beta)
+        vae.flat[i] = here
+        numerical[i] = (above - below) / (2 * step)
     scale = float(gradient.abs().max())
     assert_close(gradient / scale, numerical / scale, atol=1e-7)
 
@@ -269,9 +295,9 @@ def test_gradient_of_the_elbo_is_that_of_finite_differences(depth, activation, b
 @each_depth
 def test_every_parameter_gets_a_gradient(depth, activation):
     vae = random_network(build(depth, activation))
-    negative_elbo(vae, rows(30, 4), rows(30, 3, seed=2), 1.0).backward()
-    for name, parameter in vae.named_parameters():
-        assert parameter.grad.abs().max() > 0, name
+    gradient = gradient_of(vae, rows(30, 4), rows(30, 3, seed=2), 1.0)
+    for name, of_part in vae.architecture.views(gradient).items():
+        assert of_part.abs().max() > 0, name
 
 
 # -------------------------------------------------------------------- randomness

@@ -13,6 +13,7 @@ from skvae._model.prior import (
     FAR_SHARE,
     RIDGE,
     NormalMixture,
+    StandardNormal,
     fit_mixture,
     likeliest_mixture,
 )
@@ -94,8 +95,8 @@ def test_more_components_fit_more_closely():
 
 @pytest.mark.parametrize("centers", [1, 3, 16])
 def test_validation_rows_choose_the_size(centers):
-    z, held_out = blobs(2_000, centers).split(1_500)
-    size = len(likeliest_mixture(z, held_out, generator()).weights) - 1
+    z, validation = blobs(2_000, centers).split(1_500)
+    size = len(likeliest_mixture(z, validation, generator()).weights) - 1
     assert centers <= size <= 2 * centers
 
 
@@ -110,3 +111,28 @@ def test_a_far_row_costs_little_more_than_under_a_standard_normal():
     z, far = blobs(500), torch.full((1, K), 30.0, dtype=torch.float64)
     found = fit_mixture(z * 0.01, 8, generator()).log_prob(far)
     assert found >= standard_normal(far) + np.log(FAR_SHARE) - 1e-9
+
+
+# ----------------------------------------------------------------- before any is fitted
+
+
+def test_without_a_mixture_it_is_the_standard_normal():
+    prior, n = StandardNormal(K), 20_000
+    z = prior.sample(n, generator())
+    assert (z.shape, z.dtype) == ((n, K), torch.float64)
+    assert torch.equal(z, prior.sample(n, generator()))
+    np.testing.assert_allclose(z.mean(dim=0), 0, atol=5 / n**0.5)
+    np.testing.assert_allclose(np.cov(z.T), np.eye(K), atol=8 / n**0.5)
+    np.testing.assert_allclose(
+        prior.log_prob(z), multivariate_normal(np.zeros(K)).logpdf(z), rtol=1e-9
+    )
+    assert (prior.is_fitted, prior.arguments()) == (False, None)
+
+
+def test_a_mixture_is_made_again_of_its_arguments():
+    mixture, z = some_mixture(), torch.from_numpy(RANDOM.normal(size=(50, K)))
+    arguments = mixture.arguments()
+    assert all(type(argument) is np.ndarray for argument in arguments)
+    again = NormalMixture(*map(torch.from_numpy, arguments))
+    assert torch.equal(again.log_prob(z), mixture.log_prob(z))
+    assert mixture.is_fitted

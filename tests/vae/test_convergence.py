@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skvae._vae
 from skvae import VAETransformer
-from skvae._training.gradient import ByHand
+from skvae._training.gradient import Gradient
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -52,7 +52,7 @@ def spoil_losses(monkeypatch):
     """Make the losses and gradients of some steps NaN."""
 
     def spoil(which):
-        original, steps = ByHand.__call__, iter(range(10**9))
+        original, steps = Gradient.__call__, iter(range(10**9))
 
         def spoiled(self, *args):
             error, kl = original(self, *args)
@@ -61,7 +61,7 @@ def spoil_losses(monkeypatch):
                 kl.fill_(np.nan)
             return error, kl
 
-        monkeypatch.setattr(ByHand, "__call__", spoiled)
+        monkeypatch.setattr(Gradient, "__call__", spoiled)
 
     return spoil
 

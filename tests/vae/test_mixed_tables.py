@@ -274,7 +274,7 @@ def test_many_categories_take_parameters_in_proportion(make_vae):
         assert np.isfinite(vae.score_samples(X[:20])).all()
         assert set(vae.sample(100, random_state=0)["category"]) <= set(categories)
         assert abs(vae.transform(X)).max() < 10
-        counts.append(len(vae._parameters["flat"]))
+        counts.append(vae._density.parts[0].coder.network.flat.numel())
     assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
 
 

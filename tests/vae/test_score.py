@@ -82,7 +82,7 @@ def test_scores_are_exact_marginals_with_the_linear_model():
     incomplete = with_missing(X[:30])
     incomplete[0] = np.nan
     found = vae.score_samples(incomplete)
-    network = vae._model.likelihood.variance.numpy() * vae.scale_**2
+    network = vae.noise_variance_
     for row, score in zip(incomplete, found, strict=True):
         o = np.flatnonzero(~np.isnan(row))
         if not len(o):
