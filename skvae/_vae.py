@@ -729,9 +729,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             options = {"seed": seed, "listener": listener, "layout": codec.layout}
             return make_recipe(parameters, n_rows, n_components, **options)
 
+        recipe = make(len(x), max(n_components, 1), listener)
         if n_components < 1:
-            n_components = fewest_components(x, n_components, make)
-        recipe = make(len(x), n_components, listener)
+
+            def fit(x, n_components):
+                rows = x[:COMPARED_ROWS].double()
+                recipe = make(len(x), n_components, Listener())
+                return fit_vae(x, Rows(rows, rows), recipe).density
+
+            found = fewest_components(x, n_components, recipe.n_validation, fit)
+            recipe = make(len(x), found, listener)
         solution = fit_vae(x, first_rows, recipe, self._density if warm else None)
         self._fitted_shape, self._codec = shape, codec
         self._remember(solution, log_slope)

@@ -9,7 +9,7 @@ from skvae._fitting.fit import fit_vae
 from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
 from skvae._fitting.start import start_from_linear
-from skvae._fitting.validation import TELLING_ROWS
+from skvae._fitting.validation import COMPARED_ROWS
 from skvae._layout import numeric_layout
 from skvae._model.network import Architecture
 from skvae._model.rows import Rows
@@ -66,18 +66,20 @@ def make_recipe(
     )
 
 
-def told_of(x, intervals=None):
+def first_rows_of(x, intervals=None):
     """Return what the likelihood is told of a table's first rows."""
-    told = x[:TELLING_ROWS].double()
-    return Rows(told, told if intervals is None else intervals[:TELLING_ROWS].double())
+    first_rows = x[:COMPARED_ROWS].double()
+    if intervals is None:
+        return Rows(first_rows, first_rows)
+    return Rows(first_rows, intervals[:COMPARED_ROWS].double())
 
 
 def make_split(x, intervals=None, **options):
-    return Split(x, told_of(x, intervals), make_recipe(x, **options))
+    return Split(x, first_rows_of(x, intervals), make_recipe(x, **options))
 
 
 def fit(x, intervals=None, start=None, **options):
-    return fit_vae(x, told_of(x, intervals), make_recipe(x, **options), start)
+    return fit_vae(x, first_rows_of(x, intervals), make_recipe(x, **options), start)
 
 
 def start_and_train(split):

@@ -8,7 +8,8 @@ from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.noise import Tracked
 from skvae._model.network import VAE, Architecture, initial_parameters, set_linear_part
 from skvae._model.state import dump_density
-from skvae._table.scaling import fit_scaling, make_scaling, scale_rows
+from skvae._table.indicators import fit_layout
+from skvae._table.scaling import fit_scaling, make_scaling
 
 
 def seeded(seed=0):
@@ -37,13 +38,13 @@ def network_of(linear, hidden=(6,), spoilt=0.3, activation="silu"):
 
 def tracked(variance, *, shared=False, floor=0.0, within=0.0, share=None):
     """Return a Gaussian likelihood whose noise follows the errors."""
-    variance = variance.clone()
+    variance, incomplete = variance.clone(), share is not None
     return Tracked(
-        Gaussian(variance, share=share),
+        Gaussian(variance, incomplete=incomplete),
         floor=torch.full_like(variance, floor),
         shared=shared,
         within=torch.full_like(variance, within),
-        share=share,
+        share=share if incomplete else torch.ones_like(variance),
     )
 
 
@@ -59,9 +60,11 @@ def mixed_rows(n=60, missing=0.0, seed=0):
     X = np.clip(X, 0, np.maximum(n_categories - 1, 0))
     X[:, n_categories == 0] = t[:, n_categories == 0]
     X[rng.random(X.shape) < missing] = np.nan
-    *scale, layout = fit_scaling(X, "standard", n_categories)
-    scaling = make_scaling(*scale, layout)
-    return layout, torch.from_numpy(scale_rows(X, scaling, np.float64))
+    kinds = np.where(n_categories == 2, "bernoulli", "categorical")
+    kinds = np.where(n_categories == 0, "gaussian", kinds)
+    layout = fit_layout(X, kinds, n_categories)
+    scaling = make_scaling(*fit_scaling(X, "standard", layout), layout)
+    return layout, torch.from_numpy(scaling.forward(X))
 
 
 def _old_linear(state, keeps_link):
@@ -75,26 +78,31 @@ def old_state(density, layout):
     """Return the state that a mixture of two had before densities had parts."""
     state = dump_density(density, layout)
     first, second = state["parts"]
-    network, noise = first["network"], first["noise"]
+    network, noise = first["coder"], first["noise"]
     keeps_link = not layout.is_numeric
-    filler = network["filler"]
+    filler = network.get("filler")
     return {
         "architecture": network["architecture"],
         "flat": network["flat"],
         "noise_variance": noise["variance"],
         "linear": _old_linear(network["linear"], keeps_link),
-        "fallback": _old_linear(second["linear"], keeps_link),
+        "fallback": _old_linear(second["coder"]["linear"], keeps_link),
         "network_weight": state["weights"][0],
         "x_range": network["x_range"],
         "z_range": network["z_range"],
         "readout": state["readout"],
-        "prior": first["prior"],
-        "dispersion": noise["dispersion"],
-        "informed": first["typical_share"],
-        "widening": first["posterior_scale"],
+        "prior": first["prior"] or None,
+        "dispersion": noise["dispersion"] or None,
+        "informed": _unless_all_are_1(network["typical_share"]),
+        "widening": network["posterior_scale"],
         "filler": filler and _old_linear(filler, keeps_link),
         "blocks": _old_blocks(layout),
     }
+
+
+def _unless_all_are_1(share):
+    """Complete rows had no share."""
+    return None if (share == 1).all() else share
 
 
 def _old_blocks(layout):
@@ -104,9 +112,11 @@ def _old_blocks(layout):
     """
     if layout.is_numeric:
         return None
-    n_levels = np.zeros(sum(len(block.columns) for block in layout.blocks), dtype=int)
+    n_categories = np.zeros(
+        sum(len(block.columns) for block in layout.blocks), dtype=int
+    )
     others = [block for block in layout.blocks if block.kind != "gaussian"]
     for block in others:
-        n_levels[block.columns] = 2 if block.kind == "bernoulli" else block.sizes
+        n_categories[block.columns] = 2 if block.kind == "bernoulli" else block.sizes
     shares = [block.center for block in others]
-    return {"n_levels": n_levels, "shares": np.concatenate(shares)}
+    return {"n_levels": n_categories, "shares": np.concatenate(shares)}

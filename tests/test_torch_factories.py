@@ -1,7 +1,7 @@
 """No tensor depends on the caller's default dtype or device.
 
 The sources are only read. A factory such as ``torch.zeros`` makes a tensor of the
-default dtype on the default device unless it is told both.
+default dtype on the default device unless it is first_rows both.
 """
 
 import ast

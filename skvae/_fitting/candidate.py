@@ -90,7 +90,10 @@ def make_coder(network, start, x, posteriors=None):
     z_range = column_range(torch.cat([mean - reach, mean + reach]))
     if not network.architecture.n_layers:  # a linear network is at home everywhere
         everywhere = torch.tensor([[-inf], [inf]], dtype=torch.float64, device="cpu")
-        x_range, z_range = map(everywhere.expand_as, (x_range, z_range))
+        x_range, z_range = (
+            everywhere.expand_as(of_columns).clone()
+            for of_columns in (x_range, z_range)
+        )
     double, complete = network.to(torch.float64), torch.ones_like(start.linear.log_var)
     return Coder(double, start.linear, start.filler, x_range, z_range, complete)
 

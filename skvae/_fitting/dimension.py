@@ -3,18 +3,15 @@
 import numpy as np
 import torch
 
-from skvae._fitting.fit import fit_vae
-from skvae._fitting.validation import COMPARED_ROWS, SUMMARY_ROWS
+from skvae._fitting.validation import SUMMARY_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout
-from skvae._model.rows import Rows
 from skvae._numerics.chunks import map_chunks
 from skvae._numerics.threads import one_thread
-from skvae._training.events import SILENT
 
 
-def fewest_components(x, share, make):
+def fewest_components(x, share, n_validation, fit):
     """Return the fewest components whose R2 on validation rows reaches a share.
 
     As many as PCA needs are fitted first. The components of a fit are ordered by what
@@ -28,23 +25,19 @@ def fewest_components(x, share, make):
         In single precision and random order: the first rows validate.
     share : float
         Between 0 and 1.
-    make : callable
-        Makes the `Recipe` of a fit, given the numbers of rows and of components and a
-        listener.
+    n_validation : int
+    fit : callable
+        Maps rows and a number of components to a fitted `Density`.
 
     Returns
     -------
     int
     """
-    n_validation = make(len(x), 1, SILENT).n_validation
     validation, training = x[:n_validation].double(), x[n_validation:]
     most = min(training.shape)
 
     def fitted_r2(k):
-        first_rows = training[:COMPARED_ROWS].double()
-        recipe = make(len(training), k, SILENT)
-        density = fit_vae(training, Rows(first_rows, first_rows), recipe).density
-        return _truncated_r2(density, training[:SUMMARY_ROWS], validation)
+        return _truncated_r2(fit(training, k), training[:SUMMARY_ROWS], validation)
 
     with one_thread(), torch.inference_mode():
         k = _first(_r2_of_pca(training.double(), validation) >= share)

@@ -189,7 +189,8 @@ class Trainer:
         self._generator.set_state(state["generator"])
         self._draws.copy_(state["draws"])
         self._n_steps = state["n_steps"]
-        self._progress = Progress(**state["progress"])
+        # A run that was asked to stop can go on.
+        self._progress = Progress(**state["progress"] | {"stopped": ""})
 
     @property
     def _is_validated(self):

@@ -114,14 +114,14 @@ STEPS = [
 def test_a_step_leaves_its_candidate_and_the_rows_as_they_were(missing, noise):
     """And what it returns is of a chain: all that the steps before it chose."""
     split, candidate = make(without_some(fanned_table()[0], missing), noise=noise)
-    rows = split.x.clone(), split.told.observed.clone()
+    rows = split.x.clone(), split.first_rows.observed.clone()
     for step in (*STEPS, refit_prior, refit_dispersion):
         before, parts = contents(candidate), candidate.density
         chosen = step(candidate, split)
         assert_same_contents(contents(candidate), before)
         assert candidate.density is parts
         candidate = chosen
-    for found, expected in zip((split.x, split.told.observed), rows, strict=True):
+    for found, expected in zip((split.x, split.first_rows.observed), rows, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -295,15 +295,15 @@ def test_the_factor_makes_the_noise_by_which_intervals_are_likeliest(missing):
     linear = fit_linear(split.x, split.recipe)
     found = interval_factor(LinearCoder(linear), linear.fill, split)
     assert found.shape == (4,)
-    told = split.told.observed
-    rows = x[: len(told)].double()
+    first_rows = split.first_rows.observed
+    rows = x[: len(first_rows)].double()
     mean, log_var = LinearCoder(linear).encode(linear.fill(rows))
     z = mean + (0.5 * log_var).exp() * split.draws(rows)
     decoded = linear.decode(z)
     error = (rows - decoded).square().nanmean(dim=0)
     for j in range(4):
         known = ~rows[:, j].isnan()
-        cells, at = told[known][:, :, j].numpy(), decoded[known, j].numpy()
+        cells, at = first_rows[known][:, :, j].numpy(), decoded[known, j].numpy()
         best = likeliest_variance(cells, at, float(split.least_noise[j]))
         if WIDTHS[j]:
             ratio = float(found[j] * error[j]) / best
@@ -358,8 +358,8 @@ def test_a_fit_to_intervals_has_the_factor_and_suits_new_ones_better(
     assert float(factor[0]) == 0  # known exactly
     assert (factor[2:].round() != 0).all()
     new = rounded_table(500, seed=1)[1]
-    told, draws = Rows(new.mean(dim=1), new), spread_normal(64, K)
-    scores = [first_of(s).log_density(told, draws).mean() for s in (plain, found)]
+    first_rows, draws = Rows(new.mean(dim=1), new), spread_normal(64, K)
+    scores = [first_of(s).log_density(first_rows, draws).mean() for s in (plain, found)]
     assert scores[1] > scores[0]
 
 
@@ -540,9 +540,9 @@ def test_the_weight_is_what_validation_rows_make_of_both(trained):
     split, candidate = make(curved_table(), trained=trained, max_epochs=100)
     candidate = measure_noise(candidate, split)
     found = choose_weight(candidate, split).density
-    told = Rows(split.validation.double(), split.validation.double())
-    draws = spread_normal(calibration_module.TELLING_DRAWS, K)
-    both = [part.log_density(told, draws) for part in candidate.density.parts]
+    first_rows = Rows(split.validation.double(), split.validation.double())
+    draws = spread_normal(calibration_module.COMPARED_DRAWS, K)
+    both = [part.log_density(first_rows, draws) for part in candidate.density.parts]
     expected = stacking_weight(*both)
     assert found.weights[0] == pytest.approx(expected, rel=1e-6)
     assert sum(found.weights) == 1
@@ -553,7 +553,7 @@ def test_the_weight_is_what_validation_rows_make_of_both(trained):
 def test_validation_rows_may_be_judged_in_parts(monkeypatch):
     split, candidate = make(curved_table(), n_validation=100)
     whole = choose_weight(candidate, split).density.weights[0]
-    monkeypatch.setattr(calibration_module, "TELLING_ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(calibration_module, "COMPARED_AT_A_TIME", 7)
     parts = choose_weight(candidate, split).density.weights[0]
     assert parts == pytest.approx(whole, rel=1e-9)
 

@@ -12,11 +12,11 @@ from fits import (
     decode_mean,
     encode,
     first_of,
+    first_rows_of,
     fit,
     linear_table,
     make_recipe,
     standardised,
-    told_of,
     without_some,
 )
 from models import mixed_rows
@@ -306,11 +306,11 @@ def test_noise_keeps_its_shape_and_its_floor(noise, patience, hidden):
 @pytest.mark.parametrize("hidden", [(), (8,)])
 def test_a_fit_leaves_what_it_is_given_alone(hidden, missing, noise):
     x = without_some(curved_table(), missing)
-    told, recipe = told_of(x), make_recipe(x, hidden=hidden, noise=noise)
-    before = x.clone(), told.observed.clone()
+    first_rows, recipe = first_rows_of(x), make_recipe(x, hidden=hidden, noise=noise)
+    before = x.clone(), first_rows.observed.clone()
     with torch.inference_mode():  # whatever the caller switched off
-        fit_vae(x, told, recipe)
-    for found, expected in zip((x, told.observed), before, strict=True):
+        fit_vae(x, first_rows, recipe)
+    for found, expected in zip((x, first_rows.observed), before, strict=True):
         np.testing.assert_array_equal(found, expected)
     assert recipe == make_recipe(x, hidden=hidden, noise=noise, layout=recipe.layout)
 

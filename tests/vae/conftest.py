@@ -42,9 +42,9 @@ def fits(monkeypatch):
     calls = []
     original = skvae._vae.fit_vae
 
-    def counted(x, told, recipe, *start):
+    def counted(x, first_rows, recipe, *start):
         calls.append(recipe)
-        return original(x, told, recipe, *start)
+        return original(x, first_rows, recipe, *start)
 
     monkeypatch.setattr(skvae._vae, "fit_vae", counted)
     return calls
