@@ -31,7 +31,7 @@ NUMERIC += "olive glass athletes gilgais computers weather card".split()
 MIXED = "credit salaries stones titanic penguins wages survey mortgages".split()
 
 ABOUT = f"""\
-Filling in what is missing.
+Imputation of missing values.
 
 A mixed table's target is a column like the others, a numeric one's is left out. The
 given share of the entries is hidden, once per seed, and figures are medians:
@@ -52,8 +52,8 @@ KNN       KNNImputer(), defaults
 iterative IterativeImputer(), defaults: BayesianRidge
 trees     IterativeImputer(ExtraTreesRegressor({rivals.EXTRA_TREES}, \
 max_features=.5), max_iter=4)
-          These four get numbers standardised and categories one-hot, all of a
-          column's dummies missing where it is (iterative: but for the first); the
+          These four get numeric columns standardised and categories one-hot, all of
+          a column's dummies missing where it is (iterative: but for the first); the
           highest of them is the imputed category.
 forest    missForest: each column in turn by {rivals.FOREST_TREES} ExtraTrees, \
 {rivals.FOREST_ROUNDS} rounds

@@ -1,6 +1,6 @@
 """What a benchmark measures with: every figure of the reports is a function here.
 
-Rows are arrays of numbers or frames of mixed columns. Whether more is better stands in
+Rows are numeric arrays or frames of mixed columns. Whether more is better stands in
 the docstring, where it does not go without saying.
 """
 
@@ -51,7 +51,7 @@ def quality_of_inverse(train, test, rebuilt):
     """Return both of the above for a mixed table: "R2" and "categories".
 
     Numeric columns are in units of their training standard deviation; the accuracy is
-    that above guessing each column's commonest training category.
+    that above guessing each column's most frequent training category.
     """
     train, test, rebuilt = plain(train), plain(test), plain(rebuilt)
     numeric, categorical = kinds(test)
@@ -74,7 +74,7 @@ def quality_of_inverse(train, test, rebuilt):
 
 
 def neighbors_score(Z_train, y_train, Z_test, y_test, is_class):
-    """Accuracy, or R2 of numbers, of 10 nearest neighbours on an embedding."""
+    """Accuracy, or R2 of a numeric target, of 10 nearest neighbours on an embedding."""
     model = KNeighborsClassifier if is_class else KNeighborsRegressor
     return model(N_NEIGHBORS).fit(Z_train, y_train).score(Z_test, y_test)
 
@@ -103,8 +103,8 @@ def boosted_trees(is_class):
 def two_sample_auc(drawn, real):
     """AUC of boosted trees that tell drawn rows from real ones: .5 cannot be told.
 
-    Cross-validated, over shuffled folds. Of a column's categories beyond the 200
-    commonest the trees see that they are rare.
+    Cross-validated, over shuffled folds. The trees see the 200 most frequent categories
+    of a column, and of the others only that they are rare.
     """
     drawn, real = plain(pd.DataFrame(drawn)), plain(pd.DataFrame(real))
     both = pd.concat([drawn[list(real)], real], ignore_index=True)

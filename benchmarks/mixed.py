@@ -27,7 +27,7 @@ columns gets one component less than it has columns.
 skvae     VAETransformer(k) on the table as it is; "quantile": scaling="quantile";
           "alpha=3": VAETransformer(k, alpha=3), whose network is nearer to linear
 PCA       PCA(k) of numeric columns filled by the median and standardised, beside
-          categorical ones filled by the most frequent and one-hot; dates as numbers
+          categorical ones filled by the most frequent and one-hot; datetimes as numbers
 FAMD      prince.FAMD(k), filled likewise, categories it has not seen too
 table     the columns given to PCA, all of them
 
@@ -36,7 +36,7 @@ boosted   the same, of HistGradientBoosting
 R2        of the inverse, over numeric entries of the 20 % in units of their column
 categories
           accuracy of the inverse, over categorical entries of the 20 % (PCA: the
-          highest of a column's dummies), minus that of the commonest category
+          highest of a column's dummies), minus that of the most frequent
 time      seconds of fit, one thread
 
 Drawing: the target is a column like the others. Columns that miss more than \

@@ -273,7 +273,7 @@ def by_miss_forest(frame, seed):
 
 
 def by(imputer, frame, drop_first=False):
-    """Impute standardised numbers beside dummies; return the frame that they make."""
+    """Impute standardised numeric columns beside dummies; return the frame of both."""
     frame = plain(frame)
     numeric, categorical = kinds(frame)
     scaler = StandardScaler().fit(frame[numeric])
