@@ -54,7 +54,7 @@ def start_from_linear(x, split):
     flat = initial_parameters(recipe.architecture, linear, generator)
     network, variance = VAE(recipe.architecture, flat), linear.noise_variance
     likelihood = tracked(split.numeric(variance), split)
-    return Start(network, likelihood, linear, _fit_filler(x, linear, split))
+    return Start(network, likelihood, linear, fit_filler(x, linear, split))
 
 
 def start_from_density(density, x, split):
@@ -76,7 +76,7 @@ def start_from_density(density, x, split):
         variance = variance.mean().expand_as(variance)
     network = VAE(recipe.architecture, part.coder.network.flat.float())
     likelihood = tracked(variance, split)
-    return Start(network, likelihood, linear, _fit_filler(x, linear, split))
+    return Start(network, likelihood, linear, fit_filler(x, linear, split))
 
 
 def fit_linear(x, recipe):
@@ -92,7 +92,7 @@ def fit_linear(x, recipe):
     return with_link(linear, x, layout)
 
 
-def _fit_filler(x, linear, split):
+def fit_filler(x, linear, split):
     """Return what fills gaps: a factor analysis where the linear VAE has one noise.
 
     Columns that are nearly exact tell more of the others than PCA has it.

@@ -65,13 +65,14 @@ def test_changes_make_another_candidate(trained):
 
 def test_a_coder_keeps_to_the_range_of_rows_and_of_their_posteriors(trained):
     _, start, network = trained
-    coder = make_coder(network, start, X, posterior_scale=2.0)
+    coder = make_coder(network, start, X)
     assert torch.equal(coder.x_range, column_range(X))
     mean, log_var = network.encode(X)
     reach = Z_REACH * (0.5 * log_var).exp()
     low, high = (mean - reach).amin(dim=0), (mean + reach).amax(dim=0)
     np.testing.assert_allclose(coder.z_range, torch.stack([low, high]), rtol=1e-5)
-    assert coder.posterior_scale == 2.0
+    assert coder.posterior_scale == 1.0
+    assert (coder.typical_share == 1).all()
     known = make_coder(network, start, X, (torch.zeros(1, 2), torch.zeros(1, 2)))
     np.testing.assert_allclose(known.z_range, [[-Z_REACH] * 2, [Z_REACH] * 2])
 

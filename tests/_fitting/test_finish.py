@@ -23,7 +23,6 @@ from skvae._fitting.candidate import column_range, make_candidate
 from skvae._fitting.finish import finish
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._model.bounds import kl_divergence
-from skvae._model.network import permute_components
 from skvae._model.prior import NormalMixture
 
 
@@ -64,8 +63,7 @@ def test_order_and_signs_do_not_depend_on_those_of_the_start():
     density = fit(x, max_epochs=10, learning_rate=0.01, k=3).density
     found = density.parts[0].coder
     order, signs = torch.tensor([2, 0, 1]), torch.tensor([-1.0, 1.0, -1.0]).double()
-    network = found.network.copy()
-    permute_components(network.architecture, network.flat, order, signs)
+    network = found.network.permuted(order, signs)
     coder = replace(found, network=network, linear=found.linear.permuted(order, signs))
     start = density.with_first(coder=coder)
     again = fit(x, k=3, start=start, learning_rate=RUINOUS).density
@@ -80,8 +78,7 @@ def test_the_linear_vae_beyond_is_put_in_the_networks_order(missing):
     x = without_some(curved_table(), missing)
     split, candidate = make(x)
     order, signs = torch.tensor([2, 0, 1]), torch.tensor([-1.0, 1.0, -1.0]).double()
-    network = candidate.network
-    permute_components(network.architecture, network.flat, order, signs.float())
+    network = candidate.network.permuted(order, signs)
     linear = candidate.start.linear.permuted(order, signs)
     filler = candidate.start.filler
     if filler is candidate.start.linear:
@@ -89,9 +86,6 @@ def test_the_linear_vae_beyond_is_put_in_the_networks_order(missing):
     start = replace(candidate.start, linear=linear, filler=filler)
     permuted = make_candidate(
         network, start, candidate.first.likelihood.variance, split, linear
-    )
-    permuted = permuted.with_first(
-        coder=replace(permuted.first.coder, typical_share=None)
     )
     found, carried = finish(permuted, split)
     _, candidate = make(x)

@@ -12,9 +12,9 @@ from sklearn.metrics import log_loss
 
 from skvae._fitting import link as link_module
 from skvae._fitting.link import RIDGE, with_link
-from skvae._layout import fit_layout
 from skvae._linear.anchor import fit_linear_vae
 from skvae._linear.vae import LinearVAE
+from skvae._table.indicators import fit_layout
 from skvae._table.scaling import make_scaling
 
 

@@ -60,8 +60,8 @@ def test_draws_are_the_same_each_time_and_none_for_the_autoencoder(beta):
         assert not torch.equal(draws, make_split(X, seed=4).draws(X[:7]))
 
 
-def test_the_observed_share_is_none_where_all_is():
-    assert make_split(X).observed_share is None
+def test_the_observed_share_is_1_where_all_is():
+    assert (make_split(X).observed_share == 1).all()
     x = without_some(X, 0.3)
     share = make_split(x).observed_share
     np.testing.assert_allclose(share, (~x.isnan()).double().mean(dim=0), rtol=1e-6)

@@ -25,6 +25,7 @@ from skvae._fitting.start import (
     tracked,
 )
 from skvae._linear.anchor import fit_linear_vae, fit_wide_linear_vae
+from skvae._training.loop import HIDDEN_SHARE
 
 X = linear_table()
 
@@ -44,7 +45,7 @@ def test_the_network_starts_as_the_linear_vae_of_the_rows(noise, hidden):
     assert_same_linear(start.linear, expected)
     x = X[:9]
     mean, log_var = start.network.encode(x)
-    np.testing.assert_allclose(mean, expected.encode(x), atol=1e-5)
+    np.testing.assert_allclose(mean, expected.posterior_mean(x), atol=1e-5)
     np.testing.assert_allclose(log_var, expected.log_var.expand(9, 3), atol=1e-5)
     decoded = start.network.decode(mean)
     np.testing.assert_allclose(decoded, expected.decode(mean.double()), atol=1e-5)
@@ -171,7 +172,7 @@ def test_the_filler_is_of_all_rows_where_the_start_is(parameters, with_categorie
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         vae.fit(X)
-    x = vae._scale(vae._validate(X))
+    x = torch.from_numpy(vae._codec.scaled(vae._validate(X)))
     expected = fit_linear_vae(x.float(), 2, "diag", 1e-4)
     coder = vae._density.parts[0].coder
     for rows in (x, x[:5]):
@@ -202,7 +203,8 @@ def test_the_noise_of_training_knows_of_intervals_and_of_what_is_missing(noise):
     np.testing.assert_allclose(found.variance, variance + added, rtol=1e-6)
     assert torch.equal(found.within, within)
     assert torch.equal(found.share, split.observed_share)
-    assert torch.equal(found.likelihood.share, split.observed_share)
+    assert found.likelihood.incomplete
+    assert found.hidden_share == HIDDEN_SHARE
     assert found.shared == (noise != "diag")
     least = split.least_noise_of(split.recipe.training_noise)
     np.testing.assert_allclose(found.floor, least, rtol=1e-6)

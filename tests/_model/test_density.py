@@ -28,11 +28,14 @@ FALLBACK = fit_linear_vae(X[:30], K, "spherical", 1e-6)
 READOUT = torch.from_numpy(RANDOM.normal(size=(K + 1, D)))
 
 
+ONES = torch.ones(K).double()
+
+
 def network_part():
     """Of a network that has left its linear VAE."""
     x_range = torch.stack([X.amin(dim=0), X.amax(dim=0)])
     z_range = torch.tensor([[-2.0, -3.0], [2.0, 1.0]]).double()
-    coder = Coder(network_of(LINEAR), LINEAR, LINEAR, x_range, z_range)
+    coder = Coder(network_of(LINEAR), LINEAR, LINEAR, x_range, z_range, ONES)
     return Part(coder, Gaussian(NOISE_VARIANCE), StandardNormal(K))
 
 

@@ -154,7 +154,8 @@ def network_part(prior=None):
     linear = FITS[0]
     x_range = torch.stack([X.amin(dim=0), X.amax(dim=0)])
     z_range = torch.tensor([[-4.0], [4.0]]).double()
-    coder = Coder(network_of(linear, (8,), 0.2), linear, linear, x_range, z_range)
+    network, ones = network_of(linear, (8,), 0.2), torch.ones(1).double()
+    coder = Coder(network, linear, linear, x_range, z_range, ones)
     likelihood = Gaussian(linear.noise_variance)
     return Part(coder, likelihood, prior or StandardNormal(K))
 

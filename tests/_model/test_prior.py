@@ -126,7 +126,7 @@ def test_without_a_mixture_it_is_the_standard_normal():
     np.testing.assert_allclose(
         prior.log_prob(z), multivariate_normal(np.zeros(K)).logpdf(z), rtol=1e-9
     )
-    assert (prior.is_fitted, prior.arguments()) == (False, None)
+    assert (prior.is_fitted, prior.arguments()) == (False, ())
 
 
 def test_a_mixture_is_made_again_of_its_arguments():

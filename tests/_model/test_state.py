@@ -18,7 +18,7 @@ from skvae._model.network import VAE
 from skvae._model.parts import Part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
-from skvae._model.state import dump_density, linear_part, load_density, upgrade
+from skvae._model.state import dump_density, linear_part, load_density, upgrade_density
 from skvae._numerics.draws import spread_normal
 
 K = 2
@@ -57,7 +57,7 @@ def make_density(of, options=()):
         torch.tensor([[-2.0, -3.0], [2.0, 1.0]]).double(),
         typical_share=torch.tensor([0.8, 0.9]).double()
         if "typical_share" in options
-        else None,
+        else torch.ones(2).double(),
         posterior_scale=1.5,
     )
     variance = torch.linspace(0.2, 0.5, layout.n_numeric).double()
@@ -136,7 +136,7 @@ def test_what_is_loaded_shares_no_memory_with_the_data():
 
 def test_weights_take_four_bytes_each():
     density, layout = make_density("numeric")
-    network = dump_density(density, layout)["parts"][0]["network"]
+    network = dump_density(density, layout)["parts"][0]["coder"]
     assert network["flat"].dtype == np.float32
 
 
@@ -147,7 +147,7 @@ def test_weights_take_four_bytes_each():
 @each_option
 def test_an_older_state_is_of_the_same_density(of, options):
     density, layout = make_density(of, options)
-    again, same_layout = load_density(upgrade(old_state(density, layout)))
+    again, same_layout = load_density(upgrade_density(old_state(density, layout)))
     assert_says_the_same(again, density, rows_of(of)[1])
     assert_same_layout(same_layout, layout)
 
@@ -198,7 +198,7 @@ def test_an_older_state_of_a_mixed_table_is_as_it_was_written():
             "shares": np.array([0.25, 0.5, 0.3, 0.2]),
         },
     }
-    density, layout = load_density(upgrade(state))
+    density, layout = load_density(upgrade_density(state))
     assert [block.kind for block in layout.blocks] == [
         "gaussian",
         "bernoulli",
@@ -228,7 +228,7 @@ def test_an_older_state_of_numeric_columns_has_no_blocks():
     state = old_state(density, layout)
     assert state["blocks"] is None
     assert state["linear"]["link"] is None
-    _, found = load_density(upgrade(state))
+    _, found = load_density(upgrade_density(state))
     assert found.is_numeric
     assert found.n_columns == 5
 
@@ -237,7 +237,7 @@ def test_an_even_older_linear_vae_knows_no_link():
     density, layout = make_density("numeric")
     state = old_state(density, layout)
     del state["linear"]["link"], state["fallback"]["link"]
-    again, _ = load_density(upgrade(state))
+    again, _ = load_density(upgrade_density(state))
     assert_says_the_same(again, density, rows_of("numeric")[1])
 
 
@@ -245,7 +245,7 @@ def test_an_even_older_linear_vae_knows_no_link():
 def test_upgrading_leaves_the_old_state_alone(of):
     state = old_state(*make_density(of, OPTIONS))
     before = replace_arrays(state)
-    load_density(upgrade(state))
+    load_density(upgrade_density(state))
     assert replace_arrays(state) == before
 
 

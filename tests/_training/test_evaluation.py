@@ -103,7 +103,8 @@ def test_errors_of_indicators_are_minus_log_masses():
     vae, variance = network_of(linear), torch.tensor([0.5, 2.0]).double()
     plain = make_likelihood(layout, variance)
     nothing = torch.zeros(2).double()
-    likelihood = Tracked(plain, floor=nothing, shared=False, within=nothing)
+    options = {"shared": False, "within": nothing, "share": torch.ones(12).double()}
+    likelihood = Tracked(plain, floor=nothing, **options)
     found = mean_error(vae, likelihood, Rows(x, x), DRAWS)
     mean, log_var = vae.encode(x)
     decoded = vae.decode(mean + (0.5 * log_var).exp() * DRAWS)

@@ -8,13 +8,13 @@ import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from skvae._layout import fit_layout
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._model.bounds import elbo, kl_divergence
 from skvae._model.network import ACTIVATIONS, MAX_LOG_VAR, MLP_RANGE, VAE, Architecture
-from skvae._table.scaling import make_scaling, scale_rows
+from skvae._table.indicators import fit_layout
+from skvae._table.scaling import make_scaling
 from skvae._training.gradient import Gradient
 
 N, D, K = 20, 4, 3
@@ -100,7 +100,7 @@ def test_it_is_autograd_of_the_elbo(activation, hidden, noise):
         expected = torch.autograd.grad(-bound.mean(), flat)[0]
         assert_close_by_part(vae, gradient.flat, expected)
         assert_close(error, (gradient.x - decoded).detach().square().mean(dim=0))
-        loss = beta * kl - likelihood.expected_log_prob(error)
+        loss = beta * kl - likelihood.expected_log_prob(error, torch.ones_like(error))
         assert_close(loss, -bound.mean().detach())
 
 
@@ -183,12 +183,13 @@ def mixed(missing, hidden=(7, 5), activation="silu"):
     most = np.maximum(n_categories, 3 * (n_categories == 0))
     X = rng.integers(most, size=(N, 7)).astype(float)
     X[rng.random(X.shape) < missing] = np.nan
-    layout = fit_layout(X, n_categories)
+    kinds = np.where(n_categories == 2, "bernoulli", "categorical")
+    kinds = np.where(n_categories == 0, "gaussian", kinds)
+    layout = fit_layout(X, kinds, n_categories)
     scaling = make_scaling(np.ones(7), np.ones(7), None, layout)
-    target = torch.from_numpy(scale_rows(X, scaling, np.float64))
-    share = 1 - target.isnan().double().mean(dim=0) if missing else None
+    target = torch.from_numpy(scaling.forward(X))
     variance = torch.tensor([0.5, 2.0]).double()
-    likelihood = make_likelihood(layout, variance, share)
+    likelihood = make_likelihood(layout, variance, missing > 0)
     vae = network(hidden, activation, n_features=target.shape[1])
     filled = torch.from_numpy(rng.normal(size=target.shape))
     return vae, likelihood, target, torch.where(target.isnan(), filled, target)

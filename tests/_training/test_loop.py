@@ -572,7 +572,6 @@ def test_a_state_is_a_copy():
     assert same_bits(record, expected)
 
 
-@pytest.mark.xfail(reason="load takes the lists of scores over from the state")
 def test_going_on_leaves_the_state_alone():
     whole = Saving(*arguments(max_epochs=6, patience=99))
     with one_thread():
