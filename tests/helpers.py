@@ -77,7 +77,7 @@ def kinds_of(columns):
         Numbers of categories: 0 if numeric, negative if ordered.
     """
     columns = np.asarray(columns)
-    chosen = [columns == 0, columns == 2, columns < -2]
+    chosen = [columns == 0, abs(columns) == 2, columns < -2]
     kinds = np.select(chosen, ["gaussian", "bernoulli", "ordinal"], "categorical")
     return kinds, abs(columns)
 
