@@ -68,6 +68,20 @@ def with_missing(X, share=0.3, seed=0):
     return np.where(missing, np.nan, X)
 
 
+def kinds_of(columns):
+    """Return the kinds of columns, and their numbers of categories.
+
+    Parameters
+    ----------
+    columns : array-like of int
+        Numbers of categories: 0 if numeric, negative if ordered.
+    """
+    columns = np.asarray(columns)
+    chosen = [columns == 0, abs(columns) == 2, columns < -2]
+    kinds = np.select(chosen, ["gaussian", "bernoulli", "ordinal"], "categorical")
+    return kinds, abs(columns)
+
+
 def as_polars(X):
     """Return `make_people` as a DataFrame of polars."""
     columns = {"city": X["city"].astype(object).where(X["city"].notna(), None)}

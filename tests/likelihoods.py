@@ -2,17 +2,28 @@
 
 import numpy as np
 import torch
+from helpers import kinds_of
+from scipy.special import expit
 from scipy.stats import bernoulli, norm
 
-from skvae._layout import fit_layout
 from skvae._likelihoods.categorical import Bernoulli, Categorical
 from skvae._likelihoods.gaussian import Gaussian
-from skvae._likelihoods.mixed import make_likelihood
-from skvae._table.scaling import SCALERS
+from skvae._likelihoods.mixed import Mixed, make_likelihood
+from skvae._likelihoods.ordinal import LEAST_GAP, Ordinal
+from skvae._table.indicators import INDICATORS, fit_layout
 
 
 def tensor(values):
     return torch.tensor(values, dtype=torch.float64)
+
+
+def incomplete(block):
+    """Return the same likelihood, for rows whose entries may be missing."""
+    if isinstance(block, Mixed):
+        return Mixed([incomplete(part) for part in block.blocks], block.widths)
+    if isinstance(block, Gaussian):
+        return Gaussian(block.variance, block.dispersion, incomplete=True)
+    return type(block)(block.center, block.spread, block.sizes, incomplete=True)
 
 
 class LikelihoodContract:
@@ -93,6 +104,47 @@ class LikelihoodContract:
         self.block.backward(self.x, self.decoded.clone(), weight, out=out)
         np.testing.assert_allclose(out, decoded.grad, rtol=1e-12)
 
+    def test_backward_returns_weighted_sums_of_errors(self):
+        weight, out = tensor(0.25), torch.empty_like(self.x)
+        found = self.block.backward(self.x, self.decoded.clone(), weight, out=out)
+        expected = 0.25 * self.block.errors(self.x, self.decoded).sum(dim=0)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+    def test_in_training_missing_entries_count_0(self):
+        block, weight = incomplete(self.block), tensor(0.25)
+        columns = np.cumsum([0, *self.sizes])
+        x = self.x.clone()
+        x[0, : columns[1]] = torch.nan  # the first column of the table
+        x[:, columns[-2] :] = torch.nan  # and nobody has the last
+        expected = 0.25 * block.errors(x, self.decoded).nansum(dim=0)
+        decoded, out = self.decoded.clone().requires_grad_(), torch.empty_like(x)
+        (-weight * block.log_prob(x, decoded).sum()).backward()
+        found = block.backward(x, self.decoded.clone(), weight, out=out)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_array_equal(found[columns[-2] :], 0)
+        np.testing.assert_allclose(out, decoded.grad, rtol=1e-12, atol=1e-300)
+        assert out[x.isnan()].eq(0).all()
+        whole = torch.empty_like(x)  # without a gap it is as if none could be
+        found = block.backward(self.x, self.decoded.clone(), weight, out=out).clone()
+        same = self.block.backward(self.x, self.decoded.clone(), weight, out=whole)
+        assert torch.equal(found, same)
+        assert torch.equal(out, whole)
+
+    def test_whether_entries_may_be_missing_goes_along(self):
+        for block, may_miss in (self.block, False), (incomplete(self.block), True):
+            other = block.with_noise(2 * block.variance)
+            for one in block, other, block.to("cpu"), other.to("cpu"):
+                assert one.incomplete is may_miss
+
+    def test_expected_log_prob_is_the_mean_over_rows(self):
+        error = self.block.errors(self.x, self.decoded).mean(dim=0)
+        mean = self.block.log_prob(self.x, self.decoded).mean(dim=0)
+        found = self.block.expected_log_prob(error, torch.ones_like(error))
+        np.testing.assert_allclose(found, mean.sum(), rtol=1e-12)
+        share = torch.linspace(0.0, 0.9, len(error)).double()
+        found = self.block.expected_log_prob(error, share)
+        np.testing.assert_allclose(found, mean @ share, rtol=1e-12)
+
     def test_it_knows_how_many_columns_each_of_the_tables_has(self):
         assert tuple(self.block.sizes.tolist()) == self.sizes
         assert sum(self.sizes) == self.x.shape[1]
@@ -102,8 +154,9 @@ class LikelihoodContract:
         error = self.block.errors(self.x, self.decoded).mean(dim=0)
         for same in self.block.to("cpu"), self.block.given(torch.zeros(2, 3)):
             assert torch.equal(same.log_prob(self.x, self.decoded), expected)
-            found = same.expected_log_prob(error)
-            assert torch.equal(found, self.block.expected_log_prob(error))
+            for share in torch.ones_like(error), torch.full_like(error, 0.3):
+                found = same.expected_log_prob(error, share)
+                assert torch.equal(found, self.block.expected_log_prob(error, share))
             assert torch.equal(same.sizes, self.block.sizes)
 
 
@@ -186,24 +239,91 @@ class CategoricalCase(LikelihoodContract):
             np.testing.assert_allclose(total, 1, rtol=1e-12)
 
 
-N_CATEGORIES = np.array([0, 3, 2, 0, 1, 2, 4])
-WIDTHS = 2, 2, 8
+class OrdinalCase(LikelihoodContract):
+    """A column of four ordered categories beside one of three."""
+
+    sizes = 3, 2
+    center, spread = tensor([0.9, 0.5, 0.3, 0.6, 0.4]), tensor([0.8, 0.8, 0.8, 1, 1])
+    block = Ordinal(center, spread, torch.tensor(sizes))
+    decoded = tensor([[0.3, -0.2, 0.9, 1.5, 0.1], [2.0, 0.3, -3.0, -0.7, 1.5]])
+    categories = np.array([[2, 0], [3, 1]])  # of each row
+    indicators = tensor([[1.0, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
+    x = (indicators - center) / spread
+
+    def oracle_logits(self):
+        """Return those of exceeding each category, of each column of the table."""
+        for part in np.split(self.decoded.numpy(), [3], axis=1):
+            gaps = np.log1p(np.exp(part[:, 1:])) + LEAST_GAP
+            first = part[:, :1]
+            yield np.hstack([first, first - gaps.cumsum(axis=1)])
+
+    def oracle_log_prob(self):
+        """The mass of each column's category, by the two indicators beside it."""
+        columns = []
+        for logits, of_rows in zip(
+            self.oracle_logits(), self.categories.T, strict=True
+        ):
+            found = np.zeros_like(logits)
+            for i, category in enumerate(of_rows):
+                if category > 0:
+                    found[i, category - 1] = np.log(expit(logits[i, category - 1]))
+                if category < logits.shape[1]:
+                    gap = logits[i, category - 1] - logits[i, category]
+                    factor = -np.expm1(-gap) if category > 0 else 1
+                    found[i, category] = np.log(expit(-logits[i, category]) * factor)
+            columns.append(found)
+        return np.hstack(columns)
+
+    def oracle_variance(self):
+        probability = expit(np.hstack(list(self.oracle_logits())))
+        return probability * (1 - probability) / self.spread.numpy() ** 2
+
+    def test_the_mass_of_a_column_is_a_difference_of_probabilities(self):
+        log_prob = self.block.log_prob(self.x, self.decoded)
+        parts = zip(
+            log_prob.split(self.sizes, dim=1),
+            self.oracle_logits(),
+            self.categories.T,
+            strict=True,
+        )
+        for part, logits, of_rows in parts:
+            exceeds = np.pad(expit(logits), ((0, 0), (1, 1)), constant_values=(1, 0))
+            masses = -np.diff(exceeds, axis=1)
+            expected = masses[[0, 1], of_rows]
+            np.testing.assert_allclose(part.sum(dim=1).exp(), expected, rtol=1e-9)
+
+    def test_probability_adds_up_to_one(self):
+        for first, size in (0, 3), (3, 2):
+            total = 0
+            for category in range(size + 1):
+                x = self.indicators.clone()
+                x[:, first : first + size] = category > torch.arange(size)
+                x = (x - self.center) / self.spread
+                log_prob = self.block.log_prob(x, self.decoded)
+                total += log_prob[:, first : first + size].sum(dim=1).exp()
+            np.testing.assert_allclose(total, 1, rtol=1e-12)
 
 
-def mixed_table(n=60, n_categories=N_CATEGORIES, missing=0.0, seed=0, dtype=None):
+# Numbers of categories, 0 of numeric columns, negative if they are ordered.
+COLUMNS = [0, 3, 2, 0, -5, 1, 2, 4]
+WIDTHS = 2, 2, 8, 4
+
+
+def mixed_table(n=60, columns=COLUMNS, missing=0.0, seed=0, dtype=None):
     """Return the likelihood of a random table, its scaled rows, and what is decoded.
 
     Parameters
     ----------
     n : int
-    n_categories : ndarray of shape (n_features,)
-        0 for numeric columns.
+    columns : sequence of int
+        Numbers of categories: 0 if numeric, negative if ordered.
     missing : float
         The share of entries.
     seed : int
     dtype : torch.dtype, default=torch.float64
     """
     rng = np.random.default_rng(seed)
+    kinds, n_categories = kinds_of(columns)
     d = len(n_categories)
     X = np.where(
         n_categories == 0,
@@ -211,15 +331,19 @@ def mixed_table(n=60, n_categories=N_CATEGORIES, missing=0.0, seed=0, dtype=None
         rng.integers(np.maximum(n_categories, 1), size=(n, d)),
     )
     X[rng.random(X.shape) < missing] = np.nan
-    layout = fit_layout(X, n_categories)
+    layout = fit_layout(X, kinds, n_categories)
     parts = [
         X[:, block.columns]
         if block.kind == "gaussian"
-        else SCALERS[block.kind](block).forward(X[:, block.columns])
+        else INDICATORS[block.kind](block).forward(X[:, block.columns])
         for block in layout.blocks
     ]
     x = tensor(np.hstack(parts)).to(dtype or torch.float64)
-    share = 1 - x.isnan().to(x).mean(dim=0) if missing else None
     variance = tensor(rng.uniform(0.5, 2, layout.n_numeric)).to(x)
     decoded = tensor(rng.normal(size=x.shape)).to(x)
-    return make_likelihood(layout, variance, share), x, decoded
+    return make_likelihood(layout, variance, missing > 0), x, decoded
+
+
+def share_of(x):
+    """Return the share of each column's entries that is observed."""
+    return 1 - x.isnan().to(x).mean(dim=0)

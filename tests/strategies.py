@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from helpers import kinds_of
 from hypothesis import strategies as st
 
 EXACT = 2**53  # whole numbers up to here are floats
@@ -276,7 +277,7 @@ PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
 
 @st.composite
 def coded_tables(draw, least=1):
-    """Numbers and codes, NaN where missing; and how many categories there are."""
+    """Numbers and codes, NaN where missing; kinds and numbers of categories."""
     n, d = draw(st.integers(1, 30)), draw(st.integers(1, 6))
     n_categories = draw(st.lists(st.integers(0, 7), min_size=d, max_size=d))
     n_categories = np.maximum(n_categories, least)
@@ -284,4 +285,5 @@ def coded_tables(draw, least=1):
     X = rng.integers(np.where(n_categories > 0, n_categories, 9), size=(n, d))
     X = X.astype(float)
     X[rng.random(X.shape) < draw(st.floats(0, 0.9))] = np.nan
-    return X, n_categories
+    signs = draw(st.lists(st.sampled_from([1, -1]), min_size=d, max_size=d))
+    return X, *kinds_of(n_categories * signs)

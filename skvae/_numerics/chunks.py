@@ -24,7 +24,7 @@ def map_chunks(function, *rows):
     function : callable
         Maps rows to a tuple of tensors with as many rows.
     *rows : Tensor of shape (n, ...)
-        Its arguments.
+        Its arguments, all as long.
 
     Returns
     -------
@@ -32,5 +32,9 @@ def map_chunks(function, *rows):
     """
     import torch  # here, as a table is read without it
 
-    chunks = (of_one.split(CHUNK_ROWS) for of_one in rows)
-    return [torch.cat(part) for part in zip(*map(function, *chunks), strict=True)]
+    if len({len(of_one) for of_one in rows}) > 1:
+        lengths = ", ".join(str(len(of_one)) for of_one in rows)
+        raise ValueError(f"The arguments must have as many rows; they have {lengths}.")
+    chunks = zip(*(of_one.split(CHUNK_ROWS) for of_one in rows), strict=True)
+    parts = [function(*chunk) for chunk in chunks]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers import kinds_of
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -22,9 +23,12 @@ def tensor(values):
     return torch.tensor(values, dtype=torch.float64)
 
 
-def coded(X, n_categories):
-    """Return the network's columns of a table as a tensor, and their layout."""
-    layout, d = fit_layout(X, n_categories), X.shape[1]
+def coded(X, columns):
+    """Return the network's columns of a table as a tensor, and their layout.
+
+    `columns` has numbers of categories: 0 if numeric, negative if ordered.
+    """
+    layout, d = fit_layout(X, *kinds_of(columns)), X.shape[1]
     scaling = make_scaling(np.zeros(d), np.ones(d), None, layout)
     return tensor(scaling.forward(X)), layout
 
@@ -41,7 +45,7 @@ def table(n=500, seed=0, slope=1.5):
 
 def knowing_z(z, codes):
     """Return a linear VAE whose z is the number in the first column, and the rows."""
-    x, layout = coded(np.c_[z, codes], np.array([0, 2, 3, 2]))
+    x, layout = coded(np.c_[z, codes], [0, 2, 3, 2])
     d = x.shape[1]
     encoder, decoder = tensor(np.zeros((d, 1))), tensor(np.full((1, d), 0.3))
     encoder[0] = 1
@@ -92,7 +96,7 @@ def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
     codes[np.random.default_rng(1).random(codes.shape) < 0.4] = np.nan
     linear, x, layout = knowing_z(z, codes)
     # The linear VAE would tell less of rows with missing values: here it knows z.
-    monkeypatch.setattr(LinearVAE, "encode", lambda self, x: x[:, :1])
+    monkeypatch.setattr(LinearVAE, "posterior_mean", lambda self, x: x[:, :1])
     first, third, second = probabilities(link_of(linear, x, layout), z)
     for found, column in ((first, 0), (third, 2)):
         rows = ~np.isnan(codes[:, column])
@@ -199,13 +203,13 @@ def test_the_first_rows_are_enough(monkeypatch):
     np.testing.assert_array_equal(found, link_of(linear, x[:100], layout))
 
 
-@pytest.mark.parametrize("n_categories", [2, 3])
+@pytest.mark.parametrize("n_categories", [2, 3, -4])
 @pytest.mark.parametrize(("n", "n_components"), [(2, 2), (4, 2), (10, 8), (40, 30)])
 def test_few_rows_and_many_components_give_modest_logits(n, n_components, n_categories):
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        codes = rng.integers(n_categories, size=(n, 4)).astype(float)
-        x, layout = coded(codes, np.full(4, n_categories))
+        codes = rng.integers(abs(n_categories), size=(n, 4)).astype(float)
+        x, layout = coded(codes, 4 * [n_categories])
         linear = fit_linear_vae(x.float(), n_components, "spherical", 1e-6)
         link = link_of(linear, x, layout)
         assert abs(link[1:]).max() < 5  # the ridge alone sees to it

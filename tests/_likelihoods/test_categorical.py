@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
-from likelihoods import BernoulliCase, CategoricalCase, mixed_table, tensor
+from likelihoods import (
+    BernoulliCase,
+    CategoricalCase,
+    OrdinalCase,
+    incomplete,
+    mixed_table,
+    tensor,
+)
 
 from skvae._likelihoods.categorical import Bernoulli, Categorical
+
+EACH_CASE = pytest.mark.parametrize(
+    "case", [BernoulliCase, CategoricalCase, OrdinalCase]
+)
+UNORDERED = pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
 
 
 class TestBernoulli(BernoulliCase):
@@ -26,7 +38,7 @@ class TestCategorical(CategoricalCase):
             np.testing.assert_allclose(part.sum(dim=1), 1)
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
+@EACH_CASE
 def test_there_is_no_noise_to_change(case):
     block = case.block
     assert block.variance.shape == (0,)
@@ -34,13 +46,13 @@ def test_there_is_no_noise_to_change(case):
     assert not block.dispersion.is_fitted
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
+@UNORDERED
 def test_logits_start_where_probabilities_are_the_shares(case):
     found = case.block.probability(case.block.start())
     np.testing.assert_allclose(found, case.center)
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
+@UNORDERED
 def test_categories_that_no_row_has_or_every_row_start_finite(case):
     center = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0][: len(case.center)]).double()
     block = type(case.block)(center, case.spread, case.block.sizes)
@@ -49,7 +61,7 @@ def test_categories_that_no_row_has_or_every_row_start_finite(case):
     np.testing.assert_allclose(block.probability(start), center, atol=1e-8)
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
+@UNORDERED
 def test_the_curvature_bounds_that_of_the_log_mass(case):
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(200, len(case.center), generator=generator).double()
@@ -64,29 +76,28 @@ def test_the_curvature_bounds_that_of_the_log_mass(case):
 
 
 def test_of_each_categorical_column_the_others_determine_one_indicator():
-    assert (BernoulliCase.block.n_dependent, CategoricalCase.block.n_dependent) == (
-        0,
-        2,
-    )
+    assert CategoricalCase.block.n_dependent == 2
+    assert BernoulliCase.block.n_dependent == OrdinalCase.block.n_dependent == 0
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
+@EACH_CASE
 def test_indicators_are_whole_whatever_the_rounding(case):
     single = case.x.float() + 1e-6
     assert torch.equal(case.block.indicators(single).double(), case.indicators)
 
 
-@pytest.mark.parametrize("case", [BernoulliCase, CategoricalCase])
-def test_on_another_device_a_share_goes_along(case):
-    share = torch.full_like(case.center, 0.5)
-    block = type(case.block)(case.center, case.spread, case.block.sizes, share)
-    error = torch.ones_like(share)
-    assert float(block.to("cpu").expected_log_prob(error)) == -0.5 * len(share)
-    assert float(case.block.expected_log_prob(error)) == -len(share)
+@EACH_CASE
+def test_each_column_counts_by_its_share(case):
+    error = torch.ones_like(case.center)
+    share = torch.linspace(0.5, 1, len(error)).double()
+    for block in case.block, incomplete(case.block), case.block.to("cpu"):
+        assert float(block.expected_log_prob(error, error)) == -len(error)
+        found = float(block.expected_log_prob(error, share))
+        assert found == pytest.approx(-0.75 * len(error))
 
 
 def test_a_column_of_one_category_is_certain():
-    block, x, decoded = mixed_table(n_categories=np.array([1]))
+    block, x, decoded = mixed_table(columns=[1])
     assert isinstance(block, Categorical)
     np.testing.assert_allclose(block.log_prob(x, 9 * decoded), 0, atol=1e-12)
     np.testing.assert_allclose(block.mean(decoded), 0, atol=1e-12)  # the share is 1
@@ -96,8 +107,7 @@ def test_a_column_of_one_category_is_certain():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("size", [50.0, 1e4, 1e30])
 def test_huge_logits_stay_finite(size, dtype):
-    n_categories = np.array([2, 500, 3])
-    block, x, decoded = mixed_table(n_categories=n_categories, dtype=dtype)
+    block, x, decoded = mixed_table(columns=[2, 500, 3], dtype=dtype)
     n_binary, _ = block.widths
     assert isinstance(block.blocks[0], Bernoulli)
     decoded = size * decoded.sign()

@@ -128,7 +128,7 @@ def test_the_variance_is_scaled_by_the_factor_and_without_one_it_stays(draws):
     assert fitted.is_fitted
     assert CONSTANT.scale(variance, z) is variance
     assert not CONSTANT.is_fitted
-    assert CONSTANT.arguments() is None
+    assert CONSTANT.arguments() == ()
 
 
 def test_a_dispersion_beside_missing_errors_is_that_of_the_others():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
-from likelihoods import GaussianCase, tensor
+from likelihoods import GaussianCase, incomplete, share_of, tensor
 from scipy.stats import norm, truncnorm
 
 from skvae._likelihoods.dispersion import CONSTANT, Dispersion
@@ -18,38 +18,55 @@ class TestGaussian(GaussianCase):
 def test_expected_log_prob_is_the_mean_over_rows():
     rng = torch.Generator().manual_seed(0)
     x, decoded = torch.randn(2, 50, 3, generator=rng, dtype=torch.float64)
+    x[torch.rand(50, 3, generator=rng) < 0.3] = torch.nan
     block = Gaussian(tensor([1.0, 2.0, 3.0]))
-    error = (x - decoded).square().mean(dim=0)
-    mean = block.log_prob(x, decoded).sum(dim=1).mean()
-    assert float(block.expected_log_prob(error)) == pytest.approx(float(mean))
+    for rows in x, x.nan_to_num(0.5):
+        error = (rows - decoded).square().nanmean(dim=0)
+        mean = block.log_prob(rows, decoded).sum(dim=1).mean()
+        found = block.expected_log_prob(error, share_of(rows))
+        assert float(found) == pytest.approx(float(mean))
 
 
-def test_backward_returns_mean_squared_errors():
+def test_backward_returns_mean_squared_errors_and_makes_residuals_of_the_decoded():
     block = GaussianCase.block
     x, decoded = GaussianCase.x, GaussianCase.decoded.clone()
-    expected = (x - decoded).square().mean(dim=0)
+    residual = decoded - x
+    expected = residual.square().mean(dim=0)
     error = block.backward(x, decoded, tensor(1 / len(x)), out=torch.empty_like(x))
     np.testing.assert_allclose(error, expected, rtol=1e-12)
+    assert torch.equal(decoded, residual)
+
+
+def test_only_gaps_are_left_out_of_a_gradient():
+    """What overflows stays infinite: training has to see that it diverged."""
+    block, out = incomplete(GaussianCase.block), torch.empty(2, 3).double()
+    decoded = tensor([[0.0, torch.inf, 0.0], [0.0, 0.0, -torch.inf]])
+    x = GaussianCase.x.clone()
+    x[0, 0] = torch.nan
+    error = block.backward(x, decoded, tensor(0.5), out)
+    assert out.isinf().tolist() == [[False, True, False], [False, False, True]]
+    assert out[0, 0] == 0
+    assert error.isinf().tolist() == [False, True, True]
 
 
 def test_other_noise_is_that_of_the_same_columns():
     dispersion = Dispersion(torch.ones(3, 2, dtype=torch.float64), 1.0)
-    block = Gaussian(tensor([1.0, 2.0]), dispersion, share=tensor([0.5, 1.0]))
+    block = Gaussian(tensor([1.0, 2.0]), dispersion, incomplete=True)
     other = block.with_noise(tensor([3.0, 4.0]))
     np.testing.assert_array_equal(other.variance, [3, 4])
-    assert other.share is block.share
+    assert other.incomplete
     assert other.dispersion is CONSTANT
     again = other.with_noise(block.variance, dispersion)
     assert again.dispersion is again.to("cpu").dispersion is dispersion
     np.testing.assert_array_equal(block.variance, [1, 2])
 
 
-def test_at_any_z_and_on_another_device_the_share_goes_along():
-    block = Gaussian(tensor([1.0, 2.0]), share=tensor([0.5, 0.25]))
-    error = tensor([3.0, 4.0])
+def test_at_any_z_and_on_another_device_each_column_counts_by_its_share():
+    block = Gaussian(tensor([1.0, 2.0]), incomplete=True)
+    error, share = tensor([3.0, 4.0]), tensor([0.5, 0.25])
     expected = norm(0, [1, 2**0.5]).logpdf(error.sqrt()) @ [0.5, 0.25]
     for one in block, block.given(tensor([[0.0]])), block.to("cpu"):
-        assert float(one.expected_log_prob(error)) == pytest.approx(expected)
+        assert float(one.expected_log_prob(error, share)) == pytest.approx(expected)
 
 
 # ------------------------------------------------------------------------- intervals

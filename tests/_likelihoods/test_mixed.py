@@ -4,36 +4,39 @@ import numpy as np
 import pytest
 import sympy  # noqa: F401  torch imports it late, and it adds a warning filter
 import torch
+from helpers import kinds_of
 from likelihoods import (
-    N_CATEGORIES,
+    COLUMNS,
     WIDTHS,
     BernoulliCase,
     CategoricalCase,
     GaussianCase,
     LikelihoodContract,
+    OrdinalCase,
     mixed_table,
+    share_of,
     tensor,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from skvae._layout import fit_layout
 from skvae._likelihoods.categorical import Bernoulli, Categorical
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import KINDS, Mixed, indicator_blocks, make_likelihood
-from skvae._table.scaling import SCALERS
+from skvae._likelihoods.ordinal import Ordinal
+from skvae._table.indicators import INDICATORS, fit_layout
 
 
 class TestMixed(LikelihoodContract):
     """The blocks of each kind side by side, in rows of their own."""
 
-    parts = GaussianCase, BernoulliCase, CategoricalCase
-    block = Mixed([part.block for part in parts], (3, 3, 5))
+    parts = GaussianCase, BernoulliCase, CategoricalCase, OrdinalCase
+    block = Mixed([part.block for part in parts], (3, 3, 5, 5))
     decoded, x = (
         torch.cat([getattr(part, name) for part in parts], dim=1)
         for parts, name in ((parts, "decoded"), (parts, "x"))
     )
-    sizes = 1, 1, 1, 1, 1, 1, 3, 2
+    sizes = 1, 1, 1, 1, 1, 1, 3, 2, 3, 2
 
     def oracle_log_prob(self):
         return np.hstack([part().oracle_log_prob() for part in self.parts])
@@ -73,26 +76,30 @@ class TestMixed(LikelihoodContract):
 
 
 def mixed_layout():
-    X = np.random.default_rng(0).integers(np.maximum(N_CATEGORIES, 1), size=(50, 7))
-    return fit_layout(X.astype(float), N_CATEGORIES)
+    rng = np.random.default_rng(0)
+    kinds, n_categories = kinds_of(COLUMNS)
+    X = rng.integers(np.maximum(n_categories, 1), size=(50, len(COLUMNS)))
+    return fit_layout(X.astype(float), kinds, n_categories)
 
 
 def test_every_kind_of_the_layout_has_a_likelihood_and_a_scaler():
     kinds = [block.kind for block in mixed_layout().blocks]
-    assert kinds == list(KINDS) == ["gaussian", *SCALERS]
+    assert kinds == list(KINDS) == ["gaussian", *INDICATORS]
 
 
-@pytest.mark.parametrize("share", [None, torch.linspace(0.1, 0.9, 12)])
-def test_the_likelihood_of_a_layout_has_its_blocks(share):
+INDICATOR_CLASSES = [Bernoulli, Categorical, Ordinal]
+
+
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_the_likelihood_of_a_layout_has_its_blocks(incomplete):
     layout, variance = mixed_layout(), torch.tensor([0.5, 2.0])
-    found = make_likelihood(layout, variance, share)
-    assert [type(block) for block in found.blocks] == [Gaussian, Bernoulli, Categorical]
+    found = make_likelihood(layout, variance, incomplete)
+    assert [type(block) for block in found.blocks] == [Gaussian, *INDICATOR_CLASSES]
     assert tuple(found.widths) == layout.widths == WIDTHS
     assert found.variance is variance
-    shares = 3 * [None] if share is None else share.split(WIDTHS)
-    for block, expected in zip(found.blocks, shares, strict=True):
-        assert (block.share is None) is (expected is None)
-        assert expected is None or torch.equal(block.share, expected)
+    for block in found, *found.blocks:
+        assert block.incomplete is incomplete
+    assert not make_likelihood(layout, variance).incomplete
     for block, expected in zip(found.blocks[1:], layout.blocks[1:], strict=True):
         assert block.center.dtype == block.spread.dtype == torch.float32
         np.testing.assert_allclose(block.center, expected.center, rtol=1e-6)
@@ -103,9 +110,9 @@ def test_the_likelihood_of_a_layout_has_its_blocks(share):
 def test_blocks_of_indicators_are_those_beside_the_numeric_columns():
     like = torch.zeros(3, dtype=torch.float64)
     blocks = indicator_blocks(mixed_layout(), like)
-    assert [type(block) for block in blocks] == [Bernoulli, Categorical]
+    assert [type(block) for block in blocks] == INDICATOR_CLASSES
     assert all(block.center.dtype == torch.float64 for block in blocks)
-    numeric = fit_layout(np.ones((3, 2)), np.array([0, 0]))
+    numeric = fit_layout(np.ones((3, 2)), *kinds_of([0, 0]))
     assert indicator_blocks(numeric, like) == []
     assert isinstance(make_likelihood(numeric, like[:2]), Gaussian)
 
@@ -123,15 +130,17 @@ def test_a_mixed_backward_is_autograd_of_what_is_observed(missing):
     out = torch.full_like(x, np.nan)
     error = block.backward(x, decoded.clone(), weight, out)
     np.testing.assert_allclose(out, leaf.grad, rtol=1e-10, atol=1e-16)
-    np.testing.assert_allclose(error, block.errors(x, decoded).nanmean(dim=0))
+    errors, share = block.errors(x, decoded), share_of(x)
+    np.testing.assert_allclose(error, errors.nansum(dim=0) / len(x), atol=1e-15)
+    np.testing.assert_allclose(error / share, errors.nanmean(dim=0), atol=1e-15)
     mean = log_prob.sum(dim=1).mean().detach()
-    np.testing.assert_allclose(block.expected_log_prob(error), mean)
+    np.testing.assert_allclose(block.expected_log_prob(error / share, share), mean)
 
 
 def test_missing_entries_count_for_nothing():
     block, x, decoded = mixed_table(missing=0.3)
     missing = x.isnan()
-    assert missing.any(dim=0)[[0, 2, 4]].all()
+    assert missing.any(dim=0)[[0, 2, 4, 12]].all()
     log_prob = block.log_prob(x, decoded)
     np.testing.assert_array_equal(log_prob[missing], 0)
     assert torch.equal(block.errors(x, decoded).isnan(), missing)
@@ -143,25 +152,29 @@ def test_missing_entries_count_for_nothing():
     np.testing.assert_array_equal(out[missing], 0)
 
 
-def test_the_columns_are_numeric_then_binary_then_of_more_categories():
+def test_the_columns_are_numeric_then_binary_then_of_more_categories_then_ordered():
     block, x, _ = mixed_table()
     assert tuple(block.widths) == WIDTHS
-    assert block.sizes.tolist() == [1, 1, 1, 1, 3, 1, 4]
-    numeric, binary, categorical = x.split(WIDTHS, dim=1)
+    assert block.sizes.tolist() == [1, 1, 1, 1, 3, 1, 4, 4]
+    numeric, binary, categorical, ordered = x.split(WIDTHS, dim=1)
     assert categorical.shape[1] == 8
+    exceeds = block.blocks[3].indicators(ordered)
+    assert (exceeds.diff(dim=1) <= 0).all()
+    assert len(exceeds.unique(dim=0)) == 5
     assert len(np.unique(numeric)) == 120
     assert len(np.unique(binary.round(decimals=9))) == 4
 
 
 @pytest.mark.parametrize(
-    "n_categories", [[0, 0], [2, 2], [3, 5], [1], [0, 1], [0, 2], [2, 3]]
+    "columns",
+    [[0, 0], [2, 2], [3, 5], [1], [-4], [0, 1], [0, 2], [0, -3], [2, 3], [3, -3]],
 )
-def test_columns_of_a_kind_may_be_none(n_categories):
-    block, x, decoded = mixed_table(n_categories=np.array(n_categories), missing=0.2)
+def test_columns_of_a_kind_may_be_none(columns):
+    block, x, decoded = mixed_table(columns=columns, missing=0.2)
     error = block.backward(x, decoded.clone(), tensor(1 / len(x)), torch.empty_like(x))
-    fit = block.log_prob(x, decoded).sum(dim=1).mean()
-    np.testing.assert_allclose(block.expected_log_prob(error), fit)
-    n_numeric = n_categories.count(0)
+    fit, share = block.log_prob(x, decoded).sum(dim=1).mean(), share_of(x)
+    np.testing.assert_allclose(block.expected_log_prob(error / share, share), fit)
+    n_numeric = columns.count(0)
     assert block.variance.shape == (n_numeric,)
     other = block.with_noise(tensor(n_numeric * [7.0]))
     np.testing.assert_array_equal(other.variance, n_numeric * [7.0])
@@ -186,8 +199,8 @@ class Operations(TorchDispatchMode):
 def test_a_step_has_as_many_operations_whatever_the_columns(verb, missing):
     counts = []
     for n_columns in (3, 30):
-        n_categories = np.repeat([0, 2, 3], n_columns)
-        block, x, decoded = mixed_table(n_categories=n_categories, missing=missing)
+        columns = np.repeat([0, 2, 3, -4], n_columns)
+        block, x, decoded = mixed_table(columns=columns, missing=missing)
         arguments = {
             "backward": (x, decoded, tensor(1.0), torch.empty_like(x)),
             "mean": (decoded,),

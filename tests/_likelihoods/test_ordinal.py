@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from likelihoods import OrdinalCase
 from numpy.testing import assert_allclose
 
 from skvae._likelihoods.ordinal import Ordinal
 from skvae._table.indicators import INDICATORS, fit_layout
 
 SIZES = torch.tensor([3, 2, 4])  # of 4, 3 and 5 categories
+
+
+class TestOrdinal(OrdinalCase):
+    """What every block of columns promises."""
 
 
 def exceeding(codes):
@@ -100,6 +105,14 @@ def test_the_start_has_the_shares():
     likelihood = Ordinal(shares, torch.ones(9).double(), SIZES)
     found = likelihood.probability(likelihood.start()[None])[0]
     assert_allclose(found, shares, rtol=1e-5, atol=1e-5)
+
+
+def test_categories_that_no_row_has_or_every_row_start_finite():
+    shares = torch.tensor([1.0, 0.4, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]).double()
+    likelihood = Ordinal(shares, torch.ones(9).double(), SIZES)
+    start = likelihood.start()
+    assert start.isfinite().all()
+    assert_allclose(likelihood.probability(start), shares, atol=1e-5)
 
 
 def test_codes_survive_and_have_the_variance_of_one_hot_columns():

@@ -30,7 +30,9 @@ def chunk_rows(request, monkeypatch):
 def test_moments_of_columns_are_those_of_their_observed_entries(share):
     x = with_missing(draw_factor_model(500), share)
     rows = tensor(x)
-    np.testing.assert_array_equal(n_observed(rows), (~np.isnan(x)).sum(axis=0))
+    n = n_observed(rows)
+    np.testing.assert_array_equal(n, (~np.isnan(x)).sum(axis=0))
+    assert n.dtype == n_observed(rows.float()).dtype == torch.float64  # also a ratio's
     np.testing.assert_allclose(observed_mean(rows), np.nanmean(x, axis=0))
     np.testing.assert_allclose(variance(rows), np.nanvar(x, axis=0))
 

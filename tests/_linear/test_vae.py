@@ -143,7 +143,7 @@ def test_complete_rows_are_the_same_beside_rows_with_missing_values():
     x, linear = draw_factor_model(100), make_linear()
     mixed = tensor(np.r_[x, with_missing(x)])
     x = tensor(x)
-    for method in (linear.encode, linear.log_density, linear.expected_squares):
+    for method in (linear.posterior_mean, linear.log_density, linear.expected_squares):
         np.testing.assert_allclose(method(mixed)[:100], method(x), rtol=1e-9)
     np.testing.assert_array_equal(linear.informed_share(x), 1)
 
@@ -152,7 +152,11 @@ def test_rows_of_single_precision_are_looked_at_in_double():
     x, linear = draw_factor_model(50), make_linear()
     for rows in x, with_missing(x):
         single = tensor(rows).float()
-        for method in (linear.encode, linear.log_density, linear.expected_squares):
+        for method in (
+            linear.posterior_mean,
+            linear.log_density,
+            linear.expected_squares,
+        ):
             assert method(single).dtype == torch.float64
             np.testing.assert_array_equal(method(single), method(single.double()))
 

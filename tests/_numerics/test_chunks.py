@@ -38,3 +38,13 @@ def test_a_mapped_function_sees_some_rows_of_each_argument_at_a_time(
     assert torch.equal(total, x.sum(dim=1) + y)
     assert sum(seen) == n_rows
     assert max(seen) <= 7
+
+
+@pytest.mark.parametrize("n_rows", [0, 6, 7, 13, 15, 20])
+def test_arguments_of_unlike_lengths_are_refused(n_rows, monkeypatch):
+    """Whether or not they have as many chunks: none of the rows may be dropped."""
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 7)
+    x, y = torch.zeros(14, 3), torch.zeros(n_rows)
+    for rows in (x, y), (y, x), (x, x, y):
+        with pytest.raises(ValueError, match=f"as many rows; .*\\b{n_rows}\\b"):
+            map_chunks(lambda *of_chunk: (of_chunk[0],), *rows)

@@ -47,7 +47,7 @@ def test_equal_values_are_one_category():
     booleans = fit([True, False], "bool")
     assert encode(booleans, [0, 1.0, np.True_])[0] == [0, 1, 1]
     large = fit([2**62, 2**62 + 1], "int64")
-    assert large.decode(np.array([1.0]))[0].tolist() == [2**62, 2**62 + 1]
+    assert large.from_codes(np.array([1.0]))[0].tolist() == [2**62, 2**62 + 1]
 
 
 def test_unseen_values_are_missing_and_returned():

@@ -19,8 +19,8 @@ def test_arrays_of_floats_are_as_they_are(dtype):
 
 def test_lists_of_numbers_come_back_as_an_array_of_floats():
     lists = fit_schema([[1.5, None], [0, 2]])
-    np.testing.assert_array_equal(lists.decode(np.ones((1, 2))), [[1.0, 1.0]])
-    assert lists.decode(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
+    np.testing.assert_array_equal(lists.to_table(np.ones((1, 2))), [[1.0, 1.0]])
+    assert lists.to_table(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
 
 
 def test_an_array_with_a_nested_entry_is_refused():

@@ -2,19 +2,18 @@
 
 import numpy as np
 import pytest
-from helpers import bow
+from helpers import bow, kinds_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from strategies import coded_tables
 
-from skvae._layout import fit_layout, layout_of_shares, numeric_layout
+from skvae._layout import numeric_layout
 from skvae._table.entries import LARGEST_VALUE
+from skvae._table.indicators import INDICATORS, fit_layout
 from skvae._table.scaling import (
-    SCALERS,
     SCALINGS,
     Affine,
     ByBlock,
@@ -22,7 +21,6 @@ from skvae._table.scaling import (
     fit_numeric,
     fit_scaling,
     make_scaling,
-    scale_rows,
 )
 
 # Long columns of unlike centres and spreads, the last constant.
@@ -37,15 +35,20 @@ each_scaling = pytest.mark.parametrize("scaling", SCALINGS)
 quickly = settings(max_examples=50, deadline=None)
 
 
-def fit(X, scaling, n_categories=None):
-    if n_categories is None:
-        n_categories = np.zeros(X.shape[1], dtype=int)
-    return make_scaling(*fit_scaling(X, scaling, n_categories))
+def fit(X, scaling, columns=None):
+    """Return what scales a table.
+
+    `columns` has numbers of categories: 0 if numeric, negative if ordered.
+    """
+    layout = numeric_layout(X.shape[1])
+    if columns is not None:
+        layout = fit_layout(X, *kinds_of(columns))
+    return make_scaling(*fit_scaling(X, scaling, layout), layout)
 
 
 def both_ways(X, scaling):
     fitted = fit(X, scaling)
-    x = scale_rows(X, fitted, np.float64)
+    x = fitted.forward(X)
     return x, fitted.backward(x)
 
 
@@ -110,28 +113,9 @@ def test_float32_rows_are_scaled_in_float64(scaling):
     found, expected = fit(far, scaling), fit(wide, scaling)
     # Quantiles are of the decimals that single precision stands for.
     limits = {"rtol": 0, "atol": 0.1 if scaling == "quantile" else 0}
-    np.testing.assert_allclose(
-        scale_rows(far, found, np.float32),
-        expected.forward(wide).astype(np.float32),
-        **limits,
-    )
-
-
-@each_scaling
-def test_rows_are_scaled_in_chunks_without_writing_to_them(scaling, monkeypatch):
-    monkeypatch.setattr("skvae._table.scaling.CHUNK_ROWS", 7)
-    rows = X.copy()
-    rows.flags.writeable = False
-    fitted = fit(rows, scaling)
-    for given_rows in (rows, rows[:14], rows[:1], rows[::-1], np.asfortranarray(rows)):
-        x = scale_rows(given_rows, fitted, np.float64)
-        np.testing.assert_array_equal(x, fitted.forward(given_rows))
-        assert x.flags.writeable
-        assert x.flags.c_contiguous
-    assert scale_rows(rows, fitted, np.float32).dtype == np.float32
-    order = np.random.default_rng(0).permutation(len(rows))
-    x = scale_rows(rows, fitted, np.float64, order)
-    np.testing.assert_array_equal(x, fitted.forward(rows[order]))
+    x = found.forward(far)
+    assert x.dtype == np.float64
+    np.testing.assert_allclose(x, expected.forward(wide), **limits)
 
 
 def test_scaling_does_not_depend_on_how_many_rows_are_read_at_a_time(monkeypatch):
@@ -175,9 +159,11 @@ def test_log_slope_is_the_derivative_of_the_map(scaling):
 def test_only_point_masses_are_intervals():
     rng = np.random.default_rng(0)
     rows = np.c_[rng.normal(size=500), rng.integers(0, 3, 500)]
-    low, high = fit(rows, "quantile").intervals(rows).swapaxes(0, 1)
+    fitted = fit(rows, "quantile")
+    x = fitted.forward(rows)
+    low, high = fitted.observed(rows, x).swapaxes(0, 1)
     assert (low[:, 0] == high[:, 0]).all()
-    np.testing.assert_allclose(low[:, 0], fit(rows, "quantile").forward(rows)[:, 0])
+    np.testing.assert_allclose(low[:, 0], x[:, 0])
     share = np.bincount(rows[:, 1].astype(int)) / 500
     mass = (norm.cdf(high) - norm.cdf(low))[:, 1]
     np.testing.assert_allclose(mass, share[rows[:, 1].astype(int)], atol=1 / 500)
@@ -187,75 +173,23 @@ def test_without_point_masses_there_are_no_intervals():
     rows = np.random.default_rng(0).normal(size=(50, 2))
     fitted = fit(rows, "quantile")
     assert isinstance(fitted, Quantile)
-    assert fitted.intervals(rows) is None
-    assert fit(rows, "standard").intervals(rows) is None
+    for one in fitted, fit(rows, "standard"), fit(rows, None):
+        x = one.forward(rows)
+        assert one.observed(rows, x) is x
 
 
 # ------------------------------------------------------------------ categorical columns
 
-N_CATEGORIES = np.array([3, 0, 2, 0, 1])  # of the columns of `mixed`
+COLUMNS = [3, 0, 2, 0, 1, -4]  # of `mixed`, as `kinds_of` takes them
 
 
 def mixed(n=300, missing=0.0):
     """Codes of categories, a bell and a column of few numbers."""
     rng = np.random.default_rng(0)
-    rows = rng.integers([3, 1, 2, 4, 1], size=(n, 5)).astype(float)
+    rows = rng.integers([3, 1, 2, 4, 1, 4], size=(n, 6)).astype(float)
     rows[:, 1] = 50 * rng.normal(size=n) + 7
     rows[rng.random(rows.shape) < missing] = np.nan
     return rows
-
-
-def by_block(layout):
-    """Return the map of a table whose numeric columns stay as they are."""
-    unit = Affine(np.zeros(layout.n_numeric), np.ones(layout.n_numeric))
-    scalers = [
-        SCALERS[block.kind](block) if block.kind in SCALERS else unit
-        for block in layout.blocks
-    ]
-    return ByBlock(scalers, layout)
-
-
-def columns_of(layout):
-    """Return the table's columns in the order of the blocks, and their sizes."""
-    return (
-        np.concatenate([getattr(block, name) for block in layout.blocks])
-        for name in ("columns", "sizes")
-    )
-
-
-@given(coded_tables(least=0))
-@quickly
-def test_categories_become_indicators_and_come_back(table):
-    X, n_categories = table
-    layout = fit_layout(X, n_categories)
-    scaling, (order, sizes) = by_block(layout), columns_of(layout)
-    x, missing = scaling.forward(X), np.isnan(X)
-    found = scaling.backward(np.nan_to_num(x))
-    np.testing.assert_array_equal(found[~missing], X[~missing])
-    np.testing.assert_array_equal(
-        np.isnan(x), np.repeat(missing[:, order], sizes, axis=1)
-    )
-
-
-@given(coded_tables())
-@quickly
-def test_indicators_are_centred_at_the_rows_that_have_an_entry(table):
-    X, n_categories = table
-    x = by_block(fit_layout(X, n_categories)).forward(X)
-    has_entry = ~np.isnan(x).all(axis=0)
-    np.testing.assert_allclose(np.nanmean(x[:, has_entry], axis=0), 0, atol=1e-12)
-
-
-def test_indicators_are_the_one_hot_columns_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    X = rng.integers([2, 5, 1, 3, 2], size=(100, 5)).astype(float)
-    scaling = by_block(fit_layout(X, np.array([2, 5, 1, 3, 2])))
-    binary_first = X[:, [0, 4, 1, 2, 3]]
-    encoder = OneHotEncoder(drop="if_binary", sparse_output=False)
-    hot = encoder.fit_transform(binary_first)
-    spread = np.repeat([0.5**0.5, 1.0], [2, 9])
-    expected = (hot - hot.mean(axis=0)) / spread
-    np.testing.assert_allclose(scaling.forward(X), expected, atol=1e-12)
 
 
 def test_its_pca_is_that_of_standardised_numbers_beside_one_hot_columns():
@@ -264,7 +198,7 @@ def test_its_pca_is_that_of_standardised_numbers_beside_one_hot_columns():
     numbers = z + rng.normal(size=(400, 2))
     codes = (z + rng.normal(size=(400, 3)) > 0) + (z > 1) * [[0, 1, 0]]
     X = np.c_[numbers, codes]
-    x = fit(X, "standard", np.array([0, 0, 2, 3, 2])).forward(X)
+    x = fit(X, "standard", [0, 0, 2, 3, 2]).forward(X)
     hot = OneHotEncoder(sparse_output=False).fit_transform(codes)
     both = np.c_[StandardScaler().fit_transform(numbers), hot]
     assert both.shape[1] == x.shape[1] + 2
@@ -275,70 +209,40 @@ def test_its_pca_is_that_of_standardised_numbers_beside_one_hot_columns():
     )
 
 
-@pytest.mark.parametrize("n_categories", [[0], [0, 0], [2], [3], [2, 3]])
-def test_blocks_may_be_none_and_rows_too(n_categories):
-    n_categories = np.array(n_categories)
-    X = np.ones((4, len(n_categories)))
-    layout = fit_layout(X, n_categories)
-    scaling = by_block(layout)
-    x = scaling.forward(X)
-    assert x.shape == (4, layout.n_columns)
-    np.testing.assert_array_equal(scaling.backward(x), X)
-    no_rows, nothing = scaling.forward(X[:0]), scaling.backward(x[:0])
-    assert no_rows.shape == (0, layout.n_columns)
-    assert nothing.shape == (0, len(n_categories))
-
-
-def test_of_means_the_most_probable_category_counts():
-    shares = [np.array([0.1, 0.9]), np.array([0.7, 0.2, 0.1])]
-    layout = layout_of_shares(np.array([2, 3]), shares)
-    center, spread = (
-        np.concatenate([getattr(block, name) for block in layout.blocks])
-        for name in ("center", "spread")
-    )
-    np.testing.assert_array_equal(center, [0.9, 0.7, 0.2, 0.1])
-    probability = np.array([[0.49, 0.3, 0.3, 0.4], [0.51, 0.4, 0.35, 0.25]])
-    found = by_block(layout).backward((probability - center) / spread)
-    np.testing.assert_array_equal(found, [[0, 2], [1, 0]])
-
-
-def test_a_category_that_no_row_has_is_no_nan():
-    X = np.array([[0.0, 2], [0, 0], [np.nan, 2]])
-    x = by_block(fit_layout(X, np.array([2, 4]))).forward(X)
-    assert np.isnan(x).tolist() == [5 * [False]] * 2 + [[True] + 4 * [False]]
-
-
 def test_the_scaler_of_a_table_without_categories_is_that_of_its_columns():
     layout = numeric_layout(4)
     assert isinstance(make_scaling(*fit_numeric(X, "standard"), layout), Affine)
     assert isinstance(make_scaling(*fit_numeric(X, "quantile"), layout), Quantile)
-    assert isinstance(fit(mixed(), None, N_CATEGORIES), ByBlock)
+    assert isinstance(fit(mixed(), None, COLUMNS), ByBlock)
 
 
 @each_scaling
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
     rows = mixed(missing=missing)
-    mean, scale, marginals, layout = fit_scaling(rows, scaling, N_CATEGORIES)
+    kinds, n_categories = kinds_of(COLUMNS)
+    layout = fit_layout(rows, kinds, n_categories)
+    mean, scale, marginals = fit_scaling(rows, scaling, layout)
     fitted = make_scaling(mean, scale, marginals, layout)
     of_numbers = fit(rows[:, [1, 3]], scaling)
-    expected = fit_layout(rows, N_CATEGORIES)
-    for block, same in zip(layout.blocks, expected.blocks, strict=True):
-        np.testing.assert_array_equal(block.center, same.center)
-    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [N_CATEGORIES > 0])
-    numbers, indicators = np.split(fitted.forward(rows), [2], axis=1)
+    np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [n_categories > 0])
+    x = fitted.forward(rows)
+    numbers, indicators = np.split(x, [2], axis=1)
     np.testing.assert_array_equal(numbers, of_numbers.forward(rows[:, [1, 3]]))
-    np.testing.assert_array_equal(indicators, by_block(layout).forward(rows)[:, 2:])
-    assert numbers.shape[1] + indicators.shape[1] == fitted.n_columns == 7
+    coded = [
+        INDICATORS[block.kind](block).forward(rows[:, block.columns])
+        for block in layout.blocks[1:]
+    ]
+    np.testing.assert_array_equal(indicators, np.hstack(coded))
+    assert numbers.shape[1] + indicators.shape[1] == fitted.n_columns == 10
     # What a log-density gains is of the numbers that there are.
     slope = of_numbers.log_slope(rows[:, [1, 3]])
     np.testing.assert_array_equal(fitted.log_slope(rows), slope)
-    intervals, expected = (
-        f.intervals(rows[:, columns])
-        for f, columns in ((fitted, range(5)), (of_numbers, [1, 3]))
-    )
+    intervals = fitted.observed(rows, x)
+    expected = of_numbers.observed(rows[:, [1, 3]], numbers)
     if scaling != "quantile":
-        assert intervals is expected is None
+        assert intervals is x
+        assert expected is numbers
         return
     np.testing.assert_array_equal(intervals[..., :2], expected)
     for end in intervals[..., 2:].swapaxes(0, 1):  # indicators have no width
@@ -349,26 +253,25 @@ def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
 
 @given(
     st.sampled_from(SCALINGS),
-    st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    st.lists(st.integers(-5, 5), min_size=1, max_size=6),
     st.integers(2, 30),
     st.integers(0, 2**32),
 )
 @quickly
-def test_mixed_tables_go_there_and_back(scaling, n_categories, n, seed):
-    n_categories, rng = np.array(n_categories), np.random.default_rng(seed)
+def test_mixed_tables_go_there_and_back(scaling, columns, n, seed):
+    (kinds, n_categories), rng = kinds_of(columns), np.random.default_rng(seed)
     rows = rng.integers(
         np.where(n_categories, n_categories, 9), size=(n, len(n_categories))
     )
     rows = rows.astype(float)
-    fitted = fit(rows, scaling, n_categories)
-    x = scale_rows(rows, fitted, np.float64)
+    fitted = fit(rows, scaling, columns)
+    x = fitted.forward(rows)
     assert x.shape == (n, fitted.n_columns)
     np.testing.assert_allclose(fitted.backward(x), rows, atol=1e-9)
     incomplete = np.where(rng.random(rows.shape) < 0.3, np.nan, rows)
-    sizes = np.maximum(n_categories, 1)
-    sizes[n_categories == 2] = 1
-    kind = np.where(n_categories == 0, 0, np.where(n_categories == 2, 1, 2))
-    order = np.argsort(kind, kind="stable")
+    sizes = np.maximum(n_categories - np.isin(kinds, ["bernoulli", "ordinal"]), 1)
+    rank = [["gaussian", *INDICATORS].index(kind) for kind in kinds]
+    order = np.argsort(rank, kind="stable")
     found = fitted.forward(incomplete)
     missing = np.repeat(np.isnan(incomplete[:, order]), sizes[order], axis=1)
     np.testing.assert_array_equal(np.isnan(found), missing)
@@ -377,11 +280,12 @@ def test_mixed_tables_go_there_and_back(scaling, n_categories, n, seed):
 
 @each_scaling
 def test_without_numbers_there_is_nothing_to_gain(scaling):
-    rows = mixed()[:, [0, 2]]
-    fitted = fit(rows, scaling, np.array([3, 2]))
+    rows = mixed()[:, [0, 2, 5]]
+    fitted = fit(rows, scaling, [3, 2, -4])
     np.testing.assert_array_equal(fitted.log_slope(rows), 0)
-    assert fitted.intervals(rows) is None
-    np.testing.assert_array_equal(fitted.backward(fitted.forward(rows)), rows)
+    x = fitted.forward(rows)
+    assert fitted.observed(rows, x) is x
+    np.testing.assert_array_equal(fitted.backward(x), rows)
 
 
 def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():

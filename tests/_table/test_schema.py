@@ -111,8 +111,8 @@ def test_arrays_of_floats_are_as_they_are(dtype):
     assert schema.to_table(codes).dtype == np.float64
     assert schema.to_table(codes, dtype=np.float32).dtype == np.float32
     lists = fit_schema([[1.5, None], [0, 2]])
-    np.testing.assert_array_equal(lists.decode(np.ones((1, 2))), [[1.0, 1.0]])
-    assert lists.decode(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
+    np.testing.assert_array_equal(lists.to_table(np.ones((1, 2))), [[1.0, 1.0]])
+    assert lists.to_table(np.ones((1, 2)), dtype=np.float32).dtype == np.float32
 
 
 def test_tables_of_single_precision_stay_so():
@@ -174,9 +174,9 @@ def test_any_column_may_be_chosen(X, random):
     np.testing.assert_array_equal(np.isnan(codes), missing_of(X))
     filled = schema.fill(X, np.nan_to_num(codes))
     again = through_skops(schema)
-    np.testing.assert_array_equal(again.encode(filled), np.nan_to_num(codes))
-    decoded = again.decode(np.nan_to_num(codes))
-    np.testing.assert_array_equal(again.encode(decoded), np.nan_to_num(codes))
+    np.testing.assert_array_equal(again.to_codes(filled), np.nan_to_num(codes))
+    decoded = again.to_table(np.nan_to_num(codes))
+    np.testing.assert_array_equal(again.to_codes(decoded), np.nan_to_num(codes))
 
 
 @pytest.mark.parametrize(

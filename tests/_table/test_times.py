@@ -40,15 +40,15 @@ def test_ticks_are_exact_and_as_long_as_can_be(unit):
 
 def test_times_outside_of_the_dtype_are_clipped():
     dates = fit([dt.date(2020, 1, 1)])
-    days = dates.to_objects(dates.decode(np.array([-1e30, 0.4, 1.6, 1e30]))[0])
+    days = dates.to_objects(dates.from_codes(np.array([-1e30, 0.4, 1.6, 1e30]))[0])
     first, last = days[0].year, days[-1].year
     assert days[1:3].tolist() == [dt.date(2020, 1, 1), dt.date(2020, 1, 3)]
     assert (first, last) == (1, 9999)
     stamps = fit(pd.DatetimeIndex(["2020-01-01 00:00:00.000000001"]), None)
-    back = pd.DatetimeIndex(stamps.decode(np.array([-1e30, 1e30]))[0])
+    back = pd.DatetimeIndex(stamps.from_codes(np.array([-1e30, 1e30]))[0])
     assert back.year.tolist() == [1678, 2261]
     clocks = fit([dt.time(1), dt.time(2, 0, 0, 5)])
-    back = clocks.to_objects(clocks.decode(np.array([-1e30, 1e30]))[0])
+    back = clocks.to_objects(clocks.from_codes(np.array([-1e30, 1e30]))[0])
     assert back.tolist() == [dt.time(), dt.time.max]
 
 
@@ -91,7 +91,7 @@ def test_an_instant_is_the_same_in_any_unit_zone_and_type():
         pd.Series([1], dtype="M8[s]"),
         pd.Series([pd.Timestamp(1, unit="s")], dtype="category"),
     ):
-        assert finer.encode(given, NAME)[0] == [10**9 - 7]
+        assert finer.to_codes(given, NAME)[0] == [10**9 - 7]
     naive = fit([dt.datetime(2020, 1, 1), pd.Timestamp("2020-01-02")])
     for given in ([dt.date(2020, 1, 3)], [np.datetime64("2020-01-03", "h")]):
         assert encode(naive, given)[0] == [2]
