@@ -24,11 +24,12 @@ class Ordinal(Indicators):
     All columns are computed at once, by products with a matrix of zeros and ones.
     """
 
-    curvature = 2.0  # of what the decoder says, along any direction
     n_dependent = 0
 
     def __init__(self, center, spread, sizes, incomplete=False):
         super().__init__(center, spread, sizes, incomplete)
+        # A logit moves with all steps before it, so that the bound grows with them.
+        self.curvature = max(1.0, 0.3 * int(sizes.max()))
         n, device = len(center), center.device
         column = torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
         first = torch.cat([torch.zeros_like(sizes[:1]), sizes.cumsum(dim=0)[:-1]])
