@@ -53,9 +53,8 @@ def skvae(x, hidden, k, batch):
     linear = LinearVAE(*map(torch.zeros, shapes))
     vae = VAE(architecture, initial_parameters(architecture, linear, generator))
     floor, within = torch.full((d,), 1e-6), torch.zeros(d)
-    likelihood = Tracked(
-        Gaussian(torch.ones(d)), floor=floor, shared=True, within=within
-    )
+    options = {"floor": floor, "shared": True, "within": within}
+    likelihood = Tracked(Gaussian(torch.ones(d)), share=torch.ones(d), **options)
     settings = Settings(batch, 1, 2e-3, 0.01, 1.0, None, 0.0)
     rows, none = Rows(x, x), Rows(x[:0], x[:0])
     trainer = Trainer(vae, likelihood, rows, none, settings, generator, None)

@@ -900,10 +900,10 @@ def _upgrade(state):
         "scale": state["scale_"],
         "marginals": state.pop("_marginals"),
     }
-    state["_fitted_shape"].pop("columns")
-    density = upgrade_density(state.pop("_parameters"))
-    state.pop("_log_slope")
-    return state | {"_state": {"codec": codec, "density": density}}
+    fitted = {"codec": codec, "density": upgrade_density(state.pop("_parameters"))}
+    shape = {k: v for k, v in state.pop("_fitted_shape").items() if k != "columns"}
+    del state["_log_slope"]
+    return state | {"_state": fitted, "_fitted_shape": shape}
 
 
 def _rows(codec, codes, x=None):

@@ -32,7 +32,7 @@ def dump_density(density, layout):
         "layout": [asdict(block) for block in layout.blocks],
         "parts": [_dump_part(part) for part in density.parts],
         "weights": list(density.weights),
-        "readout": density.readout.numpy(),
+        "readout": _array(density.readout),
     }
 
 
@@ -113,7 +113,7 @@ def _dump_part(part):
     return {
         "coder": _dump_coder(part.coder),
         "noise": {
-            "variance": likelihood.variance.numpy(),
+            "variance": _array(likelihood.variance),
             "dispersion": likelihood.dispersion.arguments(),
         },
         "prior": part.prior.arguments(),
@@ -128,10 +128,10 @@ def _dump_coder(coder):
         state["filler"] = _dump_linear(coder.filler)
     return state | {
         "architecture": asdict(coder.network.architecture),
-        "flat": coder.network.flat.float().numpy(),
-        "x_range": coder.x_range.numpy(),
-        "z_range": coder.z_range.numpy(),
-        "typical_share": coder.typical_share.numpy(),
+        "flat": _array(coder.network.flat.float()),
+        "x_range": _array(coder.x_range),
+        "z_range": _array(coder.z_range),
+        "typical_share": _array(coder.typical_share),
         "posterior_scale": coder.posterior_scale,
     }
 
@@ -176,7 +176,7 @@ def linear_part(linear, layout):
 
 
 def _dump_linear(linear):
-    return {name: value.numpy() for name, value in vars(linear).items()}
+    return {name: _array(value) for name, value in vars(linear).items()}
 
 
 def _load_linear(state):
@@ -187,6 +187,11 @@ def _load_linear(state):
         own = np.vstack([state["decoder_bias"], state["decoder"]])
         state["output_map"] = own if link is None else link
     return LinearVAE(**{name: _tensor(value) for name, value in state.items()})
+
+
+def _array(tensor):
+    """Return an array whose bytes do not depend on how the tensor came to be."""
+    return np.ascontiguousarray(tensor.numpy())
 
 
 def _tensor(array):

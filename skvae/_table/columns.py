@@ -7,9 +7,9 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
   strings, lists and arrays, so that any file can hold it;
 - `likelihood`, the kind of its likelihood, "gaussian" unless it is categorical;
 - `n_categories`, which is 0 unless the column is categorical;
-- `encode`, from a pandas Series of any dtype to codes, which are floats and NaN where
+- `to_codes`, from a pandas Series of any dtype to codes, which are floats and NaN where
   a value is missing, and a list of the values that fit did not see;
-- `decode`, from codes to values: an array of floats, of datetime64 in UTC, of
+- `from_codes`, from codes to values: an array of floats, of datetime64 in UTC, of
   timedelta64 or of categories, and the index of each row's value in this array, or None
   if it has one for each row;
 - `to_objects`, from these values to an array of Python objects, for tables whose dtype

@@ -143,7 +143,7 @@ class Schema:
         Parameters
         ----------
         X : DataFrame, ndarray or list of lists
-            As for `encode`.
+            As for `to_codes`.
         codes : ndarray of shape (n_samples, n_features)
 
         Returns

@@ -53,7 +53,7 @@ class TimeColumn:
     origin : int
         The least value in fit, in ticks; those of a datetime are since 1970.
     low, high : int
-        The limits of the values that `decode` returns, in the same ticks.
+        The limits of the values that `from_codes` returns, in the same ticks.
     entry : str
         The class of the entries, if the column comes back with dtype object.
     zone : str or None

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from skvae import VAETransformer
 from skvae._fitting.dimension import fewest_components
+from skvae._model.coder import LinearCoder
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -79,11 +80,10 @@ def test_where_a_model_falls_short_of_pca_it_gets_more():
 def test_where_nothing_suffices_it_is_as_many_as_there_can_be():
     def useless(rest, k):
         density = fitter()[0](rest, k)
-        first = density.parts[0].coder
-        linear = first.linear
-        nothing = torch.zeros_like(linear.output_map)
-        coder = replace(first, linear=replace(linear, output_map=nothing))
-        return density.with_first(coder=coder)
+        linear = density.parts[0].coder.linear
+        names = ("encoder", "decoder", "output_map")
+        zeros = {name: torch.zeros_like(getattr(linear, name)) for name in names}
+        return density.with_first(coder=LinearCoder(replace(linear, **zeros)))
 
     assert fewest_components(decaying(), 0.8, 100, useless) == 8
 

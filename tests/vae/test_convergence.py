@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-import skvae._vae
 from skvae import VAETransformer
+from skvae._fitting import recipe
 from skvae._training.gradient import Gradient
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
@@ -88,8 +88,8 @@ def test_nan_losses_from_some_step_on_leave_the_best_before(
 def test_auto_visits_no_more_rows_than_it_may_and_does_not_warn(
     tables, n_iter, curve, monkeypatch
 ):
-    monkeypatch.setattr(skvae._vae, "MOST_VISITS", tables * len(curve))
-    monkeypatch.setattr(skvae._vae, "MOST_EPOCHS", 4)
+    monkeypatch.setattr(recipe, "MOST_VISITS", tables * len(curve))
+    monkeypatch.setattr(recipe, "MOST_EPOCHS", 4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         vae = VAETransformer(random_state=0).fit(curve)

@@ -217,13 +217,16 @@ def test_a_constant_column_tells_nothing(value, make_vae, people):
     assert (vae.inverse_transform(vae.transform(X))["more"] == value).all()
     incomplete = with_missing(X.astype({"more": object}), 0.5)
     assert (vae.impute(incomplete)["more"] == value).all()
-    if vae._schema.n_categories[-1]:  # its probability is 1; a number has some noise
+    if vae._codec.schema.n_categories[
+        -1
+    ]:  # its probability is 1; a number has some noise
         assert (vae.sample(20, random_state=0)["more"] == value).all()
         nothing_of_it = vae.score(X.assign(more=None))
         assert nothing_of_it == pytest.approx(vae.score(X), abs=0.02)
 
 
 def test_a_table_may_come_in_another_container(make_vae, people):
+    people = people.assign(city=people["city"].cat.as_ordered())  # as an Enum is
     incomplete = with_missing(people)
     for X in (people, incomplete):
         vae = make_vae(max_iter=3).fit(X)
@@ -437,6 +440,8 @@ def test_any_table_goes_through(X, n_components, scaling):
     assert_same_kind(drawn, X, floats=np.float64)
     for table in (back, drawn):
         assert not missing_of(table).any()
-        vae._schema.encode(table)  # has no category that fit did not see: no warning
+        vae._codec.schema.to_codes(
+            table
+        )  # has no category that fit did not see: no warning
     for full in (vae.impute(X), *vae.impute(X, n_draws=2, random_state=0)):
         assert_only_missing_are_filled(full, X)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from skvae._table.marginals import Marginal
+
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
 NOISES = ["auto", "spherical", "diag"]
@@ -64,7 +66,7 @@ def test_the_density_of_a_mixed_column_table_adds_up_to_one(
     """A sum over cells of the discrete column, an integral over the other."""
     X = uneven[:, [1, 2]]
     vae = make_vae(scaling="quantile", hidden_layer_sizes=hidden_layer_sizes).fit(X)
-    continuous = vae._scaling.marginals[0]
+    continuous = Marginal(**vae._codec.marginals[0])
     assert continuous.has_points
     edges = continuous.edges
     tail = 30 * (edges[-1] - edges[0])
@@ -125,7 +127,7 @@ def test_rows_beside_are_in_a_quantile_score_rounding_only(of_quantiles, uneven)
 def test_quantile_warm_start_keeps_the_map(make_vae, uneven, noise):
     vae = make_vae(scaling="quantile", warm_start=True, max_iter=3, noise=noise)
     Z, other = vae.fit(uneven).transform(uneven), 2 * uneven[:300] + 3
-    marginals = vae._scaling.marginals
+    marginals = vae._codec.marginals
     vae.set_params(learning_rate_init=1e-12).fit(uneven[::-1])
     np.testing.assert_allclose(vae.transform(uneven), Z, atol=1e-6)
-    assert vae.fit(other)._scaling.marginals is marginals
+    assert vae.fit(other)._codec.marginals is marginals
