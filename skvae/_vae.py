@@ -13,10 +13,10 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._fitting.dimension import fewest_components
 from skvae._fitting.fit import Listener, fit_vae
 from skvae._fitting.recipe import make_recipe
-from skvae._fitting.validation import COMPARED_ROWS
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows

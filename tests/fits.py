@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._fitting.fit import fit_vae
 from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
 from skvae._fitting.start import start_from_linear
-from skvae._fitting.validation import COMPARED_ROWS
 from skvae._layout import numeric_layout
 from skvae._model.network import Architecture
 from skvae._model.rows import Rows

@@ -15,7 +15,7 @@ from skvae._fitting.candidate import (
     draw_posteriors,
     typical_share,
 )
-from skvae._fitting.validation import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chance
+from skvae._fitting.comparison import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chance
 from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean

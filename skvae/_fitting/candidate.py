@@ -5,8 +5,8 @@ from math import inf
 
 import torch
 
+from skvae._fitting.comparison import SUMMARY_ROWS
 from skvae._fitting.start import Start
-from skvae._fitting.validation import SUMMARY_ROWS
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.moments import observed_mean
 from skvae._model.coder import Coder, LinearCoder

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skvae._fitting.validation import SUMMARY_ROWS
+from skvae._fitting.comparison import SUMMARY_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout

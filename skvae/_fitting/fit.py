@@ -19,6 +19,7 @@ from skvae._fitting.calibration import (
     interval_factor,
 )
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
+from skvae._fitting.comparison import is_favoured
 from skvae._fitting.finish import finish
 from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
@@ -29,7 +30,6 @@ from skvae._fitting.start import (
     start_from_linear,
     tracked,
 )
-from skvae._fitting.validation import is_favoured
 from skvae._linear.cross_fit import CrossFit
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._likelihoods.mixed import indicator_blocks, make_likelihood
 from skvae._likelihoods.noise import Tracked
@@ -89,7 +89,7 @@ def fit_linear(x, recipe):
         linear = fit_wide_linear_vae(x, k, recipe.floor, n_dependent)
     else:
         linear = fit_linear_vae(x, k, noise, recipe.floor, n_dependent)
-    return with_link(linear, x, layout)
+    return with_logits(linear, x, layout)
 
 
 def fit_filler(x, linear, split):

@@ -26,7 +26,7 @@ class LinearVAE:
     decoder_bias: torch.Tensor  # (d,)
     noise_variance: torch.Tensor  # (d,)
     # (k + 1, d): bias and weights to what parametrises p(x|z): the decoded means, but
-    # in columns of indicators their logits, see `_fitting/link.py`.
+    # in columns of indicators their logits, see `_fitting/logits.py`.
     output_map: torch.Tensor
 
     def posterior_mean(self, x):  # (n, d) -> (n, k)

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 from skvae._numerics.chunks import slices
 from skvae._numerics.missing import have_missing
 from skvae._table.indicators import INDICATORS, OneHot
-from skvae._table.marginals import Marginal, fit_marginal
+from skvae._table.quantiles import Marginal, fit_marginal
 
 SCALINGS = "standard", "quantile", None
 SCALER_ROWS = 2**16
@@ -42,7 +42,7 @@ class Affine:
 
 
 class Quantile:
-    """Each column's map to normal scores, see `_marginals.py`.
+    """Each column's map to normal scores, see `quantiles.py`.
 
     Parameters
     ----------

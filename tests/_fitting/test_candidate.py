@@ -17,8 +17,8 @@ from skvae._fitting.candidate import (
     make_candidate,
     make_coder,
 )
+from skvae._fitting.comparison import SUMMARY_ROWS
 from skvae._fitting.start import start_from_linear
-from skvae._fitting.validation import SUMMARY_ROWS
 
 X = curved_table()
 

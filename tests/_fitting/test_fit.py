@@ -21,8 +21,8 @@ from fits import (
 )
 from models import mixed_rows
 
+from skvae._fitting import comparison
 from skvae._fitting import fit as fit_module
-from skvae._fitting import validation as validation_module
 from skvae._fitting.fit import fit_vae
 from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._linear.anchor import fit_linear_vae
@@ -209,7 +209,7 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
 
 @pytest.mark.parametrize(("noise", "kept"), [("spherical", False), ("diag", True)])
 def test_where_pca_is_the_yardstick_r2_must_not_fall(noise, kept, monkeypatch):
-    monkeypatch.setattr(validation_module, "R2_TOLERANCE", -10.0)  # no gain is enough
+    monkeypatch.setattr(comparison, "R2_TOLERANCE", -10.0)  # no gain is enough
     solution = fit(curved_table(), noise=noise, max_epochs=60, learning_rate=0.01)
     assert (solution.progress.best_epoch > 0) == kept
 

@@ -8,7 +8,7 @@ import torch
 from helpers import with_missing
 from models import mixed_rows, network_of, normal
 
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.coder import Coder, LinearCoder, widen
 
@@ -62,7 +62,7 @@ def test_beyond_the_range_it_goes_on_along_the_linear_vae(distance):
 
 def test_beyond_the_range_of_z_it_goes_on_along_the_logits():
     layout, x = mixed_rows()
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     model = coder(linear=linear)
     corner, step = Z_RANGE[:1], -torch.tensor([[0.5, 2.0]]).double()
     moved = model.decode(corner + step) - model.decode(corner)
@@ -187,7 +187,7 @@ def test_a_linear_coder_fills_and_widens_as_its_linear_vae_has_it():
 
 def test_a_linear_coder_decodes_logits_where_columns_are_indicators():
     layout, x = mixed_rows()
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     z = normal(9, K)
     expected = linear.output_map[0] + z @ linear.output_map[1:]
     same(LinearCoder(linear).decode(z), expected, rtol=1e-12)

@@ -9,7 +9,7 @@ from helpers import bow, draw_factor_model, with_missing
 from models import linear_density, mixed_rows, network_of, seeded
 
 from skvae import VAETransformer
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._layout import numeric_layout
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.anchor import fit_linear_vae
@@ -259,7 +259,7 @@ def test_how_many_draws_a_row_gets_is_up_to_the_row():
 
 def test_indicators_that_are_missing_have_the_mean_of_their_probabilities():
     layout, x = mixed_rows(300)
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-3, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-3, 3), x, layout)
     density = mixture_of(linear_part(linear, layout))
     incomplete = mixed_rows(300, missing=0.4)[1][:40]
     found = Imputation(density).expected(Rows(incomplete, incomplete))

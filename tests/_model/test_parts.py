@@ -9,7 +9,7 @@ from helpers import with_missing
 from models import linear_density, mixed_rows, network_of, normal, seeded
 from scipy.stats import norm
 
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
@@ -101,7 +101,7 @@ def test_a_network_with_hidden_layers_is_not_linear():
 
 def test_with_indicators_it_is_not_linear():
     layout, x = mixed_rows()
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     assert linear_part(linear, layout).as_linear(Rows(x, x)) is None
 
 
@@ -193,7 +193,7 @@ def test_draws_are_weighed_wherever_they_come_from():
 
 def test_the_mean_is_that_of_the_likelihood():
     layout, x = mixed_rows()
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     part, z = linear_part(linear, layout), normal(9, K)
     expected = part.likelihood.mean(part.coder.decode(z))
     assert torch.equal(part.mean(z), expected)
@@ -222,7 +222,7 @@ def test_samples_are_of_the_prior_decoded_with_the_noise_at_their_z(prior):
 
 def test_samples_of_a_mixed_table_are_categories():
     layout, x = mixed_rows(400)
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     part = linear_part(linear, layout)
     drawn = part.sample(2_000, seeded())
     indicators = make_likelihood(layout, linear.noise_variance).blocks[1:]

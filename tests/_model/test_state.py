@@ -7,7 +7,7 @@ import pytest
 import torch
 from models import mixed_rows, network_of, normal, old_state
 
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._layout import numeric_layout
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.mixed import make_likelihood
@@ -40,7 +40,7 @@ def rows_of(of):
 def fit_linear(x, layout, noise="spherical"):
     if layout.is_numeric:
         return fit_linear_vae(x, K, noise, 1e-3)
-    return with_link(fit_linear_vae(x, K, noise, 1e-3, 3), x, layout)
+    return with_logits(fit_linear_vae(x, K, noise, 1e-3, 3), x, layout)
 
 
 def make_density(of, options=()):

@@ -6,7 +6,7 @@ import torch
 from models import mixed_rows, network_of, normal, tracked
 from torch.distributions import Normal, kl_divergence
 
-from skvae._fitting.link import with_link
+from skvae._fitting.logits import with_logits
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import fit_linear_vae
@@ -99,7 +99,7 @@ def test_a_column_without_any_entry_has_no_error():
 
 def test_errors_of_indicators_are_minus_log_masses():
     layout, x = mixed_rows(N)
-    linear = with_link(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
+    linear = with_logits(fit_linear_vae(x, K, "spherical", 1e-6, 3), x, layout)
     vae, variance = network_of(linear), torch.tensor([0.5, 2.0]).double()
     plain = make_likelihood(layout, variance)
     nothing = torch.zeros(2).double()

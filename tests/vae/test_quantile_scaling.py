@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from skvae._table.marginals import Marginal
+from skvae._table.quantiles import Marginal
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
 from scipy.stats import kstest, norm
 
-from skvae._table.marginals import Marginal, fit_marginal
+from skvae._table.quantiles import Marginal, fit_marginal
 
 rng = np.random.default_rng(0)
 NORMAL = rng.normal(size=1000)

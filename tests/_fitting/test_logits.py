@@ -11,8 +11,8 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from skvae._fitting import link as link_module
-from skvae._fitting.link import RIDGE, with_link
+from skvae._fitting import logits as logits_module
+from skvae._fitting.logits import RIDGE, with_logits
 from skvae._linear.anchor import fit_linear_vae
 from skvae._linear.vae import LinearVAE
 from skvae._table.indicators import fit_layout
@@ -64,7 +64,7 @@ def knowing_z(z, codes):
 
 def link_of(linear, x, layout):
     """Return bias and weights of what the columns start from, (k + 1, d)."""
-    return with_link(linear, x, layout).output_map.numpy()
+    return with_logits(linear, x, layout).output_map.numpy()
 
 
 def probabilities(link, z):
@@ -80,7 +80,7 @@ def regress(z, codes):
 
 
 def test_logits_are_those_of_logistic_regression(monkeypatch):
-    monkeypatch.setattr(link_module, "STEPS", 3000)
+    monkeypatch.setattr(logits_module, "STEPS", 3000)
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
     first, third, second = probabilities(link_of(linear, x, layout), z)
@@ -91,7 +91,7 @@ def test_logits_are_those_of_logistic_regression(monkeypatch):
 
 
 def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
-    monkeypatch.setattr(link_module, "STEPS", 3000)
+    monkeypatch.setattr(logits_module, "STEPS", 3000)
     z, codes = table()
     codes[np.random.default_rng(1).random(codes.shape) < 0.4] = np.nan
     linear, x, layout = knowing_z(z, codes)
@@ -109,7 +109,7 @@ def test_missing_entries_leave_the_regression_of_the_others(monkeypatch):
 
 
 def test_the_regression_is_on_draws_from_the_posteriors(monkeypatch):
-    monkeypatch.setattr(link_module, "STEPS", 3000)
+    monkeypatch.setattr(logits_module, "STEPS", 3000)
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
     vague = replace(linear, log_var=tensor([np.log(0.25)]))
@@ -136,7 +136,7 @@ def test_each_step_improves_the_fit(monkeypatch):
     linear, x, layout = knowing_z(z, codes)
     losses = []
     for steps in (0, 1, 2, 5, 30, 300):
-        monkeypatch.setattr(link_module, "STEPS", steps)
+        monkeypatch.setattr(logits_module, "STEPS", steps)
         link = link_of(linear, x, layout)
         first, third, second = probabilities(link, z)
         fit = log_loss(codes[:, 0], first) + log_loss(codes[:, 2], third)
@@ -149,8 +149,8 @@ def test_without_a_signal_the_logits_are_those_of_the_shares(monkeypatch):
     z, codes = table()
     codes[:, 2] = z == z.max()  # a rare category
     linear, x, layout = knowing_z(np.zeros_like(z), codes)
-    for steps in (0, link_module.STEPS):
-        monkeypatch.setattr(link_module, "STEPS", steps)
+    for steps in (0, logits_module.STEPS):
+        monkeypatch.setattr(logits_module, "STEPS", steps)
         link = link_of(linear, x, layout)
         np.testing.assert_allclose(link[1:, 1:], 0, atol=1e-12)
         first, third, second = probabilities(link, z[:1])
@@ -163,7 +163,7 @@ def test_without_a_signal_the_logits_are_those_of_the_shares(monkeypatch):
 def test_numeric_columns_are_decoded_as_before():
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
-    linked = with_link(linear, x, layout)
+    linked = with_logits(linear, x, layout)
     np.testing.assert_array_equal(linked.output_map[:, 0], [7.0, 0.3])
     assert linked.decoder is linear.decoder
     assert linked.decoder_bias is linear.decoder_bias
@@ -173,20 +173,20 @@ def test_numeric_columns_are_decoded_as_before():
 def test_no_posterior_is_surer_than_its_logits_let_it_be():
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)  # of no variance at all
-    linked = with_link(linear, x, layout)
+    linked = with_logits(linear, x, layout)
     share = np.concatenate([[0.0], *(b.center for b in layout.blocks[1:])])
     information = np.where(np.arange(len(share)) == 0, 1.0, share * (1 - share))
     slopes = linked.output_map[1].numpy()
     variance = 1 / (1 + slopes**2 @ information)
     np.testing.assert_allclose(linked.log_var.exp(), [variance])
     wide = replace(linear, log_var=tensor([-0.01]))
-    np.testing.assert_array_equal(with_link(wide, x, layout).log_var, wide.log_var)
+    np.testing.assert_array_equal(with_logits(wide, x, layout).log_var, wide.log_var)
 
 
 def test_a_permuted_model_has_the_same_logits():
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
-    linear = with_link(fit_linear_vae(x.float(), 2, "diag", 1e-4), x, layout)
+    linear = with_logits(fit_linear_vae(x.float(), 2, "diag", 1e-4), x, layout)
     turned = linear.permuted(torch.tensor([1, 0]), tensor([-1.0, 1.0]))
     at = tensor(np.random.default_rng(0).normal(size=(9, 2)))
     found = turned.output_map[0] + at @ turned.output_map[1:]
@@ -198,7 +198,7 @@ def test_a_permuted_model_has_the_same_logits():
 def test_the_first_rows_are_enough(monkeypatch):
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
-    monkeypatch.setattr(link_module, "MOST_ROWS", 100)
+    monkeypatch.setattr(logits_module, "MOST_ROWS", 100)
     found = link_of(linear, x, layout)
     np.testing.assert_array_equal(found, link_of(linear, x[:100], layout))
 

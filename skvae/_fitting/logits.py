@@ -17,7 +17,7 @@ STEPS = 30
 RIDGE = 1.0  # worth so many rows without a slope
 
 
-def with_link(linear, x, layout):
+def with_logits(linear, x, layout):
     """Return a linear VAE with the bias and the weights of what p(x|z) starts from.
 
     Parameters

@@ -8,9 +8,9 @@ import torch
 from fits import NOISES, curved_table, linear_table, make_split, start_and_train
 from models import normal
 
-from skvae._fitting import validation as validation_module
+from skvae._fitting import comparison
+from skvae._fitting.comparison import CAUTION, exceeds_chance, is_favoured
 from skvae._fitting.start import start_from_linear
-from skvae._fitting.validation import CAUTION, exceeds_chance, is_favoured
 
 LONG = {"max_epochs": 60, "learning_rate": 0.01}
 
@@ -60,7 +60,7 @@ def test_with_one_noise_the_squared_error_counts_too(noise, favoured, monkeypatc
     split = make_split(curved_table(), noise=noise, **LONG)
     start, network = start_and_train(split)
     assert is_favoured(network, start, split)
-    monkeypatch.setattr(validation_module, "R2_TOLERANCE", -10.0)  # no gain is enough
+    monkeypatch.setattr(comparison, "R2_TOLERANCE", -10.0)  # no gain is enough
     assert is_favoured(network, start, split) == favoured
 
 
@@ -76,7 +76,7 @@ def test_a_small_loss_of_squared_error_is_forgiven(monkeypatch):
     weight.add_(0.03 * normal(*weight.shape).float())
     gains = []
     for tolerance in (0.0, 0.05):
-        monkeypatch.setattr(validation_module, "R2_TOLERANCE", tolerance)
+        monkeypatch.setattr(comparison, "R2_TOLERANCE", tolerance)
         gains.append(is_favoured(worse, wrong, split))
     assert gains == [False, True]
 
