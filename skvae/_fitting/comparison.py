@@ -1,4 +1,4 @@
-"""Whether validation rows favour one network over another by more than chance."""
+"""Whether a network is better than its start: validation rows say, beyond chance."""
 
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import elbo
@@ -11,8 +11,8 @@ R2_TOLERANCE = 1e-3
 COMPARED_ROWS = 1_000  # of the validation rows, whose densities are compared
 
 
-def is_favoured(network, start, split):
-    """Whether validation rows favour a network over the start that it came from.
+def is_better(network, start, split):
+    """Whether validation rows find a network better than the start that it came from.
 
     In nats, and where all columns have one noise in training, as PCA has it, in
     squared error, too.

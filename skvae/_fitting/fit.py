@@ -19,7 +19,7 @@ from skvae._fitting.calibration import (
     interval_factor,
 )
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
-from skvae._fitting.comparison import is_favoured
+from skvae._fitting.comparison import is_better
 from skvae._fitting.finish import finish
 from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
@@ -123,7 +123,7 @@ class _Fitter:
         network, progress = record.network, record.progress
         may_fall_back = self._warm is None and self.recipe.training.beta == 1
         if may_fall_back and not (
-            progress.best_epoch and is_favoured(network, start, split)
+            progress.best_epoch and is_better(network, start, split)
         ):
             history = {"best_epoch": 0, "best_score": progress.start_score}
             return self._fallen_back(start), replace(progress, **history)

@@ -74,9 +74,9 @@ class LinearVAE:
 
     def informed_share(self, x):  # (n, d) -> (n, k)
         """Return the share of what complete rows tell of z that these rows tell."""
-        missing, tells = x.isnan().double(), self.decoder**2 / self.noise_variance
-        total = tells.sum(dim=1)
-        share_missing = missing @ tells.T / total.where(total > 0, 1.0)
+        missing, information = x.isnan().double(), self.decoder**2 / self.noise_variance
+        total = information.sum(dim=1)
+        share_missing = missing @ information.T / total.where(total > 0, 1.0)
         of_all = missing.mean(dim=1, keepdim=True)
         share = (1 - share_missing.where(total > 0, of_all)).clamp(min=0)
         return share.where(of_all < 1, 0.0)  # whatever the rounding

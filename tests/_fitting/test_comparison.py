@@ -9,7 +9,7 @@ from fits import NOISES, curved_table, linear_table, make_split, start_and_train
 from models import normal
 
 from skvae._fitting import comparison
-from skvae._fitting.comparison import CAUTION, exceeds_chance, is_favoured
+from skvae._fitting.comparison import CAUTION, exceeds_chance, is_better
 from skvae._fitting.start import start_from_linear
 
 LONG = {"max_epochs": 60, "learning_rate": 0.01}
@@ -24,27 +24,27 @@ def better(request):
 
 def test_a_network_that_bends_with_the_rows_is_favoured(better):
     split, start, network = better
-    assert is_favoured(network, start, split)
+    assert is_better(network, start, split)
 
 
 def test_the_start_is_not_favoured_over_itself(better):
     """Nor what differs by nothing but a rounding."""
     split, start, _ = better
-    assert not is_favoured(start.network.copy(), start, split)
+    assert not is_better(start.network.copy(), start, split)
     moved = start.network.with_flat(start.network.flat * (1 + 1e-7))
-    assert not is_favoured(moved, start, split)
+    assert not is_better(moved, start, split)
 
 
 def test_a_network_that_ruins_the_rows_is_not_favoured(better):
     split, start, network = better
     ruined = network.with_flat(network.flat + 0.5 * normal(len(network.flat)).float())
-    assert not is_favoured(ruined, start, split)
+    assert not is_better(ruined, start, split)
 
 
 def test_two_rows_favour_nothing():
     split = make_split(curved_table(), n_validation=2, **LONG)
     start, network = start_and_train(split)
-    assert not is_favoured(network, start, split)
+    assert not is_better(network, start, split)
 
 
 def test_a_far_row_does_not_speak_of_the_network():
@@ -52,16 +52,16 @@ def test_a_far_row_does_not_speak_of_the_network():
     x[3, 0] = 1e4
     split = make_split(x, **LONG)
     start, network = start_and_train(split)
-    assert is_favoured(network, start, split)
+    assert is_better(network, start, split)
 
 
 @pytest.mark.parametrize(("noise", "favoured"), [("spherical", False), ("diag", True)])
 def test_with_one_noise_the_squared_error_counts_too(noise, favoured, monkeypatch):
     split = make_split(curved_table(), noise=noise, **LONG)
     start, network = start_and_train(split)
-    assert is_favoured(network, start, split)
+    assert is_better(network, start, split)
     monkeypatch.setattr(comparison, "R2_TOLERANCE", -10.0)  # no gain is enough
-    assert is_favoured(network, start, split) == favoured
+    assert is_better(network, start, split) == favoured
 
 
 def test_a_small_loss_of_squared_error_is_forgiven(monkeypatch):
@@ -77,7 +77,7 @@ def test_a_small_loss_of_squared_error_is_forgiven(monkeypatch):
     gains = []
     for tolerance in (0.0, 0.05):
         monkeypatch.setattr(comparison, "R2_TOLERANCE", tolerance)
-        gains.append(is_favoured(worse, wrong, split))
+        gains.append(is_better(worse, wrong, split))
     assert gains == [False, True]
 
 
