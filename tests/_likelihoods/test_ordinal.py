@@ -191,3 +191,31 @@ def test_the_order_of_polars_enums_counts(make_vae):
     vae = fit(make_vae, table)
     assert vae.score(table) == fit(make_vae, grades).score(grades)
     assert vae.sample(5, random_state=0)["grade"].dtype == enum
+
+
+def test_columns_are_drawn_independently():
+    sizes = torch.tensor([2, 2])
+    half = torch.full((4,), 0.5, dtype=torch.float64)
+    likelihood = Ordinal(half, torch.ones_like(half), sizes)
+    generator = torch.Generator().manual_seed(0)
+    decoded = torch.zeros(4_000, 4, dtype=torch.float64)
+    drawn = likelihood.indicators(likelihood.sample(decoded, generator))
+    correlation = torch.corrcoef(drawn[:, [0, 2]].T)[0, 1]
+    assert abs(float(correlation)) < 0.06
+
+
+def test_long_columns_curve_more_than_1_and_no_more_than_the_bound():
+    size = 10
+    half = torch.full((size,), 0.5, dtype=torch.float64)
+    likelihood = Ordinal(half, torch.ones_like(half), torch.tensor([size]))
+    generator, largest = torch.Generator().manual_seed(0), 0.0
+    for code in (0, 1, 5, 10):
+        indicators = (torch.arange(size) < code).double()
+        for _ in range(20):
+            decoded = 3 * torch.randn(size, generator=generator, dtype=torch.float64)
+            decoded[0] = decoded[0].abs() * size / 3
+            hessian = torch.autograd.functional.hessian(
+                lambda at, of=indicators: likelihood._errors(of, at).sum(), decoded
+            )
+            largest = max(largest, float(torch.linalg.eigvalsh(hessian).max()))
+    assert 1 < largest <= likelihood.curvature

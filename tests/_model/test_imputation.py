@@ -15,7 +15,7 @@ from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.coder import Coder
 from skvae._model.density import Density
-from skvae._model.imputation import Imputation
+from skvae._model.imputation import Imputation, _WeightedMean
 from skvae._model.parts import Part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
@@ -266,3 +266,15 @@ def test_indicators_that_are_missing_have_the_mean_of_their_probabilities():
     shares, means = by_integration(density, incomplete)
     error = (found - shares @ means)[incomplete.isnan()]
     assert error.square().mean().sqrt() < 0.03
+
+
+def test_draws_alike_are_counted_whatever_comes_first():
+    rows, generator = torch.arange(1), torch.Generator().manual_seed(0)
+    log_weights = 3 * torch.randn(32, 1, generator=generator, dtype=torch.float64)
+    log_weights = log_weights.sort(dim=0).values  # the scale grows on the way
+    average = _WeightedMean(torch.zeros(1, 2, dtype=torch.float64))
+    for some in log_weights.split(4):
+        average.add(rows, some, torch.zeros(len(some), 1, 2, dtype=torch.float64))
+    weights = log_weights.exp()
+    expected = weights.sum() ** 2 / weights.square().sum()
+    assert float(average.n_alike()[0]) == pytest.approx(float(expected))
