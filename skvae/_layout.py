@@ -10,8 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-MOST_LOGIT = 40.0  # whose exponential single precision can add up
-
 
 @dataclass(frozen=True)
 class Block:

@@ -707,11 +707,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _fit(self, X):
         check_parameters(self.get_params(deep=False))
-        before = getattr(self, "_codec", None) if self.warm_start else None
-        codes, schema = validate_new(self, X, before)
         shape = self._shape()
-        warm = before and schema is before.schema and self._fitted_shape == shape
-        codec = fit_codec(codes, schema, self.scaling) if not warm else self._codec
+        may_be_warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
+        before = self._codec if may_be_warm else None
+        codes, schema = validate_new(self, X, before)
+        warm = may_be_warm and schema is self._codec.schema
+        codec = self._codec if warm else fit_codec(codes, schema, self.scaling)
         if warm:
             codec.check(codes)
         log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
@@ -900,7 +901,8 @@ def _upgrade(state):
         "scale": state["scale_"],
         "marginals": state.pop("_marginals"),
     }
-    fitted = {"codec": codec, "density": upgrade_density(state.pop("_parameters"))}
+    density = upgrade_density(state.pop("_parameters"), state["beta"])
+    fitted = {"codec": codec, "density": density}
     shape = {k: v for k, v in state.pop("_fitted_shape").items() if k != "columns"}
     del state["_log_slope"]
     return state | {"_state": fitted, "_fitted_shape": shape}

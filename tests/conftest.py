@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sympy  # noqa: F401  (torch imports it late, which changes warning filters)
 import torch
 from threadpoolctl import threadpool_limits
 

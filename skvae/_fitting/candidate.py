@@ -12,9 +12,8 @@ from skvae._linear.moments import observed_mean
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density
 from skvae._model.network import VAE
-from skvae._model.parts import Part
+from skvae._model.parts import Part, linear_part
 from skvae._model.prior import StandardNormal
-from skvae._model.state import linear_part
 from skvae._numerics.chunks import map_chunks
 from skvae._numerics.missing import have_missing
 

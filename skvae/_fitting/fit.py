@@ -33,7 +33,7 @@ from skvae._fitting.start import (
 from skvae._linear.cross_fit import CrossFit
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight
-from skvae._model.state import linear_part
+from skvae._model.parts import linear_part
 from skvae._numerics.threads import one_thread
 from skvae._training.events import SILENT, Listener
 from skvae._training.loop import Progress, Settings, train
@@ -71,7 +71,7 @@ def fit_vae(x, first_rows, recipe, start=None):
     -------
     Solution
     """
-    # Whatever the caller switched off.
+    # The caller's inference mode, grad mode and threads change no bit.
     with one_thread(), torch.inference_mode(False), torch.no_grad():
         fitter = _Fitter(x, first_rows, recipe, start)
         if recipe.is_closed_form:
@@ -144,11 +144,15 @@ class _Fitter:
         split = self.split
         start = self._start(split.training)
         parts = split.training, split.validation
-        rehearsal = self._train(start, *parts, listener=SILENT)
+        copied = replace(start, network=start.network.copy())
+        rehearsal = self._train(copied, *parts, listener=SILENT)
         candidate = self._calibrated(rehearsal.network, start)
         start = self._start(split.x)
-        record = self._train(start, split.x)
+        copied = replace(start, network=start.network.copy())
+        record = self._train(copied, split.x)
         candidate = replace(candidate, network=record.network, start=start)
+        if self._warm is None:
+            return self._with_fallback(candidate, start.linear), record.progress
         return self._with_fallback_of_all(candidate), record.progress
 
     def _fallen_back(self, start):

@@ -110,7 +110,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
         layout=layout,
         noise=parameters["noise"],
         training=training,
-        n_validation=min(max(n_validation, MIN_VALIDATION), n_rows - 1),
+        n_validation=min(n_validation, n_rows - 1),
         seed=seed,
         device=parameters["device"],
     )

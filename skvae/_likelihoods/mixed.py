@@ -1,7 +1,7 @@
 """The kinds of columns, and any number of them side by side.
 
 A kind of column is a class with the verbs of `Gaussian`: a new one is that class, its
-row in `KINDS`, and its row in the table of `_table/scaling.py`.
+row in `KINDS`, and its row in the table of `_table/indicators.py`.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ class Mixed:
 
     Parameters
     ----------
-    blocks : sequence of Gaussian, Bernoulli or Categorical
+    blocks : sequence of Gaussian, Bernoulli, Categorical or Ordinal
         The numeric columns, if there are any, come first.
     widths : sequence of int
         Number of columns of each.

@@ -62,6 +62,12 @@ class Tracked:
             error = self._mean_of(error).expand_as(error)
         return self._with(error.maximum(self.floor))
 
+    def with_known(self, error, unseen):  # (d,), (d,) -> (d,)
+        """Return mean errors that leave the variance of unseen columns as it is."""
+        known = error.clone()
+        known[: self._n_numeric] = (self.variance - self.within).to(error)
+        return torch.where(unseen, known, error)
+
     def clone(self):
         """Return a copy that later tracking leaves alone."""
         return self._with(self.variance.clone())

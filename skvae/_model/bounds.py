@@ -14,15 +14,15 @@ def kl_divergence(mean, log_var):  # (n, k), (n, k) -> (n, k)
     return 0.5 * (mean.square() + log_var.exp() - log_var - 1)
 
 
-def elbo(vae, likelihood, x, noise, beta=1.0, observed=None):
+def elbo(vae, likelihood, x, draws, beta=1.0, observed=None):
     """Evidence lower bound of each row, from one draw of z.
 
     Parameters
     ----------
-    vae : VAE
-    likelihood : Gaussian or VaryingGaussian
+    vae : VAE, Coder or LinearCoder
+    likelihood : Gaussian or Mixed
     x : Tensor of shape (n, d)
-    noise : Tensor of shape (n, k)
+    draws : Tensor of shape (n, k)
         Standard normal draws; zeros decode the posterior mean.
     beta : float
         Weight of the KL divergence (Higgins et al. 2017); 1 gives the bound.
@@ -35,7 +35,7 @@ def elbo(vae, likelihood, x, noise, beta=1.0, observed=None):
     decoded : Tensor of shape (n, d)
     """
     mean, log_var = vae.encode(x)
-    z = mean + (0.5 * log_var).exp() * noise
+    z = mean + (0.5 * log_var).exp() * draws
     decoded = vae.decode(z)
     observed = x if observed is None else observed
     reconstruction = likelihood.given(z).log_prob(observed, decoded).sum(dim=1)
@@ -51,7 +51,7 @@ def importance_weighted_bound(
     vae,
     likelihood,
     x,
-    noise,
+    draws,
     log_prior=standard_normal,
     n_first=None,
     tol=0.01,
@@ -61,10 +61,10 @@ def importance_weighted_bound(
 
     Parameters
     ----------
-    vae : VAE
-    likelihood : Gaussian or VaryingGaussian
+    vae : VAE, Coder or LinearCoder
+    likelihood : Gaussian or Mixed
     x : Tensor of shape (n, d)
-    noise : Tensor of shape (n_draws, k)
+    draws : Tensor of shape (n_draws, k)
         Standard normal draws, the same for every row. More draws tighten the bound.
     log_prior : callable
         Maps rows z, (n, k), to log p(z), (n,).
@@ -84,7 +84,7 @@ def importance_weighted_bound(
     observed = x if observed is None else observed
     bound, rows = x.new_empty(len(x)), torch.arange(len(x), device=x.device)
     log_weights = x.new_empty(0, len(x))
-    for more in noise.split(n_first or len(noise)):
+    for more in draws.split(n_first or len(draws)):
         q = mean[rows], log_var[rows]
         given = observed[rows], *q, more
         _, _, new = importance_weights(vae, likelihood, log_prior, *given)
@@ -99,7 +99,7 @@ def importance_weighted_bound(
     return bound
 
 
-def importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
+def importance_weights(vae, likelihood, log_prior, x, mean, log_var, draws):
     """Draw z of each row from N(mean, exp(log_var)).
 
     Returns
@@ -109,11 +109,11 @@ def importance_weights(vae, likelihood, log_prior, x, mean, log_var, noise):
     log_weights : Tensor of shape (n_draws, n)
         log p(x, z) - log q(z|x).
     """
-    n, (n_draws, k) = len(x), noise.shape
-    z = mean + (0.5 * log_var).exp() * noise[:, None, :]
+    n, (n_draws, k) = len(x), draws.shape
+    z = mean + (0.5 * log_var).exp() * draws[:, None, :]
     rows = z.reshape(-1, k)  # draw by draw
     decoded = vae.decode(rows).reshape(n_draws, n, -1)
     log_likelihood = likelihood.given(z).log_prob(x, decoded).sum(dim=2)
-    log_q = standard_normal(noise)[:, None] - 0.5 * log_var.sum(dim=1)
+    log_q = standard_normal(draws)[:, None] - 0.5 * log_var.sum(dim=1)
     log_weights = log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
     return z, decoded, log_weights

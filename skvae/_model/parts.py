@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 
 from skvae._likelihoods.gaussian import Gaussian
+from skvae._likelihoods.mixed import make_likelihood
 from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.prior import NormalMixture, StandardNormal
@@ -103,3 +104,10 @@ class Part:
         linear, variance = self.coder.linear, self.likelihood.variance
         is_own = torch.equal(linear.noise_variance, variance)
         return linear if is_own else linear.with_noise(variance)
+
+
+def linear_part(linear, layout):
+    """Return the part of a density that is a linear VAE."""
+    likelihood = make_likelihood(layout, linear.noise_variance[: layout.n_numeric])
+    coder = LinearCoder(linear)
+    return Part(coder, likelihood, StandardNormal(coder.n_components))

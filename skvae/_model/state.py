@@ -44,14 +44,27 @@ def load_density(state):
     return Density(parts, tuple(state["weights"]), readout), layout
 
 
-def upgrade_density(state):
-    """Return the state of a file that was written before densities had parts."""
+def upgrade_density(state, beta):
+    """Return the state of a file that was written before densities had parts.
+
+    Parameters
+    ----------
+    state : dict
+        Its `_parameters`.
+    beta : float
+        The estimator's: with 1 a linear network of numeric columns was a closed form.
+
+    Returns
+    -------
+    dict
+    """
     coder = {"linear": state["linear"]}
     layout = numeric_layout(len(coder["linear"]["decoder_bias"]))
     if state["blocks"]:
         layout = _layout_of_old(**state["blocks"])
-    is_closed_form = not state["architecture"]["hidden_layer_sizes"]
-    if is_closed_form and layout.is_numeric:
+    is_linear = not state["architecture"]["hidden_layer_sizes"] and layout.is_numeric
+    is_exact = state["filler"] is None and state["informed"] is None
+    if is_linear and is_exact and beta == 1:
         coder = {"linear": _linear_of_old(state)}
     else:
         names = "architecture", "flat", "filler", "x_range", "z_range"
@@ -166,13 +179,6 @@ def _load_coder(state):
         typical_share=_tensor(state["typical_share"]),
         posterior_scale=state["posterior_scale"],
     )
-
-
-def linear_part(linear, layout):
-    """Return the part of a density that is a linear VAE."""
-    likelihood = make_likelihood(layout, linear.noise_variance[: layout.n_numeric])
-    coder = LinearCoder(linear)
-    return Part(coder, likelihood, StandardNormal(coder.n_components))
 
 
 def _dump_linear(linear):

@@ -22,7 +22,7 @@ class Affine:
     """
 
     def __init__(self, mean, scale):
-        self.mean, self.scale, self.n_columns = mean, scale, len(mean)
+        self.mean, self.scale = mean, scale
 
     def forward(self, X):  # (n, d) -> (n, d)
         return (X - self.mean) / self.scale
@@ -52,7 +52,6 @@ class Quantile:
 
     def __init__(self, marginals):
         self.marginals = [Marginal(**arguments) for arguments in marginals]
-        self.n_columns = len(marginals)
 
     def forward(self, X):  # (n, d) -> (n, d)
         return self._by_column(Marginal.forward, X)
@@ -89,7 +88,6 @@ class ByBlock:
     """
 
     def __init__(self, scalers, layout):
-        self.n_columns = layout.n_columns
         self._cuts = np.cumsum(layout.widths)[:-1]
         columns = (block.columns for block in layout.blocks)
         self._blocks = list(zip(scalers, columns, strict=True))

@@ -29,6 +29,8 @@ def evaluate(vae, likelihood, rows, draws, beta=1.0):
         With the noise that these rows measure.
     """
     error, kl = _error_and_kl(vae, likelihood, rows, draws)
+    if rows.has_missing:
+        error = likelihood.with_known(error, rows.observed.isnan().all(dim=0))
     fitted = likelihood.refit(error.to(rows.x.dtype))
     return float(fitted.expected_log_prob(error) - beta * kl), fitted
 

@@ -129,7 +129,7 @@ class Gradient:
         _clamp_backward(self.log_var_grad, self.unbounded_log_var)
         # encode
         self.encoder.backward()
-        # the sum of _bounds.kl_divergence
+        # the sum of bounds.kl_divergence
         kl = excess.addcmul_(self.mean, self.mean).sub_(self.log_var)
         torch.sum(kl, (0, 1), out=self.kl)
         return error, self.kl.mul_(self.half).mul_(self.row)

@@ -20,6 +20,7 @@ from fits import (
     without_some,
 )
 from models import mixed_rows
+from sklearn.datasets import load_iris
 
 from skvae._fitting import comparison
 from skvae._fitting import fit as fit_module
@@ -33,6 +34,7 @@ from skvae._model.density import stacking_weight
 from skvae._model.rows import Rows
 from skvae._numerics.draws import spread_normal
 from skvae._training.events import Listener
+from skvae._training.loop import train
 
 
 def assert_is_closed_form(solution, x, noise, hidden=(16,)):
@@ -336,3 +338,37 @@ def test_the_callers_thread_count_changes_no_bit_and_comes_back(threads):
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+# ------------------------------------------------------------- what is handed on
+
+
+def test_the_last_round_starts_with_the_noise_of_the_validation_rows(monkeypatch):
+    variances, records = [], []
+
+    def watch(vae, likelihood, *arguments):
+        variances.append(likelihood.variance.clone())
+        records.append(train(vae, likelihood, *arguments))
+        return records[-1]
+
+    monkeypatch.setattr("skvae._fitting.fit.train", watch)
+    fit(curved_table(), max_epochs=30, learning_rate=0.01)
+    assert len(variances) == 2
+    assert torch.equal(variances[1], records[0].likelihood.variance)
+    assert not torch.equal(*variances)
+
+
+def test_a_refined_closed_form_has_the_weight_chosen_for_it(monkeypatch):
+    x = standardised(np.random.default_rng(1).permutation(load_iris().data))
+    weights = 0.9, 0.1
+
+    def choose(candidate, split):
+        density = replace(candidate.density, weights=weights)
+        return replace(candidate, density=density)
+
+    monkeypatch.setattr("skvae._fitting.fit.choose_weight", choose)
+    solution = fit(x, noise="auto", learning_rate=RUINOUS, n_validation=30)
+    first = first_of(solution)
+    assert isinstance(first.coder, LinearCoder)
+    assert first.prior.is_fitted or first.likelihood.dispersion.is_fitted
+    assert solution.density.weights == weights

@@ -16,10 +16,9 @@ from skvae._linear.anchor import fit_linear_vae
 from skvae._model.coder import Coder
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation, _WeightedMean
-from skvae._model.parts import Part
+from skvae._model.parts import Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
-from skvae._model.state import linear_part
 
 NOISES = ["spherical", "diag"]
 LINEAR = {"n_components": 2, "hidden_layer_sizes": ()}

@@ -16,10 +16,9 @@ from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.bounds import importance_weighted_bound
 from skvae._model.coder import Coder, LinearCoder
-from skvae._model.parts import Part
+from skvae._model.parts import Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
-from skvae._model.state import linear_part
 from skvae._numerics.draws import spread_normal
 
 D, K = 5, 2

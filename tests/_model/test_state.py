@@ -15,10 +15,10 @@ from skvae._linear.anchor import fit_linear_vae
 from skvae._model.coder import Coder
 from skvae._model.density import Density
 from skvae._model.network import VAE
-from skvae._model.parts import Part
+from skvae._model.parts import Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
-from skvae._model.state import dump_density, linear_part, load_density, upgrade_density
+from skvae._model.state import dump_density, load_density, upgrade_density
 from skvae._numerics.draws import spread_normal
 
 K = 2
@@ -147,7 +147,7 @@ def test_weights_take_four_bytes_each():
 @each_option
 def test_an_older_state_is_of_the_same_density(of, options):
     density, layout = make_density(of, options)
-    again, same_layout = load_density(upgrade_density(old_state(density, layout)))
+    again, same_layout = load_density(upgrade_density(old_state(density, layout), 1.0))
     assert_says_the_same(again, density, rows_of(of)[1])
     assert_same_layout(same_layout, layout)
 
@@ -198,7 +198,7 @@ def test_an_older_state_of_a_mixed_table_is_as_it_was_written():
             "shares": np.array([0.25, 0.5, 0.3, 0.2]),
         },
     }
-    density, layout = load_density(upgrade_density(state))
+    density, layout = load_density(upgrade_density(state, 1.0))
     assert [block.kind for block in layout.blocks] == [
         "gaussian",
         "bernoulli",
@@ -228,7 +228,7 @@ def test_an_older_state_of_numeric_columns_has_no_blocks():
     state = old_state(density, layout)
     assert state["blocks"] is None
     assert state["linear"]["link"] is None
-    _, found = load_density(upgrade_density(state))
+    _, found = load_density(upgrade_density(state, 1.0))
     assert found.is_numeric
     assert found.n_columns == 5
 
@@ -237,7 +237,7 @@ def test_an_even_older_linear_vae_knows_no_link():
     density, layout = make_density("numeric")
     state = old_state(density, layout)
     del state["linear"]["link"], state["fallback"]["link"]
-    again, _ = load_density(upgrade_density(state))
+    again, _ = load_density(upgrade_density(state, 1.0))
     assert_says_the_same(again, density, rows_of("numeric")[1])
 
 
@@ -245,7 +245,7 @@ def test_an_even_older_linear_vae_knows_no_link():
 def test_upgrading_leaves_the_old_state_alone(of):
     state = old_state(*make_density(of, OPTIONS))
     before = replace_arrays(state)
-    load_density(upgrade_density(state))
+    load_density(upgrade_density(state, 1.0))
     assert replace_arrays(state) == before
 
 

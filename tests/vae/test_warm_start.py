@@ -111,7 +111,6 @@ def test_warm_start_goes_on_with_the_same_categories_only(
     assert_same_bits(vae, fresh, fewer)
 
 
-@pytest.mark.xfail(reason="the ticks and origin of the last fit are kept", strict=True)
 def test_warm_start_of_another_network_counts_times_afresh(make_vae, frame_of_times):
     days, minutes = frame_of_times
     parameters = {"max_iter": 2, "n_components": 1}
