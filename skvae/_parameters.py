@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from skvae._model.network import ACTIVATIONS
 from skvae._table.scaling import SCALINGS
@@ -49,6 +50,27 @@ def hidden_sizes(hidden_layer_sizes):
 def is_integer(value):
     """Whether a value is an integer, which a bool is not taken for."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def resolve_random_state(random_state):
+    """As `check_random_state`, but None leaves numpy's global generator alone."""
+    if random_state is None:
+        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
+    return check_random_state(random_state)
+
+
+def make_generator(random_state):
+    """Return torch's generator of draws."""
+    seed = int(resolve_random_state(random_state).randint(2**31 - 1))
+    return torch.Generator().manual_seed(seed)
+
+
+def check_count(name, value):
+    """Return a count as an int; an error names it if it is not at least 1."""
+    if is_integer(value) and value >= 1:
+        return int(value)
+    kind = ValueError if is_integer(value) else TypeError
+    raise kind(f"{name} must be an integer of at least 1. Got {value!r}.")
 
 
 def _is_positive_integer(value):

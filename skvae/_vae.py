@@ -10,12 +10,12 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._fitting.dimension import fewest_components
-from skvae._fitting.fit import Listener, fit_vae
+from skvae._fitting.fit import EpochPrinter, Listener, fit_vae
 from skvae._fitting.recipe import make_recipe
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
@@ -24,7 +24,13 @@ from skvae._model.state import dump_density, load_density, upgrade_density
 from skvae._numerics.chunks import slices
 from skvae._numerics.draws import spread_normal
 from skvae._numerics.threads import one_thread
-from skvae._parameters import check_parameters, hidden_sizes, is_integer
+from skvae._parameters import (
+    check_count,
+    check_parameters,
+    hidden_sizes,
+    make_generator,
+    resolve_random_state,
+)
 from skvae._table.codec import Codec, fit_codec, load_codec
 from skvae._table.entries import check_entries
 from skvae._table.validation import validate_known, validate_new
@@ -523,8 +529,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         (5, 4)
         """
         check_is_fitted(self)
-        n_samples = _check_count("n_samples", n_samples)
-        generator = _generator(random_state)
+        n_samples = check_count("n_samples", n_samples)
+        generator = make_generator(random_state)
 
         def draw(rows):
             return self._to_codes(self._density.sample(len(rows), generator))
@@ -585,11 +591,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         if n_draws is not None:
-            n_draws = _check_count("n_draws", n_draws)
+            n_draws = check_count("n_draws", n_draws)
         codes = self._validate(X)
         incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
         imputation = Imputation(self._density)
-        generator = None if n_draws is None else _generator(random_state)
+        generator = None if n_draws is None else make_generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
             given = imputation, _rows(self._codec, X)
@@ -716,13 +722,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if warm:
             codec.check(codes)
         log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
-        random_state = _random_state(self.random_state)
+        random_state = resolve_random_state(self.random_state)
         seed = random_state.randint(2**31 - 1)
         order = random_state.permutation(len(codes))
         x = torch.from_numpy(codec.scaled(codes, np.float32, order))
         first_rows = x[:COMPARED_ROWS].double()
         first_rows = _rows(codec, codes[order[:COMPARED_ROWS]], first_rows.numpy())
-        listener = _Printer(log_slope) if self.verbose else Listener()
+        listener = EpochPrinter(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
         parameters = self.get_params(deep=False)
 
@@ -928,41 +934,6 @@ def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
     return out
 
 
-def _random_state(random_state):
-    """As `check_random_state`, but None leaves numpy's global generator alone."""
-    if random_state is None:
-        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
-    return check_random_state(random_state)
-
-
-def _generator(random_state):
-    """Return torch's generator of draws."""
-    seed = int(_random_state(random_state).randint(2**31 - 1))
-    return torch.Generator().manual_seed(seed)
-
-
 def _index(X):
     """Return the index of a data frame of pandas, else None."""
     return X.index if hasattr(X, "iloc") else None
-
-
-def _check_count(name, value):
-    if is_integer(value) and value >= 1:
-        return int(value)
-    kind = ValueError if is_integer(value) else TypeError
-    raise kind(f"{name} must be an integer of at least 1. Got {value!r}.")
-
-
-class _Printer(Listener):
-    """Prints a line an epoch, in the user's units."""
-
-    def __init__(self, log_slope):
-        self._log_slope = log_slope
-
-    def epoch_end(self, epoch, loss, score):
-        """Print the loss and, if rows validate, their score."""
-        validation = ""
-        if score is not None:
-            validation = f", validation score {score + self._log_slope:.4f}"
-        print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
-        return False

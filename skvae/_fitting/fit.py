@@ -21,7 +21,6 @@ from skvae._fitting.calibration import (
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
 from skvae._fitting.comparison import is_better
 from skvae._fitting.finish import finish
-from skvae._fitting.recipe import Recipe
 from skvae._fitting.split import Split
 from skvae._fitting.start import (
     Start,
@@ -35,10 +34,10 @@ from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight
 from skvae._model.parts import linear_part
 from skvae._numerics.threads import one_thread
-from skvae._training.events import SILENT, Listener
-from skvae._training.loop import Progress, Settings, train
+from skvae._training.events import SILENT, EpochPrinter, Listener
+from skvae._training.loop import Progress, train
 
-__all__ = ["Listener", "Recipe", "Settings", "Solution", "fit_vae"]
+__all__ = ["EpochPrinter", "Listener", "Solution", "fit_vae"]
 
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
 

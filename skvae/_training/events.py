@@ -33,3 +33,24 @@ class Listener:
 
 
 SILENT = Listener()
+
+
+class EpochPrinter(Listener):
+    """Prints a line an epoch, in the user's units.
+
+    Parameters
+    ----------
+    log_slope : float
+        What a log-density gains on its way to these units, on average.
+    """
+
+    def __init__(self, log_slope):
+        self._log_slope = log_slope
+
+    def epoch_end(self, epoch, loss, score):
+        """Print the loss and, if rows validate, their score."""
+        validation = ""
+        if score is not None:
+            validation = f", validation score {score + self._log_slope:.4f}"
+        print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
+        return False
