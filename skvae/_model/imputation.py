@@ -66,9 +66,9 @@ class Imputation:
         z, decoded = z[at], decoded[at]
         drawn = torch.empty_like(decoded)
         for i, (part, _) in enumerate(self._parts):
-            sample = part.likelihood.given(z).sample(decoded, generator)
-            is_of_part = (chosen // len(draws) == i)[:, :, None]
-            drawn = torch.where(is_of_part, sample, drawn)
+            of_part = chosen // len(draws) == i
+            noise = part.likelihood.given(z[of_part])
+            drawn[of_part] = noise.sample(decoded[of_part], generator)
         return drawn
 
     def _by_draws(self, parts, rows):
