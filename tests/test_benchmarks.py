@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = "--parameters hidden_layer_sizes=(4,) max_iter=2 --workers 0 --threads 1"
 OPTIONS = {
+    "ablation": "--tables sixty",
     "anomaly": "--tables iris --rows 60",
     "calibration": "--tables sixty",
     "fit": "--tables sixty --seeds 1 --parts fits",
