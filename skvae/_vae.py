@@ -712,7 +712,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, X):
-        check_parameters(self.get_params(deep=False))
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters)
         shape = self._shape()
         may_be_warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         before = self._codec if may_be_warm else None
@@ -730,7 +731,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         first_rows = _rows(codec, codes[order[:COMPARED_ROWS]], first_rows.numpy())
         listener = EpochPrinter(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
-        parameters = self.get_params(deep=False)
 
         def make(n_rows, n_components, listener):
             options = {"seed": seed, "listener": listener, "layout": codec.layout}

@@ -15,7 +15,7 @@ from skvae._model.network import VAE
 from skvae._model.parts import Part, linear_part
 from skvae._model.prior import StandardNormal
 from skvae._numerics.chunks import map_chunks
-from skvae._numerics.missing import have_missing
+from skvae._numerics.missing import observed_range
 
 Z_REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 PRIOR_DRAWS = 3_000  # of z, at least, that its prior is fitted to
@@ -106,12 +106,7 @@ def typical_share(linear, split):
 
 def column_range(x):  # (n, d) -> (2, d)
     """Return the least and the largest observed entry of each column."""
-    if have_missing(x):
-        missing = x.isnan()
-        low = x.masked_fill(missing, inf).amin(dim=0)
-        high = x.masked_fill(missing, -inf).amax(dim=0)
-        return torch.stack([low, high]).double()
-    return torch.stack([x.amin(dim=0), x.amax(dim=0)]).double()
+    return torch.stack(observed_range(x)).double()
 
 
 def encode_some(network, start, x):

@@ -1,14 +1,13 @@
 """The rows of a fit: those that train, and those that validate."""
 
 from functools import cached_property
-from math import inf
 
 import torch
 
 from skvae._likelihoods.gaussian import interval_variance
 from skvae._linear.moments import least_noise
 from skvae._numerics.draws import normal_draws
-from skvae._numerics.missing import have_missing
+from skvae._numerics.missing import have_missing, observed_range
 
 LEAST_RANGE_ROWS = 10
 INTERVAL_SHARE = 0.1  # of the variance within intervals, that training knows of
@@ -44,7 +43,7 @@ class Split:
         self.validation = self.inside = x[: recipe.n_validation]
         self.training = x[recipe.n_validation :]
         if len(self.training) >= LEAST_RANGE_ROWS:
-            self.inside = self.validation.clamp(*_range(self.training))
+            self.inside = self.validation.clamp(*observed_range(self.training))
         self.by_column = recipe.has_noise_by_column(first_rows.has_intervals)
         self.gains_columns = self.by_column and recipe.training_noise == "spherical"
 
@@ -92,15 +91,3 @@ class Split:
     def least_noise_of(self, noise):
         """Return the least noise variance of each numeric column."""
         return least_noise(self.numeric(self.x), noise, self.recipe.floor)
-
-
-def _range(x):
-    """Return the least and largest entry of each column, infinite where it has none."""
-    low, high = x.amin(dim=0), x.amax(dim=0)  # NaN where a column has a gap
-    if low.isnan().any():
-        missing = x.isnan()
-        low = x.masked_fill(missing, inf).amin(dim=0)
-        high = x.masked_fill(missing, -inf).amax(dim=0)
-        unknown = missing.all(dim=0)
-        low[unknown], high[unknown] = -inf, inf
-    return low, high

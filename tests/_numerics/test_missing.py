@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvae._numerics.missing import have_missing
+from skvae._numerics.missing import have_missing, observed_range
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -40,3 +40,12 @@ def test_no_mask_as_large_as_the_rows_is_made():
     finally:
         tracemalloc.stop()
     assert peak < x.size / 10  # a mask takes a byte an entry
+
+
+def test_the_range_is_of_what_is_observed():
+    x = torch.tensor([[1.0, torch.nan, torch.nan], [3.0, 2.0, torch.nan]])
+    low, high = observed_range(x)
+    assert low.tolist() == [1.0, 2.0, -torch.inf]
+    assert high.tolist() == [3.0, 2.0, torch.inf]
+    complete = observed_range(x[:, :1])
+    assert [edge.tolist() for edge in complete] == [[1.0], [3.0]]

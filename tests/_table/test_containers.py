@@ -1,9 +1,7 @@
 """Tables become floats and come back: values, dtypes, categories, order, index."""
 
-import datetime as dt
 import subprocess
 import sys
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -154,59 +152,6 @@ def test_zones_are_the_same_instants_in_any_container():
     message = "held datetimes with a time zone in fit, and now holds datetimes without"
     with pytest.raises(ValueError, match=message):
         schema.to_codes(naive)
-
-
-def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
-    decimal = pd.ArrowDtype(pa.decimal128(4, 2))
-    X = pd.DataFrame({"a": pd.array([Decimal("0.29"), 1], decimal)})
-    back = fit_schema(X).to_table(np.array([[0.294], [1e9]]))
-    assert back["a"].tolist() == [Decimal("0.29"), Decimal("99.99")]
-    X = pl.DataFrame({"a": pl.Series([Decimal("0.29")], dtype=pl.Decimal(4, 2))})
-    back = fit_schema(X).to_table(np.array([[0.294], [-1e9]]))
-    assert back["a"].to_list() == [Decimal("0.29"), Decimal("-99.99")]
-    X = pl.DataFrame({"a": pl.Series([dt.time(1), dt.time(2)])})
-    back = fit_schema(X).to_table(np.array([[-100.0], [100.0]]))
-    assert back["a"].to_list() == [dt.time(), dt.time.max]
-    X = pd.DataFrame({"a": [1], "b": pd.array([1], "Int8")}, dtype="uint8")
-    back = fit_schema(X.astype({"b": "Int8"})).to_table(
-        np.array([[-3, 99.6], [9e9, 1e9]])
-    )
-    assert back.to_numpy().tolist() == [[0, 100], [255, 127]]
-
-
-def test_sparse_columns_come_back_dense():
-    X = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.5, np.nan])})
-    schema = fit_schema(X)
-    codes = schema.to_codes(X)
-    back = schema.to_table(np.nan_to_num(codes))
-    assert back["a"].dtype == np.float64
-    filled = schema.fill(X, np.full((3, 1), 9.0))
-    assert filled["a"].dtype == X["a"].dtype
-    assert filled["a"].tolist() == [0, 1.5, 9]
-
-
-@pytest.mark.parametrize("dtype", [object, "float64", "Int8", "category", "str"])
-def test_a_column_of_nothing_is_filled_by_what_fit_saw(dtype):
-    X = pd.DataFrame({"a": pd.Series([None, None], dtype=dtype)})
-    for fitted in ["x", "y"], pd.to_datetime(["2020-01-01", "2020-01-02"]), [1, 2]:
-        schema = fit_schema(pd.DataFrame({"a": fitted}))
-        codes = schema.to_codes(pd.DataFrame({"a": fitted}))
-        assert schema.fill(X, codes)["a"].tolist() == list(fitted)
-    nothing = pl.DataFrame({"a": [None, None]})
-    for fitted in ["x", "y"], [True, False], [1.5, 2]:
-        schema = fit_schema(pl.DataFrame({"a": fitted}))
-        codes = schema.to_codes(pl.DataFrame({"a": fitted}))
-        assert schema.fill(nothing, codes)["a"].to_list() == list(fitted)
-
-
-def test_a_filled_category_that_X_lacks_is_added():
-    schema = fit_schema(pd.DataFrame({"a": pd.Categorical(["x", "y", "z"])}))
-    X = pd.DataFrame({"a": pd.Categorical(["x", None])})
-    filled = schema.fill(X, np.array([[0.0], [1.0]]))
-    assert filled["a"].tolist() == ["x", "y"]
-    assert filled["a"].cat.categories.tolist() == ["x", "y"]
-    X = pl.DataFrame({"a": pl.Series(["x", None], dtype=pl.Enum(["x"]))})
-    assert schema.fill(X, np.array([[0.0], [1.0]]))["a"].to_list() == ["x", "y"]
 
 
 def test_polars_and_pyarrow_are_imported_by_the_user_only():
