@@ -24,7 +24,6 @@ from skvae._model.density import stacking_weight
 from skvae._model.prior import fit_mixture, likeliest_mixture
 from skvae._numerics.chunks import map_chunks, slices
 from skvae._numerics.draws import spread_normal
-from skvae._numerics.missing import have_missing
 from skvae._training.evaluation import mean_error
 
 COMPARED_DRAWS = 32
@@ -112,8 +111,7 @@ def interval_factor(coder, fill, split):
     mean, log_var = coder.encode(fill(x))
     decoded = coder.decode(mean + (0.5 * log_var).exp() * split.draws(x))
     decoded, x = (split.numeric(a).double() for a in (decoded, x))
-    squares = (x - decoded).square()
-    error = squares.nanmean(dim=0) if have_missing(squares) else squares.mean(dim=0)
+    error = observed_mean((x - decoded).square())
     factors = torch.logspace(*INTERVAL_FACTORS, dtype=torch.float64, device="cpu")
     fits = []
     for factor in factors:
