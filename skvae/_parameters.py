@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skvae._choices import NOISES, SCALINGS
 from skvae._model.network import ACTIVATIONS
-from skvae._table.scaling import SCALINGS
-
-NOISES = ("auto", "spherical", "diag")
 
 
 class InvalidParameterError(ValueError, TypeError):

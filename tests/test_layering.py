@@ -15,14 +15,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
     _cli display _fitting _likelihoods _linear _model _numerics _table _training
-    _layout _parameters _vae _version __init__ __main__
+    _choices _layout _parameters _printable _vae _version __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
+LIBRARIES = {"torch", "sklearn", "pandas", "numpy", "scipy"}
 
 # floor -> (floors and libraries that it never imports, why)
 NEVER = {
     "_table": (
-        {*EVERYTHING - {"_table", "_layout", "_numerics"}, "torch"},
+        {*EVERYTHING - {"_table", "_layout", "_numerics", "_printable"}, "torch"},
         "a table is rows of floats, whatever is made of them",
     ),
     "_linear": (
@@ -59,7 +60,10 @@ NEVER = {
         {"_model", "_linear", "_likelihoods", "_training", "_fitting"},
         "the command uses the estimator as its users do",
     ),
-    "display": (EVERYTHING - {"display"}, "a picture is of any transformer"),
+    "display": (
+        EVERYTHING - {"display", "_printable"},
+        "a picture is of any transformer",
+    ),
     "_numerics": (
         {*EVERYTHING - {"_numerics"}, "sklearn", "pandas"},
         "numerics know arrays and tensors",
@@ -68,6 +72,8 @@ NEVER = {
         {*EVERYTHING - {"_layout"}, "torch", "sklearn", "pandas"},
         "the layout is what table and network agree on",
     ),
+    "_choices": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
+    "_printable": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
     "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }
 

@@ -8,7 +8,6 @@ from skvae._numerics.missing import have_missing
 from skvae._table.indicators import INDICATORS, OneHot
 from skvae._table.quantiles import Marginal, fit_marginal
 
-SCALINGS = "standard", "quantile", None
 SCALER_ROWS = 2**16
 MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
 

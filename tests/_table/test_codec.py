@@ -10,8 +10,9 @@ import pytest
 from helpers import make_people, with_missing
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skvae._choices import SCALINGS
 from skvae._table.codec import CHUNK_ROWS, check_numeric, fit_codec, load_codec
-from skvae._table.scaling import SCALINGS, make_scaling
+from skvae._table.scaling import make_scaling
 from skvae._table.schema import fit_schema
 
 each_scaling = pytest.mark.parametrize("scaling", SCALINGS)

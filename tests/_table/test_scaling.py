@@ -10,11 +10,11 @@ from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from skvae._choices import SCALINGS
 from skvae._layout import numeric_layout
 from skvae._table.entries import LARGEST_VALUE
 from skvae._table.indicators import INDICATORS, fit_layout
 from skvae._table.scaling import (
-    SCALINGS,
     Affine,
     ByBlock,
     Quantile,

@@ -1,0 +1,91 @@
+"""Text of any origin, made safe to show: nothing invisible, and not too long.
+
+A column's name can hold what a terminal obeys instead of showing (escape sequences,
+text that runs backwards), what no encoding takes (half a surrogate pair), or a whole
+book.
+"""
+
+import unicodedata
+
+NAME_WIDTH = 40  # of a column's name, or a value, in a message
+GAP = "..."
+
+
+def printable(text, most=NAME_WIDTH):
+    r"""Return text in which only what can be seen is left.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    most : int, default=40
+        The most places that it may take. Of a longer one the middle is left out.
+
+    Returns
+    -------
+    str
+        Every other character is escaped, as in a string's `repr`.
+
+    Examples
+    --------
+    >>> from skvae._printable import printable
+    >>> printable("red\x1b[2Jder"), printable("a" * 99, 12)
+    ('red\\x1b[2Jder', 'aaaaaa...aaa')
+    """
+    if len(text) > 2 * most:  # escapes only lengthen
+        text = text[:most] + text[-most:]
+    if not text.isprintable():
+        text = "".join(map(_escape, text))
+    if sum(map(_places, text)) <= most:
+        return text
+    tail = (most - len(GAP)) // 3
+    head = _start(text, most - len(GAP) - tail)
+    return f"{head}{GAP}{_start(text[::-1], tail)[::-1]}"
+
+
+def quote(value, most=NAME_WIDTH):
+    """Return the `repr` of a value or a name, made safe to show.
+
+    Examples
+    --------
+    >>> from skvae._printable import quote
+    >>> quote("1e3"), quote(2.5), quote("a" * 99, 12)
+    ("'1e3'", '2.5', "'aaaaa...aa'")
+    """
+    if isinstance(value, str) and len(value) > 2 * most:
+        value = value[:most] + value[-most:]  # so that repr need not read a whole book
+    return printable(repr(value), most)
+
+
+def width(text):
+    r"""Return how many places text takes in a terminal.
+
+    Examples
+    --------
+    >>> from skvae._printable import width
+    >>> width("abc"), width("\u6c34"), width("e\u0301")
+    (3, 2, 1)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(_places(c) for c in text if not unicodedata.combining(c))
+
+
+def _escape(character):
+    return character if character.isprintable() else repr(character)[1:-1]
+
+
+def _places(character):
+    """Return how many places a character takes; an accent counts as one of its own."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _start(text, most):
+    """Return the longest start of text that takes so many places at most."""
+    places = 0
+    for i, character in enumerate(text):
+        places += _places(character)
+        if places > most:
+            return text[:i]
+    return text
