@@ -2,7 +2,7 @@
 
 import sys
 
-from skvae._cli.main import main
+from skvae._cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

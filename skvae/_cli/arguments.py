@@ -2,13 +2,22 @@
 
 import argparse
 
-from skvae import __version__
-from skvae._cli.terminal import CommandError
-from skvae._cli.writing import MODEL_SUFFIXES, PICTURE_SUFFIXES, TABLE_SUFFIXES
-from skvae._parameters import NOISES
-from skvae._table.scaling import SCALINGS
+from skvae._choices import NOISES, SCALINGS
+from skvae._cli.terminal import CommandError, print_output, suggest
+from skvae._printable import quote
+from skvae._version import __version__
 
 DIGITS_PICTURE = "skvae-digits.png"
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+MODEL_SUFFIXES = (".skops", ".joblib", ".pkl")
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
+# Of the files that options name, in the order in which they are written.
+OUTPUT_SUFFIXES = {
+    "output": TABLE_SUFFIXES,
+    "impute": TABLE_SUFFIXES,
+    "model": MODEL_SUFFIXES,
+    "plot": PICTURE_SUFFIXES,
+}
 MANY_COMPONENTS = 8  # to sample or impute; two are for a picture
 TABLE_OPTIONS = (
     "n_components noise scaling label_column output sample impute model".split()
@@ -72,7 +81,12 @@ def parse_arguments(argv=None):
     argparse.Namespace
     """
     parser = _make_parser()
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        options = list(parser._option_string_actions)
+        given = next((word for word in unknown if word.startswith("-")), "")
+        meant = suggest(given.split("=")[0], options)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
     if args.table is None:
         for option in TABLE_OPTIONS:
             if getattr(args, option) is not None:
@@ -109,6 +123,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise CommandError(f"{message} (see python -m skvae --help)")
 
+    def _print_message(self, message, file=None):  # the help or the version
+        print_output(message.rstrip("\n"))
+
 
 def _add_fit_options(add):
     add(
@@ -128,13 +145,13 @@ def _add_fit_options(add):
     )
     add(
         "--scaling",
-        choices=[str(scaling).lower() for scaling in SCALINGS],
+        **_one_of([str(scaling).lower() for scaling in SCALINGS]),
         help="how columns are scaled (default: standard; with --sample quantile, as "
         "sampled rows then resemble the table's)",
     )
     add(
         "--noise",
-        choices=NOISES,
+        **_one_of(NOISES),
         help="the variance that the components do not explain: one for each column "
         "(diag), one for all columns (spherical), or one for all while training and "
         "then one for each (auto). Default: auto, or if --impute is the only output "
@@ -179,6 +196,19 @@ def _add_file_options(add):
     )
 
 
+def _one_of(words):
+    """Return the arguments of an option that takes one of some words."""
+
+    def check(text):
+        if text not in words:
+            raise argparse.ArgumentTypeError(
+                f"{quote(text)} is not one of {', '.join(words)}{suggest(text, words)}"
+            )
+        return text
+
+    return {"type": check, "metavar": f"{{{','.join(words)}}}"}
+
+
 def _positive_integer(text):
     return _integer_between(text, least=1)
 
@@ -195,6 +225,6 @@ def _integer_between(text, least, most=None):
     if value is None or value < least or (most is not None and value > most):
         limit = "" if most is None else f" and at most {most}"
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not an integer of at least {least}{limit}"
+            f"{quote(text)} is not an integer of at least {least}{limit}"
         )
     return value

@@ -1,70 +1,31 @@
-"""The command ``python -m skvae``, which reports on a table or compares on digits.
+"""The work of the command ``python -m skvae``, in its order.
 
-This file has the order of the work; the files beside it do the work.
+The files beside it do the work.
 """
 
 from skvae._cli import demo, report, results
-from skvae._cli.arguments import DIGITS_PICTURE, MANY_COMPONENTS, parse_arguments
+from skvae._cli.arguments import MANY_COMPONENTS
 from skvae._cli.evaluation import evaluate
-from skvae._cli.reading import read_table
 from skvae._cli.selection import select
-from skvae._cli.terminal import (
-    CommandError,
-    Progress,
-    format_count,
-    format_names,
-    is_installed,
-    one_line_warnings,
-    print_error,
-)
-from skvae._cli.writing import (
-    MODEL_SUFFIXES,
-    PICTURE_SUFFIXES,
-    TABLE_SUFFIXES,
-    OutputFile,
-    free_name,
-    require_writer,
-    write_model,
-    write_picture,
-    write_table,
-)
+from skvae._cli.terminal import format_count, format_names, format_path
+from skvae._cli.writing import write_model, write_picture, write_table
 from skvae._vae import VAETransformer
 
 
-def main(argv=None):
-    """Run the command.
+def compare_on_digits(args, picture, progress):
+    """Compare PCA, UMAP and skvae on digits, and draw a picture unless it is None.
 
     Parameters
     ----------
-    argv : list of str, default=None
-        The arguments; those of the process if `None`.
+    args : argparse.Namespace
+        The options.
 
-    Returns
-    -------
-    int
-        The exit status: 0, or 2 after a mistake of the user, or 130 if interrupted.
+    picture : OutputFile or None
+        None if it cannot be drawn.
+
+    progress : Progress
+        Where the comparison is printed.
     """
-    try:
-        args = parse_arguments(argv)
-        with Progress() as progress, one_line_warnings(progress):
-            if args.table is None:
-                _compare_on_digits(args, progress)
-            else:
-                _report_on_table(args, progress)
-    except CommandError as error:
-        print_error(f"skvae: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _compare_on_digits(args, progress):
-    if args.plot is None and not is_installed("matplotlib"):
-        picture = None
-    else:
-        path = args.plot or free_name(DIGITS_PICTURE, args.force)
-        picture = _output_file(args, "plot", PICTURE_SUFFIXES, path)
     comparison = demo.compare_on_digits(args.random_state, progress)
     progress.print(demo.describe(comparison))
     if picture is None:
@@ -78,21 +39,33 @@ def _compare_on_digits(args, progress):
         _write_picture(picture, figure, progress)
 
 
-def _report_on_table(args, progress):
-    """Report on a table, then write the files asked for, from a fit on all rows."""
-    output = _output_file(args, "output", TABLE_SUFFIXES)
-    imputed = _output_file(args, "impute", TABLE_SUFFIXES)
-    model = _output_file(args, "model", MODEL_SUFFIXES)
-    picture = _output_file(args, "plot", PICTURE_SUFFIXES)
-    name = "standard input" if args.table == "-" else args.table
-    progress(f"reading {name}", log=False)  # in a log, a mistake in it stays one line
-    table = read_table(args.table)
+def report_on_table(args, name, table, outputs, progress):
+    """Report on a table, then write the files asked for, from a fit on all rows.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The options.
+
+    name : str
+        The table's name, for messages.
+
+    table : pandas.DataFrame
+        The table.
+
+    outputs : dict of str to OutputFile or None
+        The files by their options, in the order of `OUTPUT_SUFFIXES`.
+
+    progress : Progress
+        Where the report is printed.
+    """
     selection = select(name, table, args.label_column)
     progress.print(report.describe_selection(name, table, selection))
     estimator = _make_estimator(args, selection.X.shape[1])
     evaluation = evaluate(selection, estimator, progress)
     n_components = estimator.n_components
     progress.print(report.describe_evaluation(evaluation, selection, n_components))
+    output, imputed, model, picture = outputs.values()
     if not (output or imputed or model or picture):
         return
     progress(f"fitting skvae on all {len(table):,} rows")
@@ -111,15 +84,6 @@ def _report_on_table(args, progress):
         embedding = results.embed(selection, estimator)
         figure = report.draw(name, selection, evaluation, embedding)
         _write_picture(picture, figure, progress)
-
-
-def _output_file(args, option, suffixes, path=None):
-    path = path or getattr(args, option)
-    if path is None:
-        return None
-    output = OutputFile(path, f"--{option}", suffixes, args.force, args.table)
-    require_writer(output)
-    return output
 
 
 def _make_estimator(args, n_columns):
@@ -144,12 +108,12 @@ def _write_sampled(output, args, table, selection, estimator, progress):
     left_out = table.columns.drop(sampled.columns)
     without = f", without {format_names(left_out)}" if len(left_out) else ""
     n_rows = format_count(len(sampled), "row")
-    progress.print(f"sampled rows: {output.name}, {n_rows}{without}")
+    progress.print(f"sampled rows: {format_path(output.name)}, {n_rows}{without}")
 
 
 def _write_embedding(output, selection, estimator, progress):
     write_table(output, results.embed(selection, estimator))
-    progress.print(f"embedding: {output.name}")
+    progress.print(f"embedding: {format_path(output.name)}")
 
 
 def _write_imputed(output, table, selection, estimator, progress):
@@ -157,7 +121,7 @@ def _write_imputed(output, table, selection, estimator, progress):
     imputed = results.impute(table, selection, estimator)
     write_table(output, imputed)
     n_values = format_count(selection.n_missing, "value")
-    progress.print(f"imputed table: {output.name}, {n_values} imputed")
+    progress.print(f"imputed table: {format_path(output.name)}, {n_values} imputed")
     incomplete = imputed.columns[imputed.isna().any()]
     if len(incomplete):
         names = format_names(incomplete)
@@ -166,10 +130,10 @@ def _write_imputed(output, table, selection, estimator, progress):
 
 def _write_model(output, estimator, progress):
     call = write_model(output, estimator)
-    progress.print(f"model: {output.name}; {call} loads it,")
+    progress.print(f"model: {format_path(output.name)}; {call} loads it,")
     progress.print("  and its feature_names_in_ are the columns that it expects")
 
 
 def _write_picture(output, figure, progress):
     write_picture(output, figure)
-    progress.print(f"picture: {output.name}")
+    progress.print(f"picture: {format_path(output.name)}")

@@ -79,7 +79,7 @@ def select(name, table, label_column=None):
     -------
     Selection
     """
-    _check_table(name, table, label_column)
+    _check_table(name, table)
     columns, kinds, unparsed, constants = {}, {}, {}, {}
     left_out = {} if label_column is None else {"label": [label_column]}
     for column in table.columns.drop(label_column, errors="ignore"):
@@ -104,12 +104,7 @@ def select(name, table, label_column=None):
     return Selection(pd.DataFrame(columns), y, kinds, unparsed, constants, left_out)
 
 
-def _check_table(name, table, label_column):
-    if label_column is not None and label_column not in table.columns:
-        raise CommandError(
-            f"{name} has no column {label_column!r}; its columns are "
-            f"{format_names(table.columns)}"
-        )
+def _check_table(name, table):
     if len(table) < MIN_ROWS:
         raise CommandError(
             f"{name} has {format_count(len(table), 'row')}; at least {MIN_ROWS} are "

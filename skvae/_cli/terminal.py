@@ -1,6 +1,12 @@
-"""What the command shows in a terminal: progress, one-line warnings, text tables."""
+"""What the command shows in a terminal: progress, one-line warnings, text tables.
+
+Whatever is printed goes through `print_output` or `print_error`, which let nothing pass
+that a terminal would obey, or that its encoding lacks. Names and values of a table are
+shortened where they are put into a text, by `format_name` and `quote`.
+"""
 
 import contextlib
+import difflib
 import importlib.util
 import os
 import shutil
@@ -8,6 +14,15 @@ import sys
 import threading
 import time
 import warnings
+
+from skvae._printable import printable, width
+
+CLEAR_LINE = "\r\033[K"
+MOST_PLACES = 1_000  # of a line that is printed
+PATH_WIDTH = 300
+LEAST_LIKENESS = 0.6  # of a mistyped word to the one that may have been meant
+MOST_COMPARED = 5_000  # words, so that a mistake is told at once
+MOST_MEANT = 3  # words that begin with the given one
 
 
 class CommandError(Exception):
@@ -48,7 +63,7 @@ class Progress:
         self._task = None
         self._tick = threading.Event()
         self._lock = threading.Lock()
-        self._rewrites = sys.stderr.isatty()
+        self._rewrites = sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self):
         if self._rewrites:
@@ -75,7 +90,7 @@ class Progress:
         with self._lock:
             if self._task is not None:
                 self._task = None
-                print_error("\r\033[K", end="")
+                _write(sys.stderr, CLEAR_LINE)
 
     def print(self, text=""):
         """Print on stdout, after clearing the line."""
@@ -89,26 +104,46 @@ class Progress:
     def _draw(self):
         with self._lock:
             if self._task is not None:
-                seconds = time.monotonic() - self._started
-                line = f"skvae: {self._task} ... {seconds:.0f} s"
-                width = shutil.get_terminal_size().columns
-                print_error(f"\r\033[K{line[: width - 1]}", end="")
+                seconds = f" ... {time.monotonic() - self._started:.0f} s"
+                places = shutil.get_terminal_size().columns - 1 - len(seconds)
+                task = printable(f"skvae: {self._task}", max(places, 0))
+                _write(sys.stderr, f"{CLEAR_LINE}{task}{seconds}")
 
 
 def print_output(text=""):
-    """Print on stdout; if its reader has left, as ``| head`` does, nothing happens."""
+    """Print lines on stdout.
+
+    If its reader has left, as ``| head`` does, or it was closed from the start, nothing
+    happens; any other failure is an error.
+    """
+    lines = (printable(line, MOST_PLACES) for line in text.split("\n"))
     try:
-        print(text, flush=True)
+        _write(sys.stdout, "\n".join(lines) + "\n")
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, which must not fail then.
+        pass
+    except OSError as error:
+        raise CommandError(f"standard output: {error.strerror}") from error
+
+
+def print_error(text):
+    """Print one line on stderr; if that fails, there is no other place to tell it."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, f"{printable(text, MOST_PLACES)}\n")
+
+
+def _write(stream, text):
+    """Write text to a stream of the process, as far as its encoding goes."""
+    if stream is None:  # as Python has it where a process starts without
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except OSError:
+        # Python flushes its streams once more at exit, which must not fail then.
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def print_error(text, end="\n"):
-    """Print on stderr; if its reader has left, nothing happens."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, end=end, file=sys.stderr, flush=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
 
 
 @contextlib.contextmanager
@@ -146,14 +181,13 @@ def format_table(rows, align):
             R2
     PCA  0.280
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            f"{cell:{side}{width}}"
-            for cell, side, width in zip(row, align, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(_pad, row, align, widths)).rstrip() for row in rows)
+
+
+def _pad(cell, side, places):
+    space = " " * (places - width(cell))
+    return cell + space if side == "<" else space + cell
 
 
 def format_number(value, digits=3):
@@ -172,6 +206,16 @@ def format_number(value, digits=3):
     return f"{value:,.{digits}f}"
 
 
+def format_name(name):
+    """Return a name or a value as text that is safe to show, and not too long."""
+    return printable(str(name))
+
+
+def format_path(path):
+    """Return a path as text that is safe to show, whole unless it is very long."""
+    return printable(path, PATH_WIDTH)
+
+
 def format_names(names, most=8):
     """Return the first few names as text, and how many more there are.
 
@@ -181,11 +225,54 @@ def format_names(names, most=8):
     >>> format_names("abcd", most=2)
     'a, b and 2 more'
     """
-    names = [str(name) for name in names]
+    names = [*names]
     rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+    shown = ", ".join(map(format_name, names[:most]))
+    return shown + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def format_count(n, noun):
     """Return a number of things as text, such as 1 row or 1,000 rows."""
     return f"{n:,} {noun if n == 1 else f'{noun}s'}"
+
+
+def suggest(word, known, key=lambda text: text):
+    """Return what to add to an error about a word that is not among the known ones.
+
+    Parameters
+    ----------
+    word : str
+        A word that may be mistyped.
+
+    known : sequence of str
+        The words that could have been meant.
+
+    key : callable
+        What of a word is compared.
+
+    Returns
+    -------
+    str
+        A question that begins with a semicolon; empty if none of them is alike.
+
+    Examples
+    --------
+    >>> from skvae._cli.terminal import suggest
+    >>> suggest("--n_component", ["--noise", "--n-components"])
+    '; did you mean --n-components?'
+    >>> suggest("--colour", ["--noise", "--n-components"])
+    ''
+    """
+    plain, known = _plain(key(word)), list(known[:MOST_COMPARED])
+    if not plain:
+        return ""
+    keys = [_plain(key(one)) for one in known]
+    meant = [one for one, its in zip(known, keys, strict=True) if its.startswith(plain)]
+    if not 0 < len(meant) <= MOST_MEANT:
+        alike = difflib.get_close_matches(plain, keys, 1, LEAST_LIKENESS)
+        meant = [known[keys.index(one)] for one in alike]
+    return f"; did you mean {' or '.join(map(format_name, meant))}?" if meant else ""
+
+
+def _plain(word):
+    return word.lstrip("-").replace("_", "-").casefold()

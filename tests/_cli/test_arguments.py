@@ -1,6 +1,6 @@
 import pytest
 
-from skvae._cli.main import main
+from skvae._cli.start import main
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,15 @@ from sklearn.datasets import load_wine
 from skvae import VAETransformer
 from skvae._cli import demo as demo_module
 from skvae._cli import main as main_module
-from skvae._cli import writing as writing_module
+from skvae._cli import outputs as outputs_module
+from skvae._cli import reading as reading_module
+from skvae._cli import start
 
 # Two epochs are quick, and not meant to converge.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-main = main_module.main
+main = start.main
 # A process in another folder finds the same skvae, installed or not; its stdout is
 # buffered, as it is by default: what is left in the buffer is flushed at exit.
 ENVIRONMENT = os.environ | {
@@ -352,7 +354,7 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
             "cannot be written to: No such file or directory",
         ),
         (COLUMNS, "--output t.csv --force", "--output t.csv would replace the table"),
-        (COLUMNS, "--output d.csv --force", "--output d.csv is not a regular file"),
+        (COLUMNS, "--output d.csv --force", "--output d.csv is a folder"),
         (COLUMNS, "--impute z.xlsx", "--impute z.xlsx: unknown extension '.xlsx'"),
         (COLUMNS, "--impute t.csv --force", "--impute t.csv would replace the table"),
     ],
@@ -417,8 +419,8 @@ def test_unwritable_folder_is_found_before_the_work(folder, monkeypatch, capsys)
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(writing_module, "open", refuse, raising=False)
-    monkeypatch.setattr(main_module, "read_table", pytest.fail)
+    monkeypatch.setattr(outputs_module, "_create_part", refuse)
+    monkeypatch.setattr(reading_module, "read_table", pytest.fail)
     assert main(["wine.csv", "--output", "z.csv"]) == 2
     message = f"the folder {folder} cannot be written to: Permission denied"
     assert last_line(capsys) == f"skvae: --output z.csv: {message}"
@@ -439,7 +441,7 @@ def test_unwritable_folder_is_found_before_the_work(folder, monkeypatch, capsys)
 def test_existing_file_is_kept_unless_forced(folder, monkeypatch, capsys, options):
     (folder / options[1]).write_text("precious")
     with monkeypatch.context() as patch:
-        patch.setattr(main_module, "read_table", pytest.fail)  # no work is done
+        patch.setattr(reading_module, "read_table", pytest.fail)  # no work is done
         assert main(["wine.csv", *options]) == 2
     assert f"{options[1]} exists; --force replaces it" in last_line(capsys)
     assert (folder / options[1]).read_text() == "precious"
@@ -498,10 +500,10 @@ def test_reader_who_leaves_does_not_stop_the_work(folder):
     """As in ``python -m skvae wine.csv --output z.csv | head -1``, in a process."""
     code = (
         "import functools, sys\nfrom skvae import VAETransformer\n"
-        "from skvae._cli import main as command\n"
+        "from skvae._cli import main as command, start\n"
         "quick = functools.partial(VAETransformer, hidden_layer_sizes=(), max_iter=1)\n"
         "command.VAETransformer = quick\n"
-        "sys.exit(command.main(['wine.csv', '--output', 'z.csv']))"
+        "sys.exit(start.main(['wine.csv', '--output', 'z.csv']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],

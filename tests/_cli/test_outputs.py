@@ -1,7 +1,7 @@
 import pytest
 
+from skvae._cli.outputs import OutputFile
 from skvae._cli.terminal import CommandError
-from skvae._cli.writing import OutputFile
 
 
 def output_file(path, force=False):
