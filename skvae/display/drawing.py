@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from skvae._printable import printable
+
 MAX_CLASSES = 20
 
 
@@ -40,7 +42,7 @@ def draw_bars(ax, scores, names, max_items, title):
         color = "C0" if i == len(scores) - 1 else str(0.75 - 0.2 * i)
         ax.barh(at, np.maximum(values[order], 0), height, label=method, color=color)
     ax.set(xlim=(0, 1), xlabel=title)
-    ax.set_yticks(places, [str(names[j]) for j in order])
+    ax.set_yticks(places, [as_text(names[j]) for j in order])
     ax.invert_yaxis()
     if len(scores) > 1:
         ax.legend(
@@ -213,6 +215,29 @@ def class_name(label):
     if isinstance(label, float) and label.is_integer():
         return str(int(label))
     return str(label)
+
+
+def as_text(name):
+    r"""Return a name as text that matplotlib draws as it is.
+
+    Parameters
+    ----------
+    name : object
+        A name from the data.
+
+    Returns
+    -------
+    str
+        Without what would make it a formula, keep it out of the legend, or be too long.
+
+    Examples
+    --------
+    >>> from skvae.display.drawing import as_text
+    >>> print(as_text("price in $, cost in $"))
+    price in \$, cost in \$
+    """
+    text = printable(str(name)).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def add_legend(ax):

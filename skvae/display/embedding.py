@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae.display.drawing import (
     add_legend,
     as_labels,
+    as_text,
     axes_or_new,
     is_continuous,
     split_classes,
@@ -164,7 +165,8 @@ class EmbeddingDisplay:
                 self.figure_.colorbar(points, ax=self.ax_)
         else:
             for rows, label, color in split_classes(y):
-                self.ax_.scatter(x[rows], z[rows], color=color, label=label, **kwargs)
+                own = {"color": color, "label": as_text(label)}
+                self.ax_.scatter(x[rows], z[rows], **own, **kwargs)
             if legend:
                 add_legend(self.ax_)
         self.ax_.set(xlabel=self._axis_label(0), ylabel=self._axis_label(1))
@@ -177,9 +179,8 @@ class EmbeddingDisplay:
             self.ax_.hist(column, bins=edges)
         else:
             for rows, label, color in split_classes(y):
-                self.ax_.hist(
-                    column[rows], bins=edges, color=color, label=label, alpha=0.5
-                )
+                own = {"color": color, "label": as_text(label)}
+                self.ax_.hist(column[rows], bins=edges, alpha=0.5, **own)
             if legend:
                 add_legend(self.ax_)
         self.ax_.set(xlabel=self._axis_label(0), ylabel="rows")
@@ -188,4 +189,4 @@ class EmbeddingDisplay:
         component = self.components[axis]
         if self.feature_names is None:
             return f"component {component}"
-        return self.feature_names[component]
+        return as_text(self.feature_names[component])

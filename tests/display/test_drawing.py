@@ -1,5 +1,7 @@
 """Bars, rows of images and labels, whatever picture they are in."""
 
+import io
+import re
 import sys
 
 import numpy as np
@@ -10,6 +12,7 @@ from skvae.display import EmbeddingDisplay, ReconstructionDisplay
 from skvae.display.drawing import (
     MAX_CLASSES,
     as_labels,
+    as_text,
     best_and_worst,
     draw_bars,
     draw_image_rows,
@@ -121,3 +124,33 @@ def test_every_row_is_of_one_class():
 def test_the_darkest_grey_is_the_one_given(ax):
     draw_image_rows(ax, {"real": np.full((1, 6), 4.0)}, (2, 3), vmax=9)
     assert ax.images[0].get_clim() == (0, 9)
+
+
+HOSTILE = {
+    "$\\frac$": "$\\frac$",  # a formula with a mistake in it
+    "a $ and a $": "a $ and a $",
+    "_hidden": " _hidden",  # matplotlib's way to keep an artist out of a legend
+    "bell\a\x1b[2J\u202e": r"bell\x07\x1b[2J\u202e",
+    "half \ud800": r"half \ud800",
+    "long " * 9_999: f"{'long ' * 5}...g long long ",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_drawn_as_they_are(plt, name):
+    """As an axis' name, a class and a column; in the end as text of a picture."""
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure, (left, right) = plt.subplots(1, 2)
+        y = pd.Series([name, "b", "b"], dtype=object)
+        display = EmbeddingDisplay(np.eye(3), y=y, feature_names=[name] * 2)
+        display.plot(ax=left)
+        draw_bars(right, {"R2": np.array([0.5])}, [name], 9, "R2")
+        picture = io.StringIO()
+        figure.savefig(picture, format="svg")
+    texts = re.findall("<text[^>]*>(.*?)</text>", picture.getvalue())
+    assert texts.count(HOSTILE[name].replace(">", "&gt;")) == 4
+    assert max(map(len, texts)) <= 41
+
+
+def test_text_of_any_object():
+    assert as_text(2.5) == "2.5"
