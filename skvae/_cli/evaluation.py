@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+from skvae._cli.terminal import format_name, format_names
 from skvae._table.schema import Schema, fit_schema
 from skvae.display.drawing import as_labels, is_continuous
 
@@ -98,10 +99,10 @@ class Scores:
         R2, and of categorical columns the accuracy.
 
     r2 : float
-        Of all columns but the categorical ones, each standardised.
+        Of all columns that have one, each standardised; NaN if none has.
 
     accuracy : float
-        Mean over the categorical columns.
+        Mean over the categorical columns that have one; NaN if none has.
     """
 
     by_column: np.ndarray
@@ -198,8 +199,8 @@ class TablePCA:
             codes = encoded[~np.isnan(encoded[:, j]), j].astype(np.intp)
             self.fill_values[j] = np.bincount(codes).argmax()
         numeric = self._impute(encoded)[:, self.n_categories == 0]
-        self.mean, self.scale = numeric.mean(axis=0), numeric.std(axis=0)
-        self.scale[self.scale == 0] = 1
+        self.mean = numeric.mean(axis=0)
+        self.scale = np.where(_vary(numeric), numeric.std(axis=0), 1)
         prepared = self._prepare(encoded)
         n_components = min(self.n_components, *prepared.shape)
         self.pca = PCA(n_components, random_state=self.random_state).fit(prepared)
@@ -349,7 +350,8 @@ def _prepare_for_figures(selection, encoded):
 def _measure(selection, split, pca, vae, random_state):
     """Return the figures of two fitted methods on the held-out rows."""
     truth, is_categorical = split.held_out_encoded, selection.is_categorical
-    scale = np.nanstd(split.train_encoded, axis=0, dtype=np.float64)
+    train = split.train_encoded.astype(np.float64)
+    scale = np.where(_vary(train), np.nanstd(train, axis=0), np.nan)
     most_frequent = np.where(is_categorical, pca.fill_values, np.nan)
     embeddings = {
         "PCA": pca.transform(split.encoded),
@@ -377,7 +379,10 @@ def _measure(selection, split, pca, vae, random_state):
         neighbors_metric=neighbors_metric,
         neighbors=neighbors,
         sampling=_measure_sampling(split, vae, is_categorical, random_state),
-        notes=_make_notes(len(split.held_out), vae, is_categorical.any()),
+        notes=[
+            *_make_notes(len(split.held_out), vae, is_categorical.any()),
+            *_tell_unscored(selection, truth, hidden, scale),
+        ],
     )
 
 
@@ -402,23 +407,61 @@ def _impute_hidden(vae, X, truth, schema, random_state):
 
 
 def _score(truth, predicted, is_categorical, scale):
-    """Return the scores of encoded rows; `scale` standardises their columns."""
+    """Return the scores of encoded rows.
+
+    `scale` standardises the columns; it is NaN where the training rows do not vary.
+    """
+    has_score = _why_unscored(truth, is_categorical, scale) == ""
     observed = ~np.isnan(truth)
-    n_observed = observed.sum(axis=0)
-    mean = np.nansum(truth, axis=0) / np.maximum(n_observed, 1)
-    residual = np.where(observed, (truth - predicted) ** 2, 0).sum(axis=0)
-    total = np.where(observed, (truth - mean) ** 2, 0).sum(axis=0)
-    has_r2 = ~is_categorical & (total > 0)
+    n_observed = np.maximum(observed.sum(axis=0), 1)
+    mean = np.nansum(truth, axis=0) / n_observed
+    residual = np.where(observed, ((truth - predicted) / scale) ** 2, 0).sum(axis=0)
+    total = np.where(observed, ((truth - mean) / scale) ** 2, 0).sum(axis=0)
+    has_r2 = has_score & ~is_categorical & (total > 0)
     by_column = np.full(len(n_observed), np.nan)
     by_column[has_r2] = 1 - residual[has_r2] / total[has_r2]
-    has_accuracy = is_categorical & (n_observed > 0)
+    has_accuracy = has_score & is_categorical
     n_right = (truth == predicted).sum(axis=0)
     by_column[has_accuracy] = n_right[has_accuracy] / n_observed[has_accuracy]
-    weight = 1 / scale[has_r2] ** 2
-    with np.errstate(invalid="ignore"):  # NaN if there are no such columns
-        r2 = 1 - (weight @ residual[has_r2]) / (weight @ total[has_r2])
-        accuracy = by_column[has_accuracy].sum() / np.float64(has_accuracy.sum())
-    return Scores(by_column, r2, accuracy)
+    return Scores(
+        by_column,
+        r2=1 - residual[has_r2].sum() / total[has_r2].sum() if has_r2.any() else np.nan,
+        accuracy=by_column[has_accuracy].mean() if has_accuracy.any() else np.nan,
+    )
+
+
+def _why_unscored(truth, is_categorical, scale):
+    """Return why each column has no R2 or accuracy; "" where it has."""
+    is_empty = np.isnan(truth).all(axis=0)
+    return np.select(
+        [~is_categorical & np.isnan(scale), is_empty, ~is_categorical & ~_vary(truth)],
+        ["constant in the training rows", "missing in all {}", "constant in the {}"],
+        default="",
+    )
+
+
+def _vary(X):
+    """Whether each column has two different values."""
+    return np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)
+
+
+def _tell_unscored(selection, truth, hidden, scale):
+    """Return notes that say which columns the scores leave out, and why."""
+    columns = np.array(selection.X.columns, dtype=object)
+    is_categorical, notes = selection.is_categorical, []
+    is_told = np.zeros(len(columns), dtype=bool)
+    for of, rows, encoded in (
+        ("", "held-out rows", truth),
+        (" of imputation", "rows with hidden entries", hidden),
+    ):
+        whys = _why_unscored(encoded, is_categorical, scale)
+        for figure, chosen in ("R2", ~is_categorical), ("accuracy", is_categorical):
+            for why in np.unique(whys[chosen & ~is_told & (whys != "")]):
+                names = format_names(columns[chosen & ~is_told & (whys == why)])
+                why = why.format(rows)
+                notes.append(f"The {figure}{of} leaves out {names}: {why}.")
+        is_told |= whys != ""
+    return notes
 
 
 def _score_neighbors(y, split, embeddings):
@@ -426,12 +469,15 @@ def _score_neighbors(y, split, embeddings):
     if y is None:
         return "", {}
     labels = as_labels(y)
-    has_label = ~pd.isna(labels)
+    is_number = labels.dtype.kind == "f"
+    has_label = np.isfinite(labels) if is_number else ~pd.isna(labels)
     train = split.train[has_label[split.train]]
     held_out = split.held_out[has_label[split.held_out]]
     if len(train) < N_NEIGHBORS or not len(held_out):
         return "", {}
     if is_continuous(labels):
+        if not _vary(labels[held_out, None]).all():
+            return "", {}
         metric, neighbors = "R2", KNeighborsRegressor(N_NEIGHBORS)
     else:
         metric, neighbors = "accuracy", KNeighborsClassifier(N_NEIGHBORS)
@@ -440,7 +486,7 @@ def _score_neighbors(y, split, embeddings):
     for method, Z in embeddings.items():
         neighbors.fit(Z[train], labels[train])
         scores[method] = neighbors.score(Z[held_out], labels[held_out])
-    return f"{N_NEIGHBORS}-NN {metric} of {y.name}", scores
+    return f"{N_NEIGHBORS}-NN {metric} of {format_name(y.name)}", scores
 
 
 def _score_log_likelihood(selection, split, pca, vae):

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from skvae._cli.terminal import format_count, format_names, format_number, format_table
+from skvae._cli.terminal import (
+    format_count,
+    format_name,
+    format_names,
+    format_number,
+    format_table,
+)
 from skvae.display import EmbeddingDisplay, drawing
 
 N_LISTED = 20  # columns of a kind, half of them the best and half the worst
@@ -38,7 +44,7 @@ def describe_selection(name, table, selection):
         share = selection.n_missing / selection.X.size
         lines.append(["missing", f"{n_missing}, {share:.1%} of these columns"])
     for column, text in selection.unparsed.items():
-        lines.append(["", f"{column}: {text}, is treated as missing"])
+        lines.append(["", f"{format_name(column)}: {text}, is treated as missing"])
     for reason, columns in selection.left_out.items():
         lines.append(["left out", f"{format_names(columns)}: {reason}"])
     n_rows = format_count(len(table), "row")
@@ -64,7 +70,8 @@ def describe_evaluation(evaluation, selection, n_components):
     -------
     str
     """
-    columns, is_categorical = list(selection.X.columns), selection.is_categorical
+    columns = [format_name(column) for column in selection.X.columns]
+    is_categorical = selection.is_categorical
     heading = (
         f"{evaluation.n_train:,} training rows, {evaluation.n_held_out:,} held-out rows"
     )
@@ -124,7 +131,7 @@ def draw(name, selection, evaluation, embedding):
     EmbeddingDisplay(
         embedding.to_numpy(), y=selection.y, feature_names=list(embedding.columns)
     ).plot(ax=ax)
-    ax.set_title(f"{name}: {len(selection.X):,} rows")
+    ax.set_title(f"{drawing.as_text(name)}: {len(selection.X):,} rows")
     axes = right.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
     columns = np.array(selection.X.columns, dtype=object)
     for ax, (title, chosen, baseline) in zip(axes, panels, strict=True):
@@ -146,7 +153,7 @@ def _summary_rows(evaluation, is_categorical):
         r2 = [format_number(of_method.r2) for of_method in scores]
         rows.append(["R2 of the reconstruction", *r2, ""])
     if is_categorical.any():
-        baseline = np.nanmean(evaluation.most_frequent[is_categorical])
+        baseline = _mean(evaluation.most_frequent)
         accuracies = [format_number(of_method.accuracy) for of_method in scores]
         gains = [format_number(of_method.accuracy - baseline) for of_method in scores]
         rows.append(["accuracy of the reconstruction", *accuracies, ""])
@@ -197,10 +204,10 @@ def _imputation_rows(imputation, is_categorical):
 
 
 def _sampling_rows(sampling, columns):
-    farthest = int(np.nanargmax(sampling["skvae"].by_column))
+    farthest = np.argmax(np.nan_to_num(sampling["skvae"].by_column, nan=-1))
     figures = {
         "mean of the columns": [
-            np.nanmean(distances.by_column) for distances in sampling.values()
+            _mean(distances.by_column) for distances in sampling.values()
         ],
         f"farthest column: {columns[farthest]}": [
             distances.by_column[farthest] for distances in sampling.values()
@@ -213,3 +220,9 @@ def _sampling_rows(sampling, columns):
     for title, distances in figures.items():
         rows.append([title, *(format_number(d) for d in distances), ""])
     return rows
+
+
+def _mean(values):
+    """Return the mean of the values that are not NaN; NaN if all are."""
+    known = values[~np.isnan(values)]
+    return known.mean() if len(known) else np.nan

@@ -199,6 +199,57 @@ def test_text_may_be_near_the_limit_of_what_is_a_category():
     assert np.isfinite(evaluate(selection).reconstruction["skvae"].accuracy)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_columns_without_a_score_are_told_and_left_out_of_the_means():
+    """Of .1 in all rows, no sum of which is exact, the computed variance is not 0."""
+    _, test = train_test_split(np.arange(N), test_size=N // 5, random_state=0)
+    in_held_out = np.isin(np.arange(N), test)
+    other = some_column(1)
+    columns = {
+        "still_in_training": np.where(in_held_out, other, 0.1),
+        "still_in_held_out": np.where(in_held_out, 0.1, other),
+        "gone_in_held_out": np.where(in_held_out, np.nan, other),
+        "no_class": np.where(in_held_out, None, np.where(other > 0, "a", "b")),
+        "class": np.where(other > 0.5, "c", "d"),
+    }
+    evaluation = evaluate(select(**columns))
+    assert evaluation.notes[-4:] == [
+        "The R2 leaves out still_in_training: constant in the training rows.",
+        "The R2 leaves out still_in_held_out: constant in the held-out rows.",
+        "The R2 leaves out gone_in_held_out: missing in all held-out rows.",
+        "The accuracy leaves out no_class: missing in all held-out rows.",
+    ]
+    for scores in [*evaluation.reconstruction.values(), evaluation.imputation["skvae"]]:
+        assert list(np.isnan(scores.by_column)) == [False, *[True] * 4, False]
+        assert scores.r2 == pytest.approx(scores.by_column[0])
+        assert scores.accuracy == scores.by_column[-1]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_few_hidden_rows_may_have_fewer_scores_than_the_held_out(monkeypatch):
+    monkeypatch.setattr(evaluation_module, "MAX_HIDDEN_ROWS", 20)
+    _, test = train_test_split(np.arange(N), test_size=N // 5, random_state=0)
+    varies = np.where(np.isin(np.arange(N), test[:20]), 0.1, some_column(1))
+    evaluation = evaluate(select(varies=varies))
+    assert evaluation.notes[-1] == (
+        "The R2 of imputation leaves out varies: constant in the rows with hidden "
+        "entries."
+    )
+    assert np.isfinite(evaluation.reconstruction["skvae"].by_column).all()
+    scores = evaluation.imputation["skvae"]
+    assert scores.r2 == pytest.approx(scores.by_column[0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("held_out", [7.0, np.inf])
+def test_label_that_held_out_rows_share_gives_no_r2(iris, held_out):
+    values = iris.X.iloc[:, 2].astype(float)
+    _, test = train_test_split(np.arange(150), test_size=30, random_state=0)
+    values.iloc[test] = held_out
+    selection = selection_module.Selection(**(vars(iris) | {"y": values}))
+    assert evaluate(selection).neighbors == {}
+
+
 def test_integers_are_not_rounded_in_the_reconstruction():
     """PCA does not round them either. Sampled rows have them rounded, as a file has."""
     size = some_column()

@@ -143,6 +143,22 @@ def test_sampled_rows_are_described_by_the_farthest_column():
     assert line.split() == ["farthest", "column:", "c3", "0.100", "0.700"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_table_without_a_single_figure_is_described():
+    evaluation, selection = made_up(2, np.array([False, True]))
+    nothing = np.full(2, np.nan)
+    for scores in evaluation.reconstruction.values():
+        scores.by_column[:], scores.r2, scores.accuracy = nothing, np.nan, np.nan
+    evaluation.most_frequent = nothing
+    for distances in evaluation.sampling.values():
+        distances.by_column[:], distances.rank_correlations = nothing, np.nan
+    text = report_module.describe_evaluation(evaluation, selection, 2)
+    assert lines_after(text, "R2 of each column") == []
+    assert ["R2", "of", "the", "reconstruction", "-", "-"] in lines_after(text, "\n\n")
+    figures = lines_after(text, "distance to held-out rows")
+    assert [line[-2:] for line in figures] == [["-", "-"]] * 3
+
+
 @pytest.mark.parametrize("n_components", [1, 2, 3])
 def test_picture_shows_the_embedding_and_the_columns(iris, n_components):
     pytest.importorskip("matplotlib")
