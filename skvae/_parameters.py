@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from skvae._choices import NOISES, SCALINGS
 from skvae._model.network import ACTIVATIONS
+from skvae._printable import quote
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -33,7 +34,7 @@ def check_parameters(parameters):
         if not is_valid(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of VAETransformer must be {rule}. "
-                f"Got {value!r} instead."
+                f"Got {quote(value)} instead."
             )
     _check_device(parameters["device"])
 
@@ -68,7 +69,7 @@ def check_count(name, value):
     if is_integer(value) and value >= 1:
         return int(value)
     kind = ValueError if is_integer(value) else TypeError
-    raise kind(f"{name} must be an integer of at least 1. Got {value!r}.")
+    raise kind(f"{name} must be an integer of at least 1. Got {quote(value)}.")
 
 
 def _is_positive_integer(value):
@@ -180,5 +181,5 @@ def _check_device(device):
         reason = str(error).splitlines()[0]
         raise InvalidParameterError(
             "The 'device' parameter of VAETransformer must be a device that torch can "
-            f"use here, such as 'cpu' or 'cuda'. Got {device!r} instead: {reason}"
+            f"use here, such as 'cpu' or 'cuda'. Got {quote(device)} instead: {reason}"
         ) from error

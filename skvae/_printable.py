@@ -7,7 +7,8 @@ book.
 
 import unicodedata
 
-NAME_WIDTH = 40  # of a column's name, or a value, in a message
+NAME_WIDTH = 40  # in a list or a table
+QUOTE_WIDTH = 80  # in an error, whose reader looks for the column or the value
 GAP = "..."
 
 
@@ -44,7 +45,7 @@ def printable(text, most=NAME_WIDTH):
     return f"{head}{GAP}{_start(text[::-1], tail)[::-1]}"
 
 
-def quote(value, most=NAME_WIDTH):
+def quote(value, most=QUOTE_WIDTH):
     """Return the `repr` of a value or a name, made safe to show.
 
     Examples
@@ -53,9 +54,14 @@ def quote(value, most=NAME_WIDTH):
     >>> quote("1e3"), quote(2.5), quote("a" * 99, 12)
     ("'1e3'", '2.5', "'aaaaa...aa'")
     """
-    if isinstance(value, str) and len(value) > 2 * most:
-        value = value[:most] + value[-most:]  # so that repr need not read a whole book
-    return printable(repr(value), most)
+    if isinstance(value, str):
+        if len(value) > 2 * most:  # so that repr need not read a whole book
+            value = value[:most] + value[-most:]
+        return printable(repr(value), most)
+    try:
+        return printable(" ".join(repr(value).split()), most)
+    except ValueError:  # an integer with more digits than Python is willing to write
+        return f"<{type(value).__name__} too long to show>"
 
 
 def width(text):

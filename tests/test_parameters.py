@@ -13,6 +13,7 @@ from skvae._parameters import (
     check_parameters,
     hidden_sizes,
 )
+from skvae._printable import quote
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended")
 
@@ -93,7 +94,7 @@ def test_what_is_outside_the_domain_is_named_with_its_rule(name, value, rule):
     message = f"The {name!r} parameter of VAETransformer must be {rule}"
     with pytest.raises(InvalidParameterError, match=re.escape(message)) as raised:
         vae.fit(X)
-    assert f"Got {value!r} instead" in str(raised.value)
+    assert f"Got {quote(value)} instead" in str(raised.value)
 
 
 def test_every_parameter_has_a_rule():

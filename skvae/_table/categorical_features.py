@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
+from skvae._printable import quote
 from skvae._table.values import shorten
 
 RULE = (
@@ -33,10 +34,11 @@ def find_categorical(categorical_features, labels, n_features):
         if categorical_features == "from_dtype":
             return np.zeros(n_features, dtype=bool)
         raise ValueError(
-            f"categorical_features={categorical_features!r} {RULE}. Put it in a list."
+            f"categorical_features={quote(categorical_features)} {RULE}. "
+            "Put it in a list."
         )
     if not np.iterable(categorical_features) or isinstance(categorical_features, dict):
-        raise TypeError(f"categorical_features={categorical_features!r} {RULE}.")
+        raise TypeError(f"categorical_features={quote(categorical_features)} {RULE}.")
     given = list(categorical_features)
     if not given:
         return np.zeros(n_features, dtype=bool)
@@ -46,7 +48,7 @@ def find_categorical(categorical_features, labels, n_features):
         return _from_names(given, labels)
     if all(isinstance(one, Integral) and not isinstance(one, bool) for one in given):
         return _from_indices(given, n_features)
-    raise TypeError(f"categorical_features={given!r} {RULE}.")
+    raise TypeError(f"categorical_features={quote(given)} {RULE}.")
 
 
 def _from_mask(given, n_features):
@@ -61,14 +63,14 @@ def _from_mask(given, n_features):
 def _from_names(given, labels):
     if labels is None:
         raise ValueError(
-            f"categorical_features={given!r} has names, and X, an array, has none. "
-            "Give indices, or make X a DataFrame."
+            f"categorical_features={quote(given)} has names, and X, an array, has "
+            "none. Give indices, or make X a DataFrame."
         )
     for name in given:
         if name not in labels:
             raise ValueError(
-                f"categorical_features has {name!r}, which must be a column of X; X "
-                f"has {shorten(labels, 10)}."
+                f"categorical_features has {quote(name)}, which must be a column of X; "
+                f"X has {shorten(labels, 10)}."
             )
     return np.array([label in given for label in labels], dtype=bool)
 

@@ -18,6 +18,7 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 
 from typing import Any
 
+from skvae._printable import quote
 from skvae._table.categories import CategoricalColumn
 from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
@@ -79,7 +80,7 @@ def _check_texts(texts, n, name, may_choose):
     if len(texts) > most:
         raise ValueError(
             f"{name[0].upper()}{name[1:]} of X has {len(texts)} different texts in {n} "
-            f"rows, such as {texts[0]!r}; more than {most:.0f} are taken for names or "
-            f"remarks, not for categories. Drop the column, or {may_choose} to have it "
-            "all the same."
+            f"rows, such as {quote(texts[0])}; more than {most:.0f} are taken for "
+            f"names or remarks, not for categories. Drop the column, or {may_choose} "
+            "to have it all the same."
         )

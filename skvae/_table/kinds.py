@@ -10,6 +10,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
+from skvae._printable import quote
+
 INTEGERS = int, np.integer
 NUMBERS = *INTEGERS, float, np.floating, Decimal, Fraction
 TIMES = dt.date, np.datetime64, dt.timedelta, np.timedelta64, dt.time
@@ -38,7 +40,7 @@ def kind_of(observed, name):
         return "category"
     if isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype):
         raise ValueError(
-            f"Input X contains {observed.iloc[0]!r} in {name}, of dtype {dtype}; "
+            f"Input X contains {quote(observed.iloc[0])} in {name}, of dtype {dtype}; "
             "a column must be of numbers, datetimes, timedeltas, booleans or text. "
             "Take its start, make the column categorical, or drop it."
         )
@@ -68,7 +70,7 @@ def misfit(observed, name, what, classes):
     wrong = (value for value in observed if not isinstance(value, classes))
     value = next(wrong, observed.iloc[0])
     return ValueError(
-        f"Input X contains {value!r} in {name}, which held {what} in fit and must "
+        f"Input X contains {quote(value)} in {name}, which held {what} in fit and must "
         "hold them again. Convert the column, or fit again."
     )
 
@@ -86,15 +88,15 @@ def _kind_of_objects(observed, name):
     if isinstance(value, complex | np.complexfloating):
         raise _complex(value, name)
     raise TypeError(
-        f"Input X contains {value!r} in {name}: the X argument must be a table whose "
-        "entries are each a string, a number, a boolean, a datetime or a timedelta. "
-        "Drop the column, or make columns of what it contains."
+        f"Input X contains {quote(value)} in {name}: the X argument must be a table "
+        "whose entries are each a string, a number, a boolean, a datetime or a "
+        "timedelta. Drop the column, or make columns of what it contains."
     )
 
 
 def _complex(value, name):
     """Return the error for a complex number."""
     return ValueError(
-        f"Complex data not supported: input X contains {value!r} in {name}. Take its "
-        "real and imaginary part as two columns, or drop it."
+        f"Complex data not supported: input X contains {quote(value)} in {name}. Take "
+        "its real and imaginary part as two columns, or drop it."
     )

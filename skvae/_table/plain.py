@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
+from skvae._printable import quote
 from skvae._table.values import localize, objects, zone_name
 
 PACKED = {  # class: from an instance to a list of plain data, and from its elements
@@ -70,8 +71,8 @@ def _pack(value):
         if isinstance(value, known):
             return [known.__name__, *to_plain(value)]
     raise TypeError(
-        f"X has a label {value!r} of {type(value)}, which no file can hold. Rename it, "
-        "for example to a string."
+        f"X has a label {quote(value)} of {type(value)}, which no file can hold. "
+        "Rename it, for example to a string."
     )
 
 

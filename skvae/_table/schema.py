@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from skvae._printable import quote
 from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
@@ -187,7 +188,7 @@ def fit_schema(X, categorical_features="from_dtype"):
     container, labels = container_of(X), column_labels(X)
     dtypes = container.dtypes(X)
     chosen = find_categorical(categorical_features, labels, len(dtypes))
-    calls = range(len(dtypes)) if labels is None else map(repr, labels)
+    calls = range(len(dtypes)) if labels is None else map(quote, labels)
     names = [f"column {call}" for call in calls]
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
         return _numeric_schema(X.dtype, names)

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from skvae._printable import quote
 from skvae._table.kinds import TIMES, all_are, classes_of, kind_of, misfit
 from skvae._table.values import (
     float_within,
@@ -101,7 +102,7 @@ class TimeColumn:
         times, what = read_times(observed, name)
         if what != self.what:
             raise ValueError(
-                f"Input X contains {observed.iloc[0]!r} in {name}, which held "
+                f"Input X contains {quote(observed.iloc[0])} in {name}, which held "
                 f"{IN_ERRORS[self.what]} in fit, and now holds {IN_ERRORS[what]}. "
                 "Convert it, for example with pandas' dt.tz_localize."
             )

@@ -6,6 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from skvae._printable import quote
+
 
 def is_missing(series):
     """Return where a Series has None, NaN, NA or NaT, a mask."""
@@ -84,5 +86,5 @@ def objects(values):
 
 def shorten(values, most):
     """Return the first `most` values as text, and how many more there are."""
-    text = ", ".join(map(repr, values[:most]))
+    text = ", ".join(map(quote, values[:most]))
     return text if len(values) <= most else f"{text} and {len(values) - most} more"
