@@ -3,11 +3,13 @@
 The files beside it do the work.
 """
 
+import contextlib
+
 from skvae._cli import demo, report, results
 from skvae._cli.arguments import MANY_COMPONENTS
 from skvae._cli.evaluation import evaluate
 from skvae._cli.selection import select
-from skvae._cli.terminal import format_count, format_names, format_path
+from skvae._cli.terminal import CommandError, format_count, format_names, format_path
 from skvae._cli.writing import write_model, write_picture, write_table
 from skvae._vae import VAETransformer
 
@@ -62,14 +64,16 @@ def report_on_table(args, name, table, outputs, progress):
     selection = select(name, table, args.label_column)
     progress.print(report.describe_selection(name, table, selection))
     estimator = _make_estimator(args, selection.X.shape[1])
-    evaluation = evaluate(selection, estimator, progress)
+    with _one_line_refusal(name):
+        evaluation = evaluate(selection, estimator, progress)
     n_components = estimator.n_components
     progress.print(report.describe_evaluation(evaluation, selection, n_components))
     output, imputed, model, picture = outputs.values()
     if not (output or imputed or model or picture):
         return
     progress(f"fitting skvae on all {len(table):,} rows")
-    estimator.fit(selection.X)
+    with _one_line_refusal(name):
+        estimator.fit(selection.X)
     progress.print()
     if output and args.sample:
         _write_sampled(output, args, table, selection, estimator, progress)
@@ -84,6 +88,15 @@ def report_on_table(args, name, table, outputs, progress):
         embedding = results.embed(selection, estimator)
         figure = report.draw(name, selection, evaluation, embedding)
         _write_picture(picture, figure, progress)
+
+
+@contextlib.contextmanager
+def _one_line_refusal(name):
+    """Tell as a mistake of the user what the estimator says against the table."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise CommandError(f"{name}: {error}") from error
 
 
 def _make_estimator(args, n_columns):

@@ -70,6 +70,9 @@ def main(argv=None):
     except (Stopped, KeyboardInterrupt) as stop:
         print_error("skvae: interrupted")
         return 128 + (stop.args[0] if stop.args else signal.SIGINT)
+    except OSError as error:  # such as a table that is gone meanwhile
+        print_error(f"skvae: {error}")
+        return 2
     except Exception:
         for line in traceback.format_exc().splitlines():
             print_error(line)

@@ -135,15 +135,20 @@ def _write(stream, text):
     """Write text to a stream of the process, as far as its encoding goes."""
     if stream is None:  # as Python has it where a process starts without
         return
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(_as_encoded(text, stream))
         stream.flush()
     except OSError:
         # Python flushes its streams once more at exit, which must not fail then.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise
+
+
+def _as_encoded(text, stream):
+    """Return text in which what a stream's encoding lacks is escaped."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextlib.contextmanager
@@ -207,8 +212,11 @@ def format_number(value, digits=3):
 
 
 def format_name(name):
-    """Return a name or a value as text that is safe to show, and not too long."""
-    return printable(str(name))
+    """Return a name or a value as text that is safe to show, and not too long.
+
+    It takes as many places as it will on stdout, so that tables stay aligned.
+    """
+    return printable(_as_encoded(str(name), sys.stdout))
 
 
 def format_path(path):
