@@ -1,8 +1,8 @@
 """Does a killed command leave its files old or new, whole, and nothing beside them?
 
-Run ``python benchmarks/kill.py [N [SEED]]``. N times the whole command is started on a table
-of 60 rows, to replace four files, and is killed (SIGKILL) at a random moment: every
-fourth time at any, else between the last fit and the end, when files are written. Then
+Run ``python benchmarks/kill.py [N [SEED]]``. N times the whole command is started on a
+table of 60 rows, to replace four files, and is killed (SIGKILL) at a random moment:
+every fourth time at any, else between the last fit and the end, when files are written. Then
 each file must have its old bytes or those that an undisturbed run writes, and after the
 next start, which is one that refuses to replace a file, nothing else may be there. The
 exit status is 1 if a trial fails.
