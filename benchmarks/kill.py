@@ -1,15 +1,21 @@
 """Does a killed command leave its files old or new, whole, and nothing beside them?
 
-Run ``python benchmarks/kill.py [N [SEED]]``. N times the whole command is started on a
-table of 60 rows, to replace four files, and is killed (SIGKILL) at a random moment:
-every fourth time at any, else between the last fit and the end, when files are written. Then
-each file must have its old bytes or those that an undisturbed run writes, and after the
-next start, which is one that refuses to replace a file, nothing else may be there. The
-exit status is 1 if a trial fails.
+    python benchmarks/kill.py [N [SEED]]
+
+N times the command is run on a table of 60 rows, to replace three files, and is killed
+(SIGKILL) at a random moment: every fourth time at any, else between its last fit and
+its end, when files are written. Then each file must have its old bytes or those that an
+undisturbed run writes, and after the next start, one that refuses to replace a file,
+nothing else may be there. The exit status is 1 if a trial fails.
+
+Each run is the fork of a process that has imported the libraries, which takes longer
+than all the rest and writes nothing.
 """
 
+import importlib
+import os
 import random
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -19,26 +25,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-FILES = {
-    "--output": "sampled.csv",
-    "--impute": "full.csv",
-    "--model": "model.pkl",
-    "--plot": "picture.png",
-}
+from skvae._cli.start import main as run_command
+
+FILES = {"--output": "sampled.csv", "--impute": "full.csv", "--model": "model.pkl"}
 OLD = b"old"
-N_SAMPLED = 20_000  # rows take a while to write
+N_SAMPLED = 5_000  # rows take a while to write
 LAST_FIT = b"fitting skvae on all"
 
 
 def main():
     n, seed = [int(word) for word in sys.argv[1:]] + [20, 0][len(sys.argv) - 1 :]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_table(folder / "table.csv")
-        seconds, writing, new = run_undisturbed(folder)
+    random.seed(seed)
+    importlib.import_module("skvae._cli.main")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        write_table("table.csv")
+        seconds, writing, new = run_undisturbed()
         print(f"undisturbed: {seconds:.1f} s, of which writing {writing:.1f} s")
-        random.seed(seed)
-        outcomes = Counter(try_once(folder, i, seconds, writing, new) for i in range(n))
+        outcomes = Counter(try_once(i, seconds, writing, new) for i in range(n))
     for outcome, count in sorted(outcomes.items()):
         print(f"{count:5} of {n}: {outcome}")
     return int(any(outcome.startswith("FAILED") for outcome in outcomes))
@@ -51,79 +55,85 @@ def write_table(path):
     pd.DataFrame(X, columns=list("abcd")).round(2).to_csv(path, index=False)
 
 
-def run_undisturbed(folder):
+def run_undisturbed():
     """Return the seconds of a run, those after its last fit begins, and its files."""
     runs = []
-    for _ in range(2):  # the first may have to compile
-        make_old(folder)
+    for _ in range(2):
+        make_old()
         started = time.monotonic()
-        process = start(folder)
-        wait_for_last_fit(process)
+        process, stderr = start()
+        wait_for_last_fit(stderr)
         last_fit = time.monotonic()
-        assert process.wait() == 0
-        seconds = time.monotonic() - started
-        runs.append((seconds, started + seconds - last_fit, read(folder)))
+        assert wait(process, stderr) == 0
+        ended = time.monotonic()
+        runs.append((ended - started, ended - last_fit, read_files()))
     assert runs[0][2] == runs[1][2], "two runs write different files"
     return runs[1]
 
 
-def try_once(folder, i, seconds, writing, new):
+def try_once(i, seconds, writing, new):
     """Return in words what a killed run left behind."""
-    make_old(folder)
-    process = start(folder)
+    make_old()
+    process, stderr = start()
     if i % 4:
-        wait_for_last_fit(process)
+        wait_for_last_fit(stderr)
         seconds = writing
     time.sleep(random.uniform(0, seconds))
-    process.kill()
-    process.wait()
-    process.stderr.close()
-    left, found = names(folder), read(folder)
+    os.kill(process, signal.SIGKILL)
+    wait(process, stderr)
+    left, found = set(os.listdir()), read_files()
     kinds = {
-        "old" if found[f] == OLD else "new" if found[f] == new[f] else "torn"
-        for f in found
+        "old" if found[name] == OLD else "new" if found[name] == new[name] else "torn"
+        for name in found
     }
-    start(folder, force=False).communicate()
-    after = names(folder)
+    wait(*start(force=False))
+    after = set(os.listdir())
     if "torn" in kinds or len(found) < len(FILES):
-        return f"FAILED: {found.keys()} are {kinds}"
+        return f"FAILED: of {sorted(found)} some are {' and some '.join(kinds)}"
     if after != {"table.csv", *FILES.values()}:
         return f"FAILED: the next start left {sorted(after)}"
-    part = ", a part was left and removed" if left != after else ""
-    return f"files {' and '.join(sorted(kinds, reverse=True))}{part}"
+    part = ", and a part that the next start removed" if left != after else ""
+    return f"{' and '.join(sorted(kinds, reverse=True))} files{part}"
 
 
-def start(folder, force=True):
-    command = [sys.executable, "-m", "skvae", "table.csv", "--sample", str(N_SAMPLED)]
+def start(force=True):
+    """Return the id of a new process that runs the command, and its stderr."""
+    argv = ["table.csv", "--sample", str(N_SAMPLED), *["--force"] * force]
     for option, name in FILES.items():
-        command += [option, name]
-    return subprocess.Popen(
-        command + ["--force"] * force,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+        argv += [option, name]
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    process = os.fork()
+    if process == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(writer, 2)
+        os._exit(run_command(argv))
+    os.close(writer)
+    return process, open(reader, "rb", buffering=0)
 
 
-def wait_for_last_fit(process):
-    for line in process.stderr:
+def wait(process, stderr):
+    """Wait for the end of a process and return its exit status."""
+    stderr.read()
+    stderr.close()
+    return os.waitpid(process, 0)[1]
+
+
+def wait_for_last_fit(stderr):
+    for line in stderr:
         if LAST_FIT in line:
             return
     raise RuntimeError("the command ended too soon")
 
 
-def make_old(folder):
+def make_old():
     for name in FILES.values():
-        (folder / name).write_bytes(OLD)
+        Path(name).write_bytes(OLD)
 
 
-def read(folder):
-    files = [folder / name for name in FILES.values()]
+def read_files():
+    files = [Path(name) for name in FILES.values()]
     return {file.name: file.read_bytes() for file in files if file.exists()}
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir()}
 
 
 if __name__ == "__main__":
