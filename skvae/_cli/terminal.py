@@ -90,7 +90,7 @@ class Progress:
         with self._lock:
             if self._task is not None:
                 self._task = None
-                _write(sys.stderr, CLEAR_LINE)
+                _write_error(CLEAR_LINE)
 
     def print(self, text=""):
         """Print on stdout, after clearing the line."""
@@ -107,7 +107,7 @@ class Progress:
                 seconds = f" ... {time.monotonic() - self._started:.0f} s"
                 places = shutil.get_terminal_size().columns - 1 - len(seconds)
                 task = printable(f"skvae: {self._task}", max(places, 0))
-                _write(sys.stderr, f"{CLEAR_LINE}{task}{seconds}")
+                _write_error(f"{CLEAR_LINE}{task}{seconds}")
 
 
 def print_output(text=""):
@@ -126,9 +126,13 @@ def print_output(text=""):
 
 
 def print_error(text):
-    """Print one line on stderr; if that fails, there is no other place to tell it."""
-    with contextlib.suppress(OSError):
-        _write(sys.stderr, f"{printable(text, MOST_PLACES)}\n")
+    """Print one line on stderr."""
+    _write_error(f"{printable(text, MOST_PLACES)}\n")
+
+
+def _write_error(text):
+    with contextlib.suppress(OSError):  # which there is no other place to tell
+        _write(sys.stderr, text)
 
 
 def _write(stream, text):

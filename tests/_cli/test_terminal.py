@@ -105,3 +105,105 @@ def test_format_table_aligns():
 )
 def test_format_number(value, text):
     assert format_number(value) == text
+
+
+def test_format_table_aligns_wide_characters_and_accents():
+    rows = [["\u6c34\u6c34", "1"], ["e\u0301", "2"], ["abcd", "3"]]
+    assert format_table(rows, "<>") == "\u6c34\u6c34  1\ne\u0301     2\nabcd  3"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", r"\u6c34\x1b"), ("utf-8", "\u6c34\\x1b")]
+)
+def test_names_take_the_places_that_they_have_in_the_terminal(
+    monkeypatch, encoding, shown
+):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert terminal_module.format_name("\u6c34\x1b") == shown
+    name = terminal_module.format_name("\u6c34" * 99)
+    terminal_module.print_output(format_table([[name, "1"], ["", "22"]], "<>"))
+    first, second = stdout.buffer.getvalue().decode(encoding).splitlines()
+    assert terminal_module.width(first) == len(second) <= 44
+
+
+def test_names_are_shortened_and_counted():
+    names = ["\x07", "a" * 99, "b", "c"]
+    shown = terminal_module.format_names(names, most=2)
+    assert shown == rf"\x07, {'a' * 25}...{'a' * 12} and 2 more"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_printing_passes_on_lines_only(monkeypatch, name):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, name, stream)
+    print_it = {"stdout": "print_output", "stderr": "print_error"}[name]
+    getattr(terminal_module, print_it)("a\x1b[2J\r\u2028\ud800\nb")
+    said = stream.buffer.getvalue().decode()
+    end = "\nb\n" if name == "stdout" else "\\nb\n"
+    assert said == f"a\\x1b[2J\\r\\u2028\\ud800{end}"
+
+
+class FullDisk(io.StringIO):
+    def flush(self):
+        raise OSError(28, "No space left on device")
+
+
+def test_full_disk_is_told_where_it_can_be(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    with pytest.raises(
+        terminal_module.CommandError,
+        match=r"^standard output: No space left on device$",
+    ):
+        terminal_module.print_output("x")
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    monkeypatch.setattr(FullDisk, "isatty", lambda _: True)
+    terminal_module.print_error("x")
+    with Progress() as progress:
+        progress("fitting")
+
+
+def test_process_without_streams_prints_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with Progress() as progress, one_line_warnings(progress):
+        progress("fitting")
+        progress.print("result")
+        warnings.warn("odd", stacklevel=1)
+    assert terminal_module.format_name("\x1b") == r"\x1b"
+
+
+def test_progress_of_a_hostile_task_is_one_line(open_terminal, monkeypatch):
+    terminal = open_terminal()
+    monkeypatch.setenv("COLUMNS", "40")
+    with Progress() as progress:
+        progress("reading \x1b[2J\n" + "\u6c34" * 99)
+        shown = on_screen(terminal.getvalue())
+        assert shown.isprintable()
+        assert terminal_module.width(shown) <= 39
+        assert shown.endswith(" ... 0 s")
+
+
+OPTIONS = ["--noise", "--n-components", "--output", "--plot", "--impute", "--model"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--impte", "--impute"),
+        ("--IMPUTE", "--impute"),
+        ("-impute", "--impute"),
+        ("n_components", "--n-components"),
+        ("--out", "--output"),
+        ("--plots", "--plot"),
+        ("--n", "--noise or --n-components"),
+    ],
+)
+def test_the_nearest_words_are_suggested(word, meant):
+    assert terminal_module.suggest(word, OPTIONS) == f"; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("word", ["", "--", "--colour", "x", "?"])
+def test_nothing_is_suggested_for_what_is_unlike_all(word):
+    assert terminal_module.suggest(word, OPTIONS) == ""
+    assert terminal_module.suggest(word, []) == ""
