@@ -14,8 +14,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skvae._fitting.comparison import COMPARED_ROWS
-from skvae._fitting.dimension import fewest_components
-from skvae._fitting.fit import EpochPrinter, Listener, fit_vae
+from skvae._fitting.fit import ACTIVE_NATS, Listener, Printer, fit_vae
 from skvae._fitting.recipe import make_recipe
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
@@ -36,7 +35,6 @@ from skvae._table.entries import check_entries
 from skvae._table.validation import validate_known, validate_new
 from skvae._version import __version__
 
-ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 EXPECTED_DRAWS = 64  # whose mean stands for the expected value
 SCORE_ROWS = 64  # at a time, each of them with some draws
@@ -67,7 +65,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         stay empty, see `n_active_components_`, and with as many components as columns
         the linear model already loses nothing. Between 0 and 1: the fewest whose
         reconstruction explains that share of the variance of the scaled validation
-        rows. `fit` then takes as long as several fits.
+        rows, see `explained_variance_ratio_`. The fit is that with this number; to find
+        it takes about as long as another one or two.
 
     hidden_layer_sizes : sequence of int, default=(256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
@@ -163,7 +162,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         on the CPU.
 
     verbose : bool or int, default=False
-        Whether to print a line an epoch.
+        Whether to print a line for each phase of `fit` and for each epoch, with the
+        seconds since its start, and in the end why training stopped and what is kept.
+        Any number above 0 means True.
 
     Attributes
     ----------
@@ -191,6 +192,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Nats that each component carries: the mean of KL(q(z_i|x) || N(0, 1)) over the
         training rows. Components are ordered by it, largest first, and signed such
         that the column they covary with most, in absolute value, grows with them.
+
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        By how much each component raises the share of variance that the reconstruction
+        explains, while the later ones are held at their means; an entry may be
+        negative. The sum is the share that all explain together: what a share as
+        `n_components` asks for. Where PCA's is of the rows that it was fitted to, this
+        is of the validation rows, as the model scales them (categorical columns as
+        indicators), before they join the training; without early stopping or without
+        hidden layers it is of a first fit without them. Components count in the order
+        of what they carried then.
 
     network_weight_ : float
         Weight, between 0 and 1, of the network's density in the model that `score` and
@@ -342,8 +353,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -----
         ConvergenceWarning
             If `max_iter` epochs, where it is a number, ended before the validation
-            score stopped improving, or if the loss became infinite or NaN. The best
-            model so far is kept.
+            score stopped improving, if the loss became infinite or NaN, or if `fit`
+            was interrupted (Ctrl-C) after training had begun. The best model so far is
+            kept, without what further training would bring. A second interrupt ends
+            `fit` at once, with a KeyboardInterrupt, and so does one before training.
 
         UserWarning
             If no component is active, see `n_active_components_`.
@@ -458,9 +471,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         -------
         X_original : table of shape (n_samples, n_features)
             Reconstructed rows: the container, the columns and the dtypes that `fit`
-            saw, with the index of X if it has one. A categorical column has its most
-            probable category, or the median if its categories have an order.
-            An array of floats has the float dtype of X.
+            saw. A DataFrame of pandas has the index of X, and if X is an array, which
+            has none, is numbered from 0: see the example, or `reconstruct`. A
+            categorical column has its most probable category, or the median if its
+            categories have an order. An array of floats has the float dtype of X.
 
         Raises
         ------
@@ -478,17 +492,68 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         >>> vae.inverse_transform([[-1.0], [1.0]]).round(1)
         array([[5.1, 3.3, 1.9, 0.4],
                [6.6, 2.8, 5.6, 2. ]])
+
+        Codes in an array have lost the index of their rows; in a DataFrame they keep
+        it.
+
+        >>> X = load_iris(as_frame=True).data.iloc[100:102]
+        >>> vae = vae.fit(X)
+        >>> vae.inverse_transform(vae.transform(X)).index.tolist()
+        [0, 1]
+        >>> vae = vae.set_output(transform="pandas")
+        >>> vae.inverse_transform(vae.transform(X)).index.tolist()
+        [100, 101]
         """
         check_is_fitted(self)
-        Z, schema = self._validate_latent(X), self._codec.schema
+        return self._decode(self._validate_latent(X), _index(X))
 
-        def reconstruct(Z):
-            z = torch.from_numpy(np.array(Z, np.float64, order="C"))
-            return self._to_codes(self._density.reconstruct(z))
+    def reconstruct(self, X):
+        """Encode rows and decode them again.
 
-        dtype = Z.dtype if schema.is_of_floats else np.float64
-        codes = _map_rows(reconstruct, Z, dtype)
-        return schema.to_table(codes, _index(X), dtype)
+        The same, to the bit, as `inverse_transform` of what `transform` returns, but
+        for the index: that of X is kept, so that ``X - vae.reconstruct(X)`` pairs each
+        row with itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns that `fit` saw, in the units that they had there. NaN,
+            None, NA or NaT where an entry is missing. A category that `fit` did not see
+            counts as missing, with a warning.
+
+        Returns
+        -------
+        X_reconstructed : table of shape (n_samples, n_features)
+            The container, the columns and the dtypes that `fit` saw, as from
+            `inverse_transform`; a DataFrame of pandas has the index of X, if that is
+            one too. Every entry is what the model makes of its row: no observed entry
+            is as it was, and missing ones are filled in. (`impute` keeps the former,
+            and the latter are nearer.) No row depends on the rows beside it.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        ValueError
+            If X has other columns than `fit` saw, or an entry that is infinite or too
+            large; the error names it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skvae import VAETransformer
+        >>> X = load_iris(as_frame=True).data.iloc[::-1]
+        >>> vae = VAETransformer(1, hidden_layer_sizes=()).fit(X)
+        >>> X_reconstructed = vae.reconstruct(X)
+        >>> X_reconstructed.index.equals(X.index)
+        True
+        >>> round(float((X - X_reconstructed).abs().to_numpy().mean()), 2)
+        0.24
+        """
+        codes = self._validate(X)
+        Z = _map_rows(lambda X: self._encode(X)[0], codes, codes.dtype)
+        return self._decode(Z, _index(X))
 
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
@@ -729,24 +794,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         x = torch.from_numpy(codec.scaled(codes, np.float32, order))
         first_rows = x[:COMPARED_ROWS].double()
         first_rows = _rows(codec, codes[order[:COMPARED_ROWS]], first_rows.numpy())
-        listener = EpochPrinter(log_slope) if self.verbose else Listener()
+        listener = Printer(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
-
-        def make(n_rows, n_components, listener):
-            options = {"seed": seed, "listener": listener, "layout": codec.layout}
-            return make_recipe(parameters, n_rows, n_components, **options)
-
-        recipe = make(len(x), max(n_components, 1), listener)
-        if n_components < 1:
-
-            def fit(x, n_components):
-                rows = x[:COMPARED_ROWS].double()
-                recipe = make(len(x), n_components, Listener())
-                return fit_vae(x, Rows(rows, rows), recipe).density
-
-            found = fewest_components(x, n_components, recipe.n_validation, fit)
-            recipe = make(len(x), found, listener)
-        solution = fit_vae(x, first_rows, recipe, self._density if warm else None)
+        share = n_components if n_components < 1 else None
+        recipe = make_recipe(
+            parameters,
+            len(x),
+            1 if share else n_components,
+            layout=codec.layout,
+            seed=seed,
+            listener=listener,
+        )
+        density = self._density if warm else None
+        solution = fit_vae(x, first_rows, recipe, density, share)
         self._fitted_shape, self._codec = shape, codec
         self._remember(solution, log_slope)
         self._warn_of(solution)
@@ -772,7 +832,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.noise_variance_ = variance * codec.scale**2 if is_scaled else variance
         self.network_weight_ = self._density.weights[0]
         self.component_kl_ = component_kl
-        self.n_active_components_ = int((component_kl > ACTIVE_NATS).sum())
+        self.explained_variance_ratio_ = solution.explained
+        self.n_active_components_ = solution.n_active
         self.n_iter_ = progress.n_epochs
         self.best_iter_ = progress.best_epoch
         self.loss_curve_ = [loss - log_slope for loss in progress.loss_curve]
@@ -791,6 +852,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"{self.learning_rate_init!r}, and again at a tenth of it: the best "
                 f"finite model, of epoch {self.best_iter_}, is kept. Lower "
                 "learning_rate_init, or a large alpha."
+            )
+        elif solution.progress.stopped == "interrupted":
+            message = (
+                f"fit was interrupted after epoch {self.n_iter_}: the best model so "
+                f"far, of epoch {self.best_iter_}, is kept. A second interrupt ends "
+                "fit at once, and leaves the estimator as it was."
             )
         elif not self.n_active_components_:
             category = UserWarning
@@ -838,6 +905,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         check_entries(Z, [f"component {i}" for i in range(Z.shape[1])])
         return Z
+
+    def _decode(self, Z, index):
+        """Return the table that latent rows stand for."""
+        schema = self._codec.schema
+
+        def decode(Z):
+            z = torch.from_numpy(np.array(Z, np.float64, order="C"))
+            return self._to_codes(self._density.reconstruct(z))
+
+        dtype = Z.dtype if schema.is_of_floats else np.float64
+        codes = _map_rows(decode, Z, dtype)
+        return schema.to_table(codes, index, dtype)
 
     def _encode(self, codes):
         return self._density.encode(torch.from_numpy(self._codec.scaled(codes)))

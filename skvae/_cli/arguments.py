@@ -137,11 +137,12 @@ def _add_fit_options(add):
     )
     add(
         "--n-components",
-        type=_positive_integer,
+        type=_n_components,
         metavar="K",
-        help="number of components (default: 2; with --sample, or if --impute is the "
-        f"only output, {MANY_COMPONENTS}, or one less than the fitted columns if these "
-        "are fewer)",
+        help="number of components, or between 0 and 1 the share of the variance that "
+        "as few as can be are to explain (default: 2; with --sample, or if --impute is "
+        f"the only output, {MANY_COMPONENTS}, or one less than the fitted columns if "
+        "these are fewer)",
     )
     add(
         "--scaling",
@@ -207,6 +208,20 @@ def _one_of(words):
         return text
 
     return {"type": check, "metavar": f"{{{','.join(words)}}}"}
+
+
+def _n_components(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value < 1:
+        return value
+    try:
+        return _positive_integer(text)
+    except argparse.ArgumentTypeError as error:
+        rule = f"{error}, or a number between 0 and 1"
+        raise argparse.ArgumentTypeError(rule) from error
 
 
 def _positive_integer(text):

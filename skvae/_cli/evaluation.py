@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-from skvae._cli.terminal import format_name, format_names
+from skvae._cli.terminal import format_count, format_name, format_names
 from skvae._table.schema import Schema, fit_schema
 from skvae.display.drawing import as_labels, is_continuous
 
@@ -150,11 +150,11 @@ def evaluate(selection, estimator, progress):
     """
     random_state = estimator.random_state
     split = _split(selection, random_state)
-    pca = TablePCA(estimator.n_components, split.schema.n_categories, random_state)
     vae = clone(estimator)
     progress(f"fitting PCA and skvae on {len(split.train):,} rows")
-    pca.fit(split.train_encoded)
     vae.fit(split.X.iloc[split.train])
+    pca = TablePCA(vae.n_components_, split.schema.n_categories, random_state)
+    pca.fit(split.train_encoded)
     progress(f"measuring {len(split.held_out):,} held-out rows")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Input X has values that fit did not see")
@@ -519,6 +519,13 @@ def _make_notes(n_held_out, vae, has_categorical):
         notes.append(
             f"With only {n_held_out} held-out rows, the figures depend much on which "
             "rows these are."
+        )
+    if vae.n_components < 1:
+        n_components = format_count(vae.n_components_, "component")
+        explained = vae.explained_variance_ratio_.sum()
+        notes.append(
+            f"For a share of {vae.n_components:g} skvae has {n_components}, with "
+            f"{explained:.3f} of the variance of its validation rows."
         )
     return notes
 

@@ -1,114 +1,160 @@
 """How many components: the fewest that give back a share of the variance."""
 
 import numpy as np
-import torch
 
-from skvae._fitting.comparison import SUMMARY_ROWS
+from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout
+from skvae._model.bounds import kl_divergence
 from skvae._numerics.chunks import map_chunks
-from skvae._numerics.threads import one_thread
+
+EXPECTED_RATIO = 0.4  # of PCA's residual, that a network leaves with as many components
+LEAST_LEFT = 1e-12  # of the variance
+READOUT_ROWS, LEAST_READOUT_ROWS = 8_000, 500  # of all numbers of components; of each
 
 
-def fewest_components(x, share, n_validation, fit):
-    """Return the fewest components whose R2 on validation rows reaches a share.
+class Search:
+    """Looks for the fewest components that explain a share, in few fits.
 
-    As many as PCA needs are fitted first. The components of a fit are ordered by what
-    they carry: where the first few suffice, the others held at their mean, one less
-    than those is fitted next, until a fit falls short. Where even the first does, as
-    noise by column or `beta` may have it, half as many again are fitted next.
+    What PCA leaves of the variance is known for every number of components. A network
+    leaves a fraction of that, which changes slowly with their number: 1 where there are
+    none, and between two fits by interpolation of logarithms. So after a fit or two the
+    next number tried is the answer or beside it.
 
     Parameters
     ----------
-    x : Tensor of shape (n, d)
-        In single precision and random order: the first rows validate.
     share : float
         Between 0 and 1.
-    n_validation : int
-    fit : callable
-        Maps rows and a number of components to a fitted `Density`.
-
-    Returns
-    -------
-    int
+    of_pca : ndarray of shape (most,)
+        The shares that PCA explains, by number of components.
+    expected_ratio : float
+        Of what PCA leaves, expected to be left where PCA explains the share.
     """
-    validation, training = x[:n_validation].double(), x[n_validation:]
-    most = min(training.shape)
 
-    def fitted_r2(k):
-        return _truncated_r2(fit(training, k), training[:SUMMARY_ROWS], validation)
+    def __init__(self, share, of_pca, expected_ratio=EXPECTED_RATIO):
+        self._share, self._most = share, len(of_pca)
+        self._left_by_pca = np.maximum(1 - of_pca, LEAST_LEFT)
+        self._explained = {}  # by those tried
+        self._short, self._enough = 0, _first(of_pca >= share)
+        self._expected = self._enough, np.log(expected_ratio)
 
-    with one_thread(), torch.inference_mode():
-        k = _first(_r2_of_pca(training.double(), validation) >= share)
-        if len(training) == 1:
-            return k
-        r2, short = fitted_r2(k), 0
-        while r2(k) < share and k < most:
-            short, k = k, min(k + k // 2 + 1, most)
-            r2 = fitted_r2(k)
-        enough = k
-        while r2(k) >= share:
-            enough = _fewest(r2, k, share)
-            k = enough - 1
-            if k <= short:
-                break
-            r2 = fitted_r2(k)
-        return enough
+    def next(self):
+        """Return the number of components to try next, None once the answer is known.
+
+        Returns
+        -------
+        int or None
+        """
+        short, enough = self._short, self._enough
+        if enough in self._explained and enough - short <= 1:
+            return None
+        left = self._left_by_pca * np.exp(self._log_ratios())
+        guess = _first(left <= 1 - self._share)
+        most = enough - (enough in self._explained)  # one that was not tried
+        return min(max(guess, short + 1), most)
+
+    def note(self, k, explained):
+        """Take note of the share that `k` components explain."""
+        self._explained[k] = explained
+        if explained >= self._share or k == self._most:
+            self._enough = k
+            return
+        self._short = k
+        if k >= self._enough:  # noise by column, or `beta`, may aim at other things
+            self._enough = min(k + k // 2 + 1, self._most)
+
+    @property
+    def found(self):
+        """The fewest that explained the share, or those that explained most of it."""
+        enough = [k for k, x in self._explained.items() if x >= self._share]
+        if enough:
+            return min(enough)
+        return max(self._explained, key=lambda k: self._explained[k])
+
+    def _log_ratios(self):
+        """Return the expected logarithm of the ratio, by number of components."""
+        known = {
+            k: np.log(max(1 - x, LEAST_LEFT) / self._left_by_pca[k - 1])
+            for k, x in sorted(self._explained.items())
+        }
+        if not known:
+            known = dict([self._expected])
+        at, ratios = np.log1p(list(known)), list(known.values())
+        every = np.log1p(np.arange(1, self._most + 1))
+        drawn_to_1 = np.interp(every, [0, *at], [0, *ratios])
+        if not self._explained:
+            return drawn_to_1
+        # Below all that were tried it is between these two.
+        return (drawn_to_1 + np.interp(every, at, ratios)) / 2
 
 
-def _r2_of_pca(training, validation):  # -> (min(n, d),)
-    """Return the R2 of the validation rows, by number of components."""
-    # What is missing counts as the mean.
-    training, validation = training.nan_to_num(0.0), validation.nan_to_num(0.0)
+def explained_by_pca(training, validation):  # -> (min(n, d),)
+    """Return the shares of the validation rows' variance that PCA explains.
+
+    By number of components; what is missing counts as the mean.
+    """
+    training, validation = (x.double().nan_to_num(0.0) for x in (training, validation))
     center = observed_mean(training)
     directions = principal_axes(scatter(training, center, len(training)))[1]
     centred = validation - center
     total = float(centred.square().sum())
     explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0)
-    return _r2(total - explained.numpy(), total)
+    return _share(total - explained.numpy(), total)
+
+
+def explained_by(part, training, validation, counts):  # -> (len(counts),)
+    """Return the shares of the validation rows' variance that components explain.
+
+    Those of the first few, ordered by the nats that they carry: the others are held at
+    their means, and a read-out is fitted to training rows, as for all of them.
+
+    Parameters
+    ----------
+    part : Part
+        Encodes and decodes.
+    training, validation : Tensor
+        Rows.
+    counts : sequence of int
+        How many components.
+
+    Returns
+    -------
+    ndarray
+    """
+    k = part.coder.n_components
+    training = training[: max(READOUT_ROWS // k, LEAST_READOUT_ROWS)].double()
+    validation = validation[:COMPARED_ROWS].double()
+    z, log_var = map_chunks(part.coder.encode, training)
+    new_z, _ = map_chunks(part.coder.encode, validation)
+    center = z.mean(dim=0)
+    order = kl_divergence(z, log_var).mean(dim=0).argsort(descending=True, stable=True)
+    total = _sum_of_squares(validation - observed_mean(training))
+
+    def explained(n):
+        first = order[:n]
+
+        def decode(z):
+            held = center.expand_as(z).clone()
+            held[:, first] = z[:, first]
+            return (part.mean(held),)
+
+        (decoded,), (new_decoded,) = map_chunks(decode, z), map_chunks(decode, new_z)
+        readout = fit_readout(z[:, first], training - decoded)
+        left = validation - new_decoded - readout[0] - new_z[:, first] @ readout[1:]
+        return _share(_sum_of_squares(left), total)
+
+    return np.array([explained(n) for n in counts])
 
 
 def _first(is_enough):
     return int(np.argmax(is_enough)) + 1 if is_enough.any() else len(is_enough)
 
 
-def _fewest(r2, k, share):
-    """Return the least number from 1 to k whose r2 reaches a share, else k."""
-    low, high = 0, k  # r2 grows with the number: too few, and enough
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if r2(middle) >= share else (middle, high)
-    return high
+def _sum_of_squares(x):
+    return float(x.nan_to_num(0.0).square().sum())
 
 
-def _truncated_r2(density, training, validation):
-    """Return a function: the validation rows' R2 of the first components alone."""
-
-    def encode(x):
-        return (density.encode(x)[0],)
-
-    (z_training,), (z_validation,) = (
-        map_chunks(encode, rows.double()) for rows in (training, validation)
-    )
-    center = z_training.mean(dim=0)
-    deviations = validation - observed_mean(training)
-    total = float(deviations.nan_to_num(0.0).square().sum())
-
-    def r2(k):
-        def decode(z):
-            z = torch.cat([z[:, :k], center[k:].expand(len(z), -1)], dim=1)
-            (decoded,) = map_chunks(lambda z: (density.mean(z),), z)
-            return decoded
-
-        readout = fit_readout(z_training[:, :k], training - decode(z_training))
-        residual = validation - decode(z_validation)
-        residual -= readout[0] + z_validation[:, :k] @ readout[1:]
-        return _r2(float(residual.nan_to_num(0.0).square().sum()), total)
-
-    return r2
-
-
-def _r2(residual, total):
+def _share(left, total):
     """Where nothing varies nothing is left to explain."""
-    return 1 - residual / max(total, np.finfo(np.float64).tiny)
+    return 1 - left / max(total, np.finfo(np.float64).tiny)

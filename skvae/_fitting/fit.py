@@ -9,6 +9,7 @@ fitted.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from skvae._fitting.calibration import (
@@ -20,6 +21,12 @@ from skvae._fitting.calibration import (
 )
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
 from skvae._fitting.comparison import is_better
+from skvae._fitting.dimension import (
+    EXPECTED_RATIO,
+    Search,
+    explained_by,
+    explained_by_pca,
+)
 from skvae._fitting.finish import finish
 from skvae._fitting.split import Split
 from skvae._fitting.start import (
@@ -29,16 +36,19 @@ from skvae._fitting.start import (
     start_from_linear,
     tracked,
 )
+from skvae._likelihoods.noise import Tracked
 from skvae._linear.cross_fit import CrossFit
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight
+from skvae._model.network import VAE
 from skvae._model.parts import linear_part
 from skvae._numerics.threads import one_thread
-from skvae._training.events import SILENT, EpochPrinter, Listener
+from skvae._training.events import Listener, Printer
 from skvae._training.loop import Progress, train
 
-__all__ = ["EpochPrinter", "Listener", "Solution", "fit_vae"]
+__all__ = ["Listener", "Printer", "Solution", "fit_vae"]
 
+ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 LAST_ROUND = 0.5  # epochs of all rows at the end, as a share of those that helped
 
 
@@ -49,10 +59,19 @@ class Solution:
     density: Density
     component_kl: torch.Tensor  # (k,): nats that each component carries
     progress: Progress  # of the training that found it
+    explained: np.ndarray  # (k,): what each adds to the validation rows' R2
+
+    @property
+    def n_active(self):
+        """Number of components that carry more than next to nothing."""
+        return int((self.component_kl > ACTIVE_NATS).sum())
 
 
-def fit_vae(x, first_rows, recipe, start=None):
+def fit_vae(x, first_rows, recipe, start=None, share=None):
     """Fit a VAE to rows.
+
+    The first KeyboardInterrupt after training began ends it, and the best model so far
+    is kept; the next one is raised.
 
     Parameters
     ----------
@@ -65,6 +84,9 @@ def fit_vae(x, first_rows, recipe, start=None):
         Of a fit with the same architecture to continue from, instead of the closed
         form. Where that fit kept the closed form, this one starts from it too; with
         indicators always from its weights.
+    share : float, optional
+        Of the validation rows' variance: with as few components as explain it, whatever
+        the recipe says. They are counted before the validation rows join the training.
 
     Returns
     -------
@@ -72,25 +94,155 @@ def fit_vae(x, first_rows, recipe, start=None):
     """
     # The caller's inference mode, grad mode and threads change no bit.
     with one_thread(), torch.inference_mode(False), torch.no_grad():
-        fitter = _Fitter(x, first_rows, recipe, start)
-        if recipe.is_closed_form:
-            candidate, progress = fitter.closed_form()
-        elif recipe.training.patience:
-            candidate, progress = fitter.early_stopped()
+        rows, haste = (x, first_rows), Haste()
+        if share is None:
+            fitter = _Fitter(*rows, recipe, haste, start)
+            trial = fitter.trial()
         else:
-            candidate, progress = fitter.all_rows()
-        density, component_kl = finish(candidate, fitter.split)
-        return Solution(density, component_kl, progress)
+            fitter, trial = _search(share, *rows, recipe, haste)
+        solution = fitter.solution(trial)
+        recipe.training.listener.end(solution)
+        return solution
+
+
+def _search(share, x, first_rows, recipe, haste):
+    """Return the fitter and the trial of the fewest components for a share."""
+    split, listener = Split(x, first_rows, recipe), recipe.training.listener
+    of_pca = explained_by_pca(split.training, split.validation)
+    search = Search(share, of_pca, 1.0 if recipe.is_linear else EXPECTED_RATIO)
+    tried: dict[int, tuple[_Fitter, _Trial]] = {}
+    while (k := search.next()) is not None and not haste.reason:
+        fitter = _Fitter(x, first_rows, recipe.with_components(k), haste)
+        try:
+            components = f"{k} component{'s' * (k != 1)}"
+            listener.phase(f"Trying {components} for a share of {share:g}")
+            trial = fitter.trial()
+        except KeyboardInterrupt:
+            if not tried:
+                raise
+            haste.interrupt()
+            break
+        tried[k] = fitter, trial
+        (explained,) = haste.insist(fitter.explained, trial, [k])
+        search.note(k, explained)
+    return tried[search.found]
+
+
+class Haste:
+    """Whether someone would not wait for the end of a fit.
+
+    Attributes
+    ----------
+    reason : str
+        "asked", "interrupted", or empty as long as there is time.
+    """
+
+    def __init__(self):
+        self.reason = ""
+
+    def interrupt(self):
+        """Take note of a KeyboardInterrupt; raise it if there was one before."""
+        if self.reason == "interrupted":
+            raise KeyboardInterrupt
+        self.reason = "interrupted"
+
+    def insist(self, step, *args):
+        """Take a step that there is no result without, again after an interrupt."""
+        try:
+            return step(*args)
+        except KeyboardInterrupt:
+            self.interrupt()
+            return step(*args)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What came of the rows that do not validate."""
+
+    start: Start
+    network: VAE | LinearCoder  # that of the start where nothing was better
+    likelihood: Tracked
+    progress: Progress
 
 
 class _Fitter:
     """What the ways to fit share, with the parameters of `fit_vae`."""
 
-    def __init__(self, x, first_rows, recipe, start):
+    def __init__(self, x, first_rows, recipe, haste, start=None):
         self.recipe, self.split = recipe, Split(x, first_rows, recipe)
+        self._haste, self._listener = haste, recipe.training.listener
         self._warm = start
         if start is not None:
             self._warm = start if isinstance(start.parts[0].coder, Coder) else None
+
+    def trial(self):
+        """Fit to the rows that do not validate."""
+        split, tell = self.split, self._listener.phase
+        tell(f"Fitting a linear model to {_count(split.training)}")
+        if self.recipe.is_closed_form:
+            linear = fit_linear(split.training, self.recipe)
+            likelihood = tracked(linear.noise_variance, split)
+            start = Start(LinearCoder(linear), likelihood, linear, linear)
+            progress = Progress(n_epochs=1, stopped="closed form")
+            return _Trial(start, start.network, likelihood, progress)
+        start = self._start(split.training)
+        copied = replace(start, network=start.network.copy())
+        n_rows = _count(split.training)
+        tell(f"Training on {n_rows}; {_count(split.validation)} validate")
+        record = self._train(copied, split.training, split.inside)
+        network, progress = record.network, record.progress
+        if self._haste.insist(self._is_no_better, network, progress, start):
+            history = {"best_epoch": 0, "best_score": progress.start_score}
+            network, progress = start.network, replace(progress, **history)
+        return _Trial(start, network, record.likelihood, progress)
+
+    def solution(self, trial):
+        """Return what all rows make of a trial."""
+        if self.recipe.is_closed_form:
+            return self._finished(trial, self.closed_form(), trial.progress)
+        kept = self._haste.insist(self._of_all_rows, trial)
+        return self._haste.insist(self._finished, trial, *kept)
+
+    def _of_all_rows(self, trial):
+        """Return the candidate that all rows make of a trial, and how training went."""
+        if trial.network is trial.start.network:
+            return self._fallen_back(trial.start), trial.progress
+        if self.recipe.training.patience:
+            return self.early_stopped(trial)
+        return self.all_rows(trial)
+
+    def _finished(self, trial, candidate, progress):
+        density, component_kl = finish(candidate, self.split)
+        shares = self.explained(trial, range(1, len(component_kl) + 1))
+        if self._haste.reason and progress.stopped != "diverged":
+            progress = replace(progress, stopped=self._haste.reason)
+        return Solution(density, component_kl, progress, np.diff(shares, prepend=0.0))
+
+    def _is_no_better(self, network, progress, start):
+        """Whether the start is kept instead of a network."""
+        training = self.recipe.training
+        may_fall_back = self._warm is None and training.beta == 1 and training.patience
+        if not may_fall_back:
+            return False
+        return not (progress.best_epoch and is_better(network, start, self.split))
+
+    def explained(self, trial, counts):
+        """Return the shares of the validation rows' variance that components explain.
+
+        Parameters
+        ----------
+        trial : _Trial
+        counts : sequence of int
+            How many components.
+
+        Returns
+        -------
+        ndarray of shape (len(counts),)
+        """
+        split, start = self.split, trial.start
+        variance = start.likelihood.variance.double()
+        candidate = make_candidate(trial.network, start, variance, split, start.linear)
+        return explained_by(candidate.first, split.training, split.validation, counts)
 
     def closed_form(self):
         """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
@@ -98,7 +250,9 @@ class _Fitter:
         A few far rows make that noise too large for the others, so both are mixed.
         """
         split, recipe = self.split, self.recipe
+        self._listener.phase(f"Fitting the linear model to all {_count(split.x)}")
         linear = fit_linear(split.x, recipe)
+        self._listener.phase("Measuring its noise on rows left out")
         cross_fit = CrossFit(split.x, linear, recipe.training_noise, recipe.floor)
         honest = linear.with_noise(cross_fit.noise_variance)
         variance = honest.noise_variance
@@ -110,45 +264,42 @@ class _Fitter:
         start = Start(coder, tracked(variance, split), honest, honest)
         candidate = make_candidate(coder, start, variance, split, linear)
         density = replace(candidate.density, weights=(weight, 1 - weight))
-        progress = Progress(n_epochs=1, stopped="closed form")
-        return replace(candidate, density=density), progress
+        return replace(candidate, density=density)
 
-    def early_stopped(self):
-        """Train until validation rows improve no more; keep what suited them best."""
-        split = self.split
-        start = self._start(split.training)
-        copied = replace(start, network=start.network.copy())
-        record = self._train(copied, split.training, split.inside)
-        network, progress = record.network, record.progress
-        may_fall_back = self._warm is None and self.recipe.training.beta == 1
-        if may_fall_back and not (
-            progress.best_epoch and is_better(network, start, split)
-        ):
-            history = {"best_epoch": 0, "best_score": progress.start_score}
-            return self._fallen_back(start), replace(progress, **history)
-        candidate = self._calibrated(network, start)
+    def early_stopped(self, trial):
+        """Let the validation rows choose, then join the training."""
+        split, start, progress = self.split, trial.start, trial.progress
+        candidate = self._calibrated(trial.network, start)
         n_epochs = round(LAST_ROUND * progress.best_epoch)
-        if n_epochs:
-            likelihood = record.likelihood
-            best = replace(start, network=network, likelihood=likelihood)
+        if n_epochs and not self._haste.reason:
+            self._listener.phase(
+                f"Training on all {_count(split.x)} from the weights of epoch "
+                f"{progress.best_epoch}"
+            )
+            network = trial.network.copy()
+            best = replace(start, network=network, likelihood=trial.likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
-            last = self._train(best, split.x, listener=SILENT, **changes)
+            last = self._train(best, split.x, **changes)
             candidate = replace(candidate, network=last.network)
             if last.progress.stopped == "diverged":
                 progress = replace(progress, stopped="diverged")
         return self._with_fallback_of_all(candidate), progress
 
-    def all_rows(self):
-        """Train all rows; the noise is that of a rehearsal without the validation."""
+    def all_rows(self, trial):
+        """Train all rows; the noise is that of the trial, without the validation.
+
+        The trial's network is kept where there is no time for that.
+        """
         split = self.split
-        start = self._start(split.training)
-        parts = split.training, split.validation
-        copied = replace(start, network=start.network.copy())
-        rehearsal = self._train(copied, *parts, listener=SILENT)
-        candidate = self._calibrated(rehearsal.network, start)
-        start = self._start(split.x)
-        copied = replace(start, network=start.network.copy())
-        record = self._train(copied, split.x)
+        candidate = self._calibrated(trial.network, trial.start)
+        if not self._haste.reason:
+            self._listener.phase(f"Training on all {_count(split.x)} from the start")
+            start = self._start(split.x)
+            copied = replace(start, network=start.network.copy())
+            record = self._train(copied, split.x)
+        if self._haste.reason:
+            progress = replace(trial.progress, validation_scores=())
+            return self._with_fallback_of_all(candidate), progress
         candidate = replace(candidate, network=record.network, start=start)
         if self._warm is None:
             return self._with_fallback(candidate, start.linear), record.progress
@@ -157,8 +308,7 @@ class _Fitter:
     def _fallen_back(self, start):
         """Return the closed form, or with indicators what training starts from."""
         if self.recipe.layout.is_numeric:
-            candidate, _ = self.closed_form()
-            return self._refined(candidate, start)
+            return self._refined(self.closed_form(), start)
         candidate = self._calibrated(start.network, start)
         every = self._start(self.split.x)
         candidate = replace(candidate, network=every.network, start=every)
@@ -204,12 +354,15 @@ class _Fitter:
             torch.Generator(device).manual_seed(recipe.seed),
             start.fill,
         )
+        if record.progress.was_cut_short:
+            self._haste.reason = record.progress.stopped
         likelihood = record.likelihood.to("cpu")
         return replace(record, network=record.network.to("cpu"), likelihood=likelihood)
 
     def _calibrated(self, network, start):
         """Return the candidate of a network with what validation rows tell of it."""
         split = self.split
+        self._listener.phase("Choosing the noise and the prior by the validation rows")
         fallback = fallback_vae(start.linear, split.training, split)
         variance = start.likelihood.variance.double()
         candidate = make_candidate(network, start, variance, split, fallback)
@@ -224,3 +377,7 @@ class _Fitter:
         linear = fallback_vae(linear, self.split.x, self.split)
         parts = first, linear_part(linear, layout)
         return replace(candidate, density=replace(candidate.density, parts=parts))
+
+
+def _count(rows):
+    return f"{len(rows):,} row{'s' * (len(rows) != 1)}"

@@ -1,6 +1,6 @@
 """One fit's orders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skvae._layout import Layout
 from skvae._model.network import Architecture
@@ -33,6 +33,11 @@ class Recipe:
     def n_components(self):
         """Number of latent dimensions."""
         return self.architecture.n_components
+
+    def with_components(self, n_components):
+        """Return the same orders for another number of latent dimensions."""
+        architecture = replace(self.architecture, n_components=n_components)
+        return replace(self, architecture=architecture)
 
     @property
     def training_noise(self):

@@ -1,11 +1,30 @@
-"""What a training run tells of itself while it goes on."""
+"""What a fit tells of itself while it goes on."""
+
+from time import perf_counter
+
+ENDS = {
+    "patience": "the validation score improved no more",
+    "max_epochs": "there may be no more epochs",
+    "asked": "it was asked to stop",
+    "interrupted": "it was interrupted",
+    "diverged": "the loss became infinite or NaN",
+}
 
 
 class Listener:
-    """Is told how training goes, and may ask it to stop; this one says nothing."""
+    """Is told how a fit goes, and may ask it to stop; this one says nothing."""
+
+    def phase(self, name):
+        """Take note that a part of the fit begins.
+
+        Parameters
+        ----------
+        name : str
+            What it does, in a few words.
+        """
 
     def begin(self, n_epochs):
-        """Take note that training begins.
+        """Take note that training begins; there may be several in a fit.
 
         Parameters
         ----------
@@ -14,7 +33,9 @@ class Listener:
         """
 
     def epoch_end(self, epoch, loss, score):
-        """Take note of an epoch, and say whether training is to stop.
+        """Take note of an epoch, and say whether the fit is to end here.
+
+        It then keeps the best model so far, and trains no more.
 
         Parameters
         ----------
@@ -31,12 +52,20 @@ class Listener:
         """
         return False
 
+    def end(self, solution):
+        """Take note of the result.
+
+        Parameters
+        ----------
+        solution : Solution
+        """
+
 
 SILENT = Listener()
 
 
-class EpochPrinter(Listener):
-    """Prints a line an epoch, in the user's units.
+class Printer(Listener):
+    """Prints each phase, each epoch and the result, in the user's units.
 
     Parameters
     ----------
@@ -45,12 +74,37 @@ class EpochPrinter(Listener):
     """
 
     def __init__(self, log_slope):
-        self._log_slope = log_slope
+        self._log_slope, self._start = log_slope, perf_counter()
+
+    def phase(self, name):
+        """Print what begins."""
+        self._print(name)
 
     def epoch_end(self, epoch, loss, score):
         """Print the loss and, if rows validate, their score."""
         validation = ""
         if score is not None:
             validation = f", validation score {score + self._log_slope:.4f}"
-        print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
+        self._print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
         return False
+
+    def end(self, solution):
+        """Print why training stopped, and what is kept."""
+        progress = solution.progress
+        if progress.stopped in ENDS:
+            n_epochs, reason = progress.n_epochs, ENDS[progress.stopped]
+            self._print(f"Training stopped after epoch {n_epochs}, as {reason}")
+        kept = f"the network of epoch {progress.best_epoch}"
+        if not progress.best_epoch:
+            kept = "the linear model"
+        score = ""
+        if progress.validation_scores:
+            score = f", validation score {progress.best_score + self._log_slope:.4f}"
+        n_active, k = solution.n_active, len(solution.component_kl)
+        self._print(
+            f"Kept {kept}{score}: {n_active} of {k} components are active, and the "
+            f"weight of the network in the density is {solution.density.weights[0]:.2f}"
+        )
+
+    def _print(self, text):
+        print(f"{text} ({perf_counter() - self._start:.1f} s)", flush=True)

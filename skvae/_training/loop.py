@@ -11,6 +11,7 @@ from math import inf, isfinite, nan
 
 import torch
 
+from skvae._likelihoods.noise import Tracked
 from skvae._model.network import VAE
 from skvae._training.evaluation import evaluate
 from skvae._training.events import SILENT, Listener
@@ -55,7 +56,24 @@ class Progress:
     n_restarts: int = 0
     loss_curve: tuple[float, ...] = ()
     validation_scores: tuple[float, ...] = ()
-    stopped: str = ""  # "patience", "max_epochs", "asked" or "diverged"
+    stopped: str = ""  # "patience", "max_epochs", "asked", "interrupted" or "diverged"
+
+    @property
+    def was_cut_short(self):
+        """Whether someone would not wait for the end."""
+        return self.stopped in ("asked", "interrupted")
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What a run would give if it ended now: replaced as a whole, never changed.
+
+    So an interrupt, which may come between any two steps, finds it consistent.
+    """
+
+    progress: Progress
+    flat: torch.Tensor  # the best weights
+    likelihood: Tracked  # with the noise that the validation rows measured there
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,8 @@ class Record:
 
 def train(vae, likelihood, rows, validation, settings, generator, fill):
     """Maximise the ELBO of some rows until that of others improves no more.
+
+    A KeyboardInterrupt ends the run as a listener may, with what it has found so far.
 
     Parameters
     ----------
@@ -122,45 +142,35 @@ class Trainer:
             settings.weight_decay,
         )
         self._n_steps, self._kl_warmup = 0, self._kl_warmup_steps()
-        self._progress = Progress()
         self._draws = self._draw(len(validation))
-        self._best_flat, self._best_likelihood = vae.flat.clone(), likelihood.clone()
+        self._best = _Standing(Progress(), vae.flat.clone(), likelihood.clone())
 
     def run(self):
         """Train from where this stands to the end; return the record."""
-        self._settings.listener.begin(self._settings.max_epochs)
-        if not self._progress.n_epochs and self._is_validated:
-            score, self._best_likelihood = self._evaluate()
-            self._note(best_score=score, start_score=score)
-        while not self._progress.stopped:
-            self.run_epoch()
-        self._averaged.flat.copy_(self._best_flat)
-        return Record(self._averaged, self._best_likelihood, self._progress)
+        try:
+            self._settings.listener.begin(self._settings.max_epochs)
+            if not self._progress.n_epochs and self._is_validated:
+                self._score_start()
+            while not self._progress.stopped:
+                self.run_epoch()
+        except KeyboardInterrupt:
+            self._best = _with_progress(self._best, stopped="interrupted")
+        best = self._best
+        self._averaged.flat.copy_(best.flat)
+        return Record(self._averaged, best.likelihood, best.progress)
 
     def run_epoch(self):
         """Visit the rows once, and take note of what that brought."""
-        before, settings = self._progress, self._settings
         loss = self._visit_rows()
-        score, fitted, scores = -loss, self._likelihood, before.validation_scores
+        score, fitted = -loss, self._likelihood
         if self._is_validated:
             score, fitted = self._evaluate()
-            scores = (*scores, score)
-        epoch = before.n_epochs + 1
-        curve = (*before.loss_curve, loss)
-        self._note(n_epochs=epoch, loss_curve=curve, validation_scores=scores)
+        self._best = best = self._judge(loss, score, fitted)
         shown = score if self._is_validated else None
-        is_asked = settings.listener.epoch_end(epoch, loss, shown)
-        if isfinite(loss) and isfinite(score) and self._weights_are_finite():
-            self._keep_if_better(score, fitted)
-            stopped = self._reason_to_stop()
-        elif before.n_restarts:
-            stopped = "diverged"
-        else:
-            stopped = ""
-            self._restart()
-        if not stopped and epoch >= settings.max_epochs:
-            stopped = "max_epochs"
-        self._note(stopped=stopped or ("asked" if is_asked else ""))
+        epoch = best.progress.n_epochs
+        is_asked = self._settings.listener.epoch_end(epoch, loss, shown)
+        if is_asked and best.progress.stopped != "diverged":
+            self._best = _with_progress(best, stopped="asked")
 
     def state(self):
         """Return copies of all that the rest of the run depends on."""
@@ -169,8 +179,8 @@ class Trainer:
             "averaged": self._averaged.flat.clone(),
             "optimizer": self._optimizer.state(),
             "variance": self._likelihood.variance.clone(),
-            "best_flat": self._best_flat.clone(),
-            "best_variance": self._best_likelihood.variance.clone(),
+            "best_flat": self._best.flat.clone(),
+            "best_variance": self._best.likelihood.variance.clone(),
             "generator": self._generator.get_state(),
             "draws": self._draws.clone(),
             "n_steps": self._n_steps,
@@ -183,39 +193,72 @@ class Trainer:
         self._averaged.flat.copy_(state["averaged"])
         self._optimizer.load(state["optimizer"])
         self._likelihood.variance.copy_(state["variance"])
-        self._best_flat.copy_(state["best_flat"])
-        self._best_likelihood = self._likelihood.clone()
-        self._best_likelihood.variance.copy_(state["best_variance"])
         self._generator.set_state(state["generator"])
         self._draws.copy_(state["draws"])
         self._n_steps = state["n_steps"]
         # A run that was asked to stop can go on.
-        self._progress = Progress(**state["progress"] | {"stopped": ""})
+        progress = Progress(**state["progress"] | {"stopped": ""})
+        best_likelihood = self._likelihood.clone()
+        best_likelihood.variance.copy_(state["best_variance"])
+        self._best = _Standing(progress, state["best_flat"].clone(), best_likelihood)
+
+    @property
+    def _progress(self):
+        return self._best.progress
 
     @property
     def _is_validated(self):
         return bool(len(self._validation))
 
-    def _keep_if_better(self, score, fitted):
-        progress, settings = self._progress, self._settings
-        if score > progress.best_score or not settings.patience:
-            if score > progress.best_score + settings.tol:
-                self._note(last_improvement=progress.n_epochs)
-            self._best_flat.copy_(self._averaged.flat)
-            self._best_likelihood = fitted.clone()
-            self._note(best_score=score, best_epoch=progress.n_epochs)
-        if self._n_steps < self._kl_warmup:
-            # A falling weight of the KL hides progress.
-            self._note(last_improvement=progress.n_epochs)
+    def _score_start(self):
+        """Let the validation rows say what there is to beat."""
+        score, fitted = self._evaluate()
+        best = _with_progress(self._best, best_score=score, start_score=score)
+        self._best = replace(best, likelihood=fitted)
 
-    def _reason_to_stop(self):
+    def _judge(self, loss, score, fitted):
+        """Return how the run stands after an epoch."""
+        before = self._progress
+        scores = (score,) if self._is_validated else ()
+        best = _with_progress(
+            self._best,
+            n_epochs=before.n_epochs + 1,
+            loss_curve=(*before.loss_curve, loss),
+            validation_scores=(*before.validation_scores, *scores),
+        )
+        if isfinite(loss) and isfinite(score) and self._weights_are_finite():
+            best = self._better(best, score, fitted)
+            stopped = self._reason_to_stop(best.progress)
+        elif before.n_restarts:
+            stopped = "diverged"
+        else:
+            stopped = ""
+            self._restart()
+            best = _with_progress(best, n_restarts=before.n_restarts + 1)
+        if not stopped and best.progress.n_epochs >= self._settings.max_epochs:
+            stopped = "max_epochs"
+        return _with_progress(best, stopped=stopped)
+
+    def _better(self, best, score, fitted):
+        """Return the better of the best so far and the averaged weights."""
+        progress, settings = best.progress, self._settings
+        epoch, is_warming_up = progress.n_epochs, self._n_steps < self._kl_warmup
+        # A falling weight of the KL hides progress.
+        if score > progress.best_score + settings.tol or is_warming_up:
+            best = _with_progress(best, last_improvement=epoch)
+        if score > progress.best_score or not settings.patience:
+            best = _with_progress(best, best_score=score, best_epoch=epoch)
+            flat = self._averaged.flat.clone()
+            return replace(best, flat=flat, likelihood=fitted.clone())
+        return best
+
+    def _reason_to_stop(self, progress):
         """Return "patience" where it is at its end, else an empty string."""
         if not self._settings.patience:
             return ""
         # As many epochs as asked for, and enough for a small table to move.
         enough = -(-MIN_PATIENCE_STEPS // self._steps_per_epoch)
         patience = max(self._settings.patience, enough)
-        progress = self._progress
         is_over = progress.n_epochs - progress.last_improvement >= patience
         return "patience" if is_over else ""
 
@@ -263,10 +306,6 @@ class Trainer:
         self._optimizer.step(gradient.flat)
         self._averaged.flat.lerp_(self._vae.flat, AVERAGING)
 
-    def _note(self, **changes):
-        """Take note of how training went."""
-        self._progress = replace(self._progress, **changes)
-
     def _weights_are_finite(self):
         return bool(self._averaged.flat.isfinite().all())
 
@@ -296,8 +335,11 @@ class Trainer:
 
     def _restart(self):
         """Go back to the best weights, at a lower rate."""
-        self._note(n_restarts=self._progress.n_restarts + 1)
-        self._vae.flat.copy_(self._best_flat)
-        self._averaged.flat.copy_(self._best_flat)
-        self._likelihood = self._best_likelihood.clone()
+        self._vae.flat.copy_(self._best.flat)
+        self._averaged.flat.copy_(self._best.flat)
+        self._likelihood = self._best.likelihood.clone()
         self._optimizer.restart(RESTART_SLOWDOWN)
+
+
+def _with_progress(standing, **changes):
+    return replace(standing, progress=replace(standing.progress, **changes))

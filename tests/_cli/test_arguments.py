@@ -8,6 +8,9 @@ from skvae._cli.start import main
     [
         ("--n-components 0", "--n-components: '0' is not an integer of"),
         ("--n-components two", "'two' is not an integer of at least 1"),
+        ("--n-components 1.5", "at least 1, or a number between 0 and 1"),
+        ("--n-components -0.5", "at least 1, or a number between 0 and 1"),
+        ("--n-components nan", "at least 1, or a number between 0 and 1"),
         ("--random-state -1", "'-1' is not an integer of at least 0"),
         ("--sample 0 --output z.csv", "--sample: '0' is not an integer"),
         ("--sample 5", "--sample needs --output, the file for the sampled rows"),

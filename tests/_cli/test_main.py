@@ -1,6 +1,7 @@
 import functools
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -582,3 +583,16 @@ def test_digits_without_matplotlib(tmp_path, monkeypatch, capsys, no_umap):
     out = capsys.readouterr().out
     assert 'matplotlib is not installed: pip install "skvae[plot]"' in out
     assert names_in(tmp_path) == []
+
+
+def test_a_share_of_the_variance_takes_as_many_components_as_it_needs(folder, capsys):
+    options = "--n-components 0.8 --output z.csv --model m.joblib".split()
+    assert main(["wine.csv", *options]) == 0
+    out = capsys.readouterr().out
+    note = r"For a share of 0.8 skvae has (\d+) components, with (0\.[89]\d*) of the"
+    n_components, explained = re.search(note, " ".join(out.split())).groups()
+    assert 3 <= int(n_components) <= 10
+    assert 0.8 <= float(explained) < 1
+    model = joblib.load("m.joblib")  # of all rows, which may need another number
+    assert model.explained_variance_ratio_.sum() >= 0.8
+    assert pd.read_csv("z.csv").shape == (178, model.n_components_)

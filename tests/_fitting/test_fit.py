@@ -250,36 +250,225 @@ def test_without_early_stopping_the_linear_vae_is_that_of_all_rows_too(seed):
 
 
 class Witness(Listener):
-    def __init__(self, last=None):
-        self.begun, self.epochs, self.last = [], [], last
+    """Takes note of all that it is told; ends the fit after some epoch of a run."""
+
+    def __init__(self, last=None, run=1, error=None):
+        self.told, self.solutions = [], []
+        self.last, self.run, self.error = last, run, error
+
+    def phase(self, name):
+        self.told.append(name)
 
     def begin(self, n_epochs):
-        self.begun.append(n_epochs)
+        self.told.append(n_epochs)
 
     def epoch_end(self, epoch, loss, score):
-        self.epochs.append((epoch, loss, score))
-        return epoch == self.last
+        self.told.append((epoch, loss, score))
+        n_runs = sum(isinstance(one, int) for one in self.told)
+        is_last = (n_runs, epoch) == (self.run, self.last)
+        if is_last and self.error:
+            raise self.error
+        return is_last
+
+    def end(self, solution):
+        self.solutions.append(solution)
+
+    @property
+    def runs(self):
+        """The epochs of each run."""
+        runs = []
+        for one in self.told:
+            if isinstance(one, int):
+                runs.append([])
+            elif isinstance(one, tuple):
+                runs[-1].append(one)
+        return runs
+
+    @property
+    def phases(self):
+        """The first words of each phase, and "run" for a run."""
+        names = ["run" if isinstance(one, int) else one for one in self.told]
+        return [" ".join(name.split()[:2]) for name in names if isinstance(name, str)]
+
+
+TRAINED = {"max_epochs": 10, "learning_rate": 0.03}
+START = ["Fitting a", "Training on", "run"]
+CHOSEN = [*START, "Choosing the", "Training on", "run"]
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "phases"),
+    [
+        (curved_table, {}, CHOSEN),
+        (curved_table, {"patience": None}, CHOSEN),
+        (
+            linear_table,
+            {"learning_rate": RUINOUS},
+            [*START, "Fitting the", "Measuring its"],
+        ),
+        (linear_table, {"hidden": ()}, ["Fitting a", "Fitting the", "Measuring its"]),
+    ],
+)
+def test_a_listener_is_told_of_all_phases_and_of_the_result(table, options, phases):
+    witness = Witness()
+    solution = fit(table(), listener=witness, **TRAINED | options)
+    assert witness.phases == phases
+    assert witness.solutions == [solution]
 
 
 @pytest.mark.parametrize("patience", [10, None])
-def test_a_listener_is_told_of_the_one_run_that_is_reported(patience):
+def test_a_listener_is_told_of_each_epoch_of_both_runs(patience):
     witness = Witness()
-    options = {"max_epochs": 30, "learning_rate": 0.01, "patience": patience}
+    options = TRAINED | {"patience": patience}
     progress = fit(curved_table(), listener=witness, **options).progress
-    assert progress.best_epoch > 1  # there was a last round, or a rehearsal
-    assert witness.begun == [30]
-    assert [epoch for epoch, *_ in witness.epochs] == [*range(1, progress.n_epochs + 1)]
-    assert tuple(loss for _, loss, _ in witness.epochs) == progress.loss_curve
-    scores = progress.validation_scores if patience else (None,) * 30
-    assert tuple(score for *_, score in witness.epochs) == scores
+    first, second = witness.runs
+    reported = first if patience else second
+    epochs, losses, scores = zip(*reported, strict=True)
+    assert epochs == (*range(1, progress.n_epochs + 1),)
+    assert losses == progress.loss_curve
+    assert scores == (progress.validation_scores if patience else (None,) * 10)
+    assert len(second) == (round(progress.best_epoch / 2) if patience else 10)
+    assert all(score is not None for *_, score in first)
+    assert all(score is None for *_, score in second)
 
 
-def test_a_listener_may_stop_a_fit():
+# ------------------------------------------------------- where someone would not wait
+
+
+@pytest.mark.parametrize("patience", [10, None])
+def test_a_listener_may_stop_a_fit_which_then_trains_no_more(patience):
     witness = Witness(last=7)
-    solution = fit(curved_table(), listener=witness, max_epochs=60, learning_rate=0.01)
+    options = TRAINED | {"patience": patience}
+    solution = fit(curved_table(), listener=witness, **options)
     progress = solution.progress
     assert (progress.stopped, progress.n_epochs) == ("asked", 7)
+    assert len(witness.runs) == 1
     assert decode_mean(solution, curved_table()).isfinite().all()
+
+
+def assert_same_solution(found, expected):
+    """Assert the same densities, to the bit, and the same curves."""
+    x = curved_table().double()
+    z, log_var = found.density.encode(x)
+    expected_z, expected_log_var = expected.density.encode(x)
+    assert torch.equal(z, expected_z)
+    assert torch.equal(log_var, expected_log_var)
+    assert torch.equal(found.density.reconstruct(z), expected.density.reconstruct(z))
+    assert found.density.weights == expected.density.weights
+    assert torch.equal(found.component_kl, expected.component_kl)
+    np.testing.assert_array_equal(found.explained, expected.explained)
+    assert found.progress.loss_curve == expected.progress.loss_curve
+    assert found.progress.best_epoch == expected.progress.best_epoch
+
+
+@pytest.mark.parametrize("patience", [10, None])
+@pytest.mark.parametrize(("run", "last"), [(1, 1), (1, 7), (2, 2)])
+def test_an_interrupt_ends_a_fit_as_a_listener_does(run, last, patience):
+    options = TRAINED | {"patience": patience}
+    found, expected = (
+        fit(curved_table(), listener=Witness(last, run, error), **options)
+        for error in (KeyboardInterrupt(), None)
+    )
+    assert found.progress.stopped == "interrupted"
+    assert_same_solution(found, expected)
+
+
+def test_without_early_stopping_an_interrupt_of_the_second_run_keeps_the_first():
+    """It ran to its end, and the noise was measured for it."""
+    options = TRAINED | {"patience": None}
+    whole_first = fit(curved_table(), listener=Witness(10), **options)
+    found = fit(curved_table(), listener=Witness(7, 2, KeyboardInterrupt()), **options)
+    assert_same_solution(found, whole_first)
+    assert found.progress.validation_scores == ()
+
+
+def interrupt_calls(place, n_interrupts, monkeypatch):
+    """Let the first calls of one of the steps of a fit be interrupted."""
+    original, interrupts = getattr(fit_module, place), iter(range(n_interrupts))
+
+    def interrupted(*args):
+        if next(interrupts, None) is not None:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(fit_module, place, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("place", "patience"),
+    [
+        ("is_better", 10),
+        ("calibrate", 10),
+        ("calibrate", None),
+        ("make_candidate", 10),
+        ("finish", 10),
+        ("finish", None),
+        ("explained_by", 10),
+    ],
+)
+def test_after_training_an_interrupted_step_is_taken_again(
+    place, patience, monkeypatch
+):
+    options = TRAINED | {"patience": patience}
+    with monkeypatch.context() as patch:
+        interrupt_calls(place, 1, patch)
+        found = fit(curved_table(), **options)
+    progress = found.progress
+    assert (progress.stopped, progress.n_epochs) == ("interrupted", 10)
+    all_was_trained = place in ("finish", "explained_by")
+    listener = Listener() if all_was_trained else Witness(10)
+    expected = fit(curved_table(), listener=listener, **options)
+    assert_same_solution(found, expected)
+
+
+@pytest.mark.parametrize("place", ["is_better", "calibrate", "finish"])
+def test_a_second_interrupt_is_raised(place, monkeypatch):
+    interrupt_calls(place, 1, monkeypatch)
+    listener = Witness(2, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        fit(curved_table(), listener=listener, **TRAINED)
+
+
+@pytest.mark.parametrize("place", ["fit_linear_vae", "fit_filler"])
+def test_before_there_is_a_model_an_interrupt_is_raised(place, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"skvae._fitting.start.{place}", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(curved_table(), **TRAINED)
+
+
+def test_interrupted_in_the_first_epoch_the_linear_model_is_kept():
+    listener = Listener()
+
+    def interrupt(n_epochs):
+        raise KeyboardInterrupt
+
+    listener.begin = interrupt
+    found = fit(curved_table(), listener=listener, **TRAINED)
+    assert (found.progress.stopped, found.progress.n_epochs) == ("interrupted", 0)
+    assert isinstance(first_of(found).coder, LinearCoder)
+
+
+def test_a_search_ends_with_the_fewest_components_that_sufficed_so_far():
+    x, rows = curved_table(), first_rows_of(curved_table())
+    whole = Witness()
+    recipe = make_recipe(x, listener=whole, **TRAINED)
+    fit_vae(x, rows, recipe, share=0.6)
+    tried = [int(one.split()[1]) for one in whole.told if str(one).startswith("Trying")]
+    assert len(tried) > 1
+    first = Witness(last=5, error=KeyboardInterrupt())
+    recipe = replace(recipe, training=replace(recipe.training, listener=first))
+    found = fit_vae(x, rows, recipe, share=0.6)
+    assert (found.progress.stopped, found.progress.n_epochs) == ("interrupted", 5)
+    assert len(found.component_kl) == tried[0]
+    second = Witness(last=5, run=2, error=KeyboardInterrupt())
+    recipe = replace(recipe, training=replace(recipe.training, listener=second))
+    found = fit_vae(x, rows, recipe, share=0.6)
+    assert found.progress.stopped == "interrupted"
+    assert len(second.runs) == 2
+    assert len(found.component_kl) in tried[:2]
 
 
 # --------------------------------------------------------------------------- the noise

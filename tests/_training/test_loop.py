@@ -484,12 +484,94 @@ def test_a_listener_may_stop_the_run(last):
     assert found.best_score == max(found.start_score, *found.validation_scores)
 
 
-def test_a_run_that_ends_by_itself_was_not_stopped(no_warmup, monkeypatch):
+def test_who_stops_a_run_at_its_end_would_not_wait_for_more(no_warmup, monkeypatch):
     progress = run(max_epochs=3, patience=99, listener=Witness(3)).progress
-    assert progress.stopped == "max_epochs"
+    assert (progress.stopped, progress.was_cut_short) == ("asked", True)
     script(monkeypatch, [0.0] * 9)
-    progress = run(max_epochs=9, patience=3, listener=Witness(3)).progress
+    progress = run(max_epochs=9, patience=3, listener=Witness(2)).progress
+    assert (progress.n_epochs, progress.stopped) == (2, "asked")
+    progress = run(max_epochs=9, patience=3, listener=Witness(4)).progress
     assert (progress.n_epochs, progress.stopped) == (3, "patience")
+    assert not progress.was_cut_short
+
+
+def test_that_a_run_diverged_is_graver_than_that_it_was_stopped(monkeypatch):
+    spy_on_steps(monkeypatch).spoilt = set(range(99))
+    progress = run(max_epochs=9, patience=99, listener=Witness(2)).progress
+    assert (progress.n_epochs, progress.stopped) == (2, "diverged")
+
+
+# ------------------------------------------------------------------------- interrupted
+
+
+def interrupt_at(count, function):
+    """Return a function whose call of this number, from 1, is interrupted."""
+    calls = iter(range(1, 10**9))
+
+    def interrupted(*args, **kwargs):
+        if next(calls) == count:
+            raise KeyboardInterrupt
+        return function(*args, **kwargs)
+
+    return interrupted
+
+
+def assert_as_stopped_after(record, n_epochs, validation=VALIDATION):
+    """Assert that a run is as if a listener had stopped it after some epochs."""
+    progress = record.progress
+    assert (progress.stopped, progress.n_epochs) == ("interrupted", n_epochs)
+    listener = Witness(n_epochs)
+    options = {"max_epochs": 9, "patience": 99 if len(validation) else None}
+    expected = run(validation, listener=listener, **options)
+    named = replace(expected.progress, stopped="interrupted")
+    assert same_bits(record, replace(expected, progress=named))
+
+
+@pytest.mark.parametrize("validation", [VALIDATION, NONE])
+@pytest.mark.parametrize("step", [5, 6, 8, 25])
+def test_an_interrupted_step_loses_its_epoch_only(validation, step, monkeypatch):
+    optimizer = training_module.AdamW
+    stopped = interrupt_at(step, optimizer.step)
+    with monkeypatch.context() as patch:
+        patch.setattr(optimizer, "step", stopped)
+        patience = 99 if len(validation) else None
+        record = run(validation, max_epochs=9, patience=patience)
+    assert_as_stopped_after(record, (step - 1) // 4, validation)
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_an_interrupted_evaluation_loses_its_epoch_only(epoch, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module, "evaluate", interrupt_at(epoch + 1, evaluate))
+        record = run(max_epochs=9, patience=99)
+    if epoch > 1:
+        assert_as_stopped_after(record, epoch - 1)
+    progress = record.progress
+    assert (progress.stopped, progress.n_epochs) == ("interrupted", epoch - 1)
+
+
+@pytest.mark.parametrize("validation", [VALIDATION, NONE])
+def test_an_interrupted_listener_loses_nothing(validation):
+    listener = Listener()
+    listener.epoch_end = interrupt_at(3, listener.epoch_end)
+    patience = 99 if len(validation) else None
+    record = run(validation, max_epochs=9, patience=patience, listener=listener)
+    assert_as_stopped_after(record, 3, validation)
+
+
+@pytest.mark.parametrize("place", ["begin", "evaluate"])
+def test_interrupted_before_the_first_step_it_stays_at_the_start(place, monkeypatch):
+    listener = Listener()
+    if place == "begin":
+        listener.begin = interrupt_at(1, listener.begin)
+    else:
+        monkeypatch.setattr(training_module, "evaluate", interrupt_at(1, evaluate))
+    x = curved_table()
+    record = run(x=x, max_epochs=9, patience=99, listener=listener)
+    progress = record.progress
+    found = progress.stopped, progress.n_epochs, progress.best_epoch
+    assert found == ("interrupted", 0, 0)
+    assert torch.equal(record.network.flat, start(x)[0].flat)
 
 
 # ---------------------------------------------------------------------- saved, restored

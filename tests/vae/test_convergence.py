@@ -96,23 +96,104 @@ def test_auto_visits_no_more_rows_than_it_may_and_does_not_warn(
     assert vae.n_iter_ == n_iter
 
 
-def test_verbose_prints_a_line_an_epoch(make_vae, curve, capsys):
-    vae = make_vae(max_iter=3, verbose=True).fit(curve)
-    expected = [
+def printed_lines(capsys):
+    """Return the lines printed, without the seconds at their ends."""
+    lines = capsys.readouterr().out.splitlines()
+    assert all(re.search(r" \(\d+\.\d s\)$", line) for line in lines)
+    return [line.rpartition(" (")[0] for line in lines]
+
+
+def phases(lines):
+    return [line for line in lines if not line.startswith("Epoch ")]
+
+
+def test_verbose_tells_of_each_phase_and_of_each_epoch(make_vae, curve, capsys):
+    vae = make_vae(max_iter=4, verbose=True).fit(curve)
+    lines = printed_lines(capsys)
+    epochs = [
         f"Epoch {i}: loss {loss:.4f}, validation score {score:.4f}"
         for i, (loss, score) in enumerate(
             zip(vae.loss_curve_, vae.validation_scores_, strict=True), start=1
         )
     ]
-    assert capsys.readouterr().out.splitlines() == expected
+    assert lines[:7] == [
+        "Fitting a linear model to 180 rows",
+        "Training on 180 rows; 20 rows validate",
+        *epochs,
+        "Choosing the noise and the prior by the validation rows",
+    ]
+    assert lines[7] == "Training on all 200 rows from the weights of epoch 4"
+    assert [line.split(":")[0] for line in lines[8:-2]] == ["Epoch 1", "Epoch 2"]
+    assert lines[-2:] == [
+        "Training stopped after epoch 4, as there may be no more epochs",
+        "Kept the network of epoch 4, validation score "
+        f"{vae.best_validation_score_:.4f}: {vae.n_active_components_} of 2 components "
+        "are active, and the weight of the network in the density is "
+        f"{vae.network_weight_:.2f}",
+    ]
 
 
-def test_verbose_prints_each_epoch_once_without_early_stopping(make_vae, curve, capsys):
+def test_verbose_tells_of_both_fits_without_early_stopping(make_vae, curve, capsys):
     vae = make_vae(max_iter=3, verbose=1, early_stopping=False).fit(curve)
+    lines = printed_lines(capsys)
     expected = [f"Epoch {i}: loss {x:.4f}" for i, x in enumerate(vae.loss_curve_, 1)]
-    assert capsys.readouterr().out.splitlines() == expected
+    assert lines[-5:-2] == expected
+    assert phases(lines)[:-2] == [
+        "Fitting a linear model to 180 rows",
+        "Training on 180 rows; 20 rows validate",
+        "Choosing the noise and the prior by the validation rows",
+        "Training on all 200 rows from the start",
+    ]
+    assert len(lines) == len(phases(lines)) + 6
 
 
-def test_silent_unless_told(make_vae, curve, capsys):
-    make_vae(max_iter=3).fit(curve)
+def test_verbose_tells_why_training_stopped(make_vae, curve, capsys):
+    vae = make_vae(max_iter=500, tol=1.0, verbose=2).fit(curve)
+    message = "the validation score improved no more"
+    found = f"Training stopped after epoch {vae.n_iter_}, as {message}"
+    assert found in printed_lines(capsys)
+
+
+def test_verbose_tells_of_the_linear_model(make_vae, curve, capsys):
+    vae = make_vae(verbose=True, **LINEAR).fit(curve)
+    assert printed_lines(capsys) == [
+        "Fitting a linear model to 180 rows",
+        "Fitting the linear model to all 200 rows",
+        "Measuring its noise on rows left out",
+        "Kept the linear model: 2 of 2 components are active, and the weight of the "
+        f"network in the density is {vae.network_weight_:.2f}",
+    ]
+
+
+def test_verbose_tells_that_the_linear_model_is_kept(make_vae, curve, capsys):
+    vae = make_vae(verbose=True, learning_rate_init=1e6)
+    with pytest.warns(ConvergenceWarning, match="infinite or NaN"):
+        vae.fit(curve)
+    lines = phases(printed_lines(capsys))
+    assert lines[2:4] == [
+        "Fitting the linear model to all 200 rows",
+        "Measuring its noise on rows left out",
+    ]
+    assert "as the loss became infinite or NaN" in lines[-2]
+    assert lines[-1].startswith("Kept the linear model, validation score")
+
+
+def test_verbose_tells_of_a_search_for_a_share(make_vae, curve, capsys):
+    vae = make_vae(n_components=0.9, max_iter=3, verbose=True).fit(curve)
+    lines = printed_lines(capsys)
+    tried = [line for line in lines if line.startswith("Trying ")]
+    assert f"Trying {vae.n_components_} components for a share of 0.9" in [
+        line.replace("component ", "components ") for line in tried
+    ]
+    assert lines[0] == tried[0]
+    assert len([x for x in lines if x.startswith("Training on 180")]) == len(tried)
+    assert lines[-1].startswith("Kept ")
+
+
+@pytest.mark.parametrize("verbose", [False, 0])
+@pytest.mark.parametrize("n_components", [2, 0.9])
+def test_without_verbose_nothing_is_printed(
+    verbose, n_components, make_vae, curve, capsys
+):
+    make_vae(n_components=n_components, max_iter=3, verbose=verbose).fit(curve)
     assert capsys.readouterr() == ("", "")

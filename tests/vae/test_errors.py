@@ -47,7 +47,7 @@ def test_an_interrupted_fit_leaves_the_estimator_as_it_was(
     assert (state(vae), joblib.hash(predictions(vae, curve))) == before
 
 
-def test_an_interrupt_in_mid_training_leaves_a_warm_start_as_it_was(
+def test_two_interrupts_in_mid_fit_leave_a_warm_start_as_it_was(
     make_vae, curve, monkeypatch
 ):
     vae = make_vae(max_iter=2, warm_start=True).fit(curve)
@@ -58,6 +58,7 @@ def test_an_interrupt_in_mid_training_leaves_a_warm_start_as_it_was(
         return original(*args) if next(steps, None) is not None else interrupt()
 
     monkeypatch.setattr(Gradient, "__call__", interrupted)
+    monkeypatch.setattr("skvae._fitting.fit.finish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         vae.fit(curve)
     assert state(vae) == before
