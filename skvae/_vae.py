@@ -533,7 +533,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = make_generator(random_state)
 
         def draw(rows):
-            return self._to_codes(self._density.sample(len(rows), generator))
+            drawn = self._density.sample(len(rows), generator)
+            return self._drawn_codes(drawn, generator)
 
         codes = _map_rows(draw, range(n_samples), np.float64)
         return self._codec.schema.to_table(codes)
@@ -854,11 +855,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _draw_given(self, imputation, rows, n, generator):
         """Draw rows n times given what is observed of them, as codes."""
-        drawn = imputation.draws(rows, n, generator)
-        return self._to_codes(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
+        drawn = imputation.draws(rows, n, generator).flatten(0, 1)
+        return self._drawn_codes(drawn, generator).reshape(len(rows), n, -1)
 
     def _to_codes(self, x):
         return self._codec.unscaled(x.numpy())
+
+    def _drawn_codes(self, x, generator):
+        """Return the codes of drawn rows; a drawn group is any of its categories."""
+        schema = self._codec.schema
+        uniform = torch.rand(
+            (len(x), len(schema.shared)),
+            generator=generator,
+            dtype=torch.float64,
+            device="cpu",
+        )
+        return schema.draw_from_groups(self._to_codes(x), uniform.numpy())
 
     # --------------------------------------------------------------- scikit-learn
 
