@@ -17,6 +17,8 @@ from skvae._table.values import is_missing, shorten
 
 MOST_NAMED = 3  # so many unseen values of a column are named in a warning
 MOST_LISTED = 50  # so many columns that cannot be modelled are listed in an error
+# What becomes of values that fit did not see, by whether rare ones are pooled.
+UNSEEN = {False: "are treated as missing", True: "count among its rare values"}
 # What depends on the rows in fit, so that other rows of the same table may differ.
 OF_ROWS = "tick", "origin", "low", "high", "decimals", "groups", "counts"
 
@@ -110,8 +112,8 @@ class Schema:
             )
         to_codes = [column.to_codes for column in self._columns]
         encoded = _of_each_column(to_codes, series, self.names)
-        unseen = zip(self.names, (values for _, values in encoded), strict=True)
-        _warn_of_unseen([(name, values) for name, values in unseen if values])
+        unseen = (values for _, values in encoded)
+        _warn_of_unseen(zip(self.names, unseen, self.groupings, strict=True))
         are_single = encoded and all(
             np.float32 in (x.dtype, one.dtype)
             for (x, _), one in zip(encoded, series, strict=True)
@@ -284,13 +286,19 @@ def _of_each_column(functions, series, names):
 
 def _warn_of_unseen(unseen):
     """Warn of values that fit did not see."""
-    if not unseen:
-        return
-    found = (f"in {name}: {shorten(values, MOST_NAMED)}" for name, values in unseen)
-    _warn(
-        f"Input X has values that fit did not see, {'; '.join(found)}. They count as "
-        "rare ones where rare categories of the column are pooled, and else as missing."
-    )
+    found: dict[bool, list] = {False: [], True: []}
+    for name, values, grouping in unseen:
+        if values:
+            named = f"in {name}: {shorten(values, MOST_NAMED)}"
+            found[grouping.takes_unseen].append(named)
+    said = [
+        f"Input X has values that fit did not see, {'; '.join(found[takes_unseen])}. "
+        f"They {count_as}."
+        for takes_unseen, count_as in UNSEEN.items()
+        if found[takes_unseen]
+    ]
+    if said:
+        _warn(" ".join(said))
 
 
 def _warn_of_unique(schema):
