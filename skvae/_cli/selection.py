@@ -137,7 +137,7 @@ def _find_kind(values):
     kind = KINDS[found["kind"]]
     column = make_column(**found)
     if kind == "categorical" and column.grouping.tells_nothing:
-        return None, _describe_unusable(values.dropna())
+        return None, _describe_unusable(values.dropna().astype(object))
     encoded, _ = column.to_codes(values, "it")
     low, high = np.nanmin(encoded), np.nanmax(encoded)
     if low == high:

@@ -42,8 +42,8 @@ class Ordinal(Indicators):
         )
         self._first, self._last = self._first.to(device), self._last.to(device)
         # From the steps between logits, and the first of each column, to the logits.
-        self._widths = (first // RUN).bincount(sizes).long()
-        self._widths = self._widths[self._widths > 0].tolist()
+        widths = (first // RUN).bincount(sizes).long()
+        self._widths = widths[widths > 0].tolist()
         self._sums = [
             torch.triu((of[:, None] == of).to(center)).to(device)
             for of in column.split(self._widths)

@@ -263,7 +263,7 @@ def texts_and_some_rows(draw):
 
 
 @given(texts_and_some_rows())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore:Input X has values that fit did not see")
 @pytest.mark.filterwarnings("ignore:X has values that are all rare")
 def test_some_rows_of_an_accepted_table_are_accepted(table):

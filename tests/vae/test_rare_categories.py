@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.model_selection import cross_val_score
 
-from skvae._table.groupings import FEW, LEAST_ROWS, MOST
+from skvae._table.groupings import LEAST_ROWS, MOST
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended"),
@@ -169,20 +169,15 @@ def test_names_change_nothing_of_the_other_columns(make_vae, curve):
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-@pytest.mark.parametrize("n_categories", [20, 200, 400, 2000])
-def test_a_column_has_so_many_indicators_at_most(n_categories, ordered, make_vae):
-    values = np.tile(np.arange(n_categories), LEAST_ROWS)
+def test_a_column_has_so_many_indicators_at_most(ordered, make_vae):
+    values = np.arange(2 * MOST)
     X = pd.DataFrame({"value": pd.Categorical(values, ordered=ordered)})
     X["number"] = values + np.random.default_rng(0).normal(size=len(X))
-    vae = make_vae(n_components=1, hidden_layer_sizes=(8,), max_iter=1).fit(X)
-    n_indicators = vae._codec.layout.n_columns - 1
-    if n_categories <= MOST:
-        assert n_indicators == n_categories - ordered
-    else:
-        assert n_indicators == (MOST - 1 if ordered else MOST + 1)
-    assert FEW < MOST
-    back = vae.inverse_transform(vae.transform(X))["value"]
-    if ordered:  # the median of its group, near the value whatever the group's size
-        error = abs(back.to_numpy(int) - values) / n_categories
-        assert np.median(error) < 0.1
-    assert np.isfinite(vae.score_samples(X[::100])).all()
+    X = pd.concat([X] * LEAST_ROWS, ignore_index=True)
+    vae = make_vae(n_components=1, hidden_layer_sizes=(8,), max_iter=2).fit(X)
+    assert vae._codec.layout.n_columns == 1 + (MOST - 1 if ordered else MOST + 1)
+    some = X[::50]
+    assert np.isfinite(vae.score_samples(some)).all()
+    back = vae.inverse_transform(vae.transform(some))["value"].to_numpy(int)
+    if ordered:
+        assert np.median(abs(back - some["value"].to_numpy(int))) < 0.1 * len(values)
