@@ -101,7 +101,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         bool for each column. Columns of text, of a categorical dtype and of booleans
         are categorical in any case, so that None and "from_dtype" add none. The order
         of an ordered dtype, such as ``pd.CategoricalDtype(ordered=True)`` and polars'
-        ``Enum``, is used; other categories have none.
+        ``Enum``, is used; other categories have none. Of a column with more than 30 of
+        these the rare ones are pooled: those that fewer than 5 rows have, and all but
+        the 255 most frequent. The network has one column for all of the pool, and each
+        has its share of it, see Notes. Of more than 255 ordered categories neighbours
+        are joined, to 255 groups at most.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
@@ -236,6 +240,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     the two together are PCA's reconstruction [3]_. `sample` and `score` use the decoder
     alone.
 
+    The probability of a pooled category is that of the pool, times its share of the
+    pool's rows in `fit`. So all categories are scored, sampled and drawn by `impute`,
+    and the most probable one is a pooled one only where it is more probable than each
+    other category. A category that `fit` did not see counts as one of the pool, with
+    the share that a single further row would have; in a column without a pool it is
+    missing. Time and memory grow with the number of network columns: one for each
+    numeric column, and 256 at most for a categorical one.
+
     References
     ----------
     .. [1] Kingma & Welling (2013). Auto-Encoding Variational Bayes. arXiv:1312.6114.
@@ -335,8 +347,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If a parameter or an entry of X is outside its domain, or a column cannot be
-            modelled, such as text that differs in most rows; the error names it.
+            If a parameter or an entry of X is outside its domain, or columns cannot be
+            modelled, such as those without a value; the error names each.
 
         Warns
         -----
@@ -346,7 +358,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             model so far is kept.
 
         UserWarning
-            If no component is active, see `n_active_components_`.
+            If no component is active, see `n_active_components_`. If all values of a
+            categorical column are rare, such as names: it then tells nothing of the
+            other columns.
 
         Examples
         --------
@@ -371,7 +385,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -409,7 +424,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -627,7 +643,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
