@@ -100,7 +100,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         bool for each column. Columns of text, of a categorical dtype and of booleans
         are categorical in any case, so that None and "from_dtype" add none. The order
         of an ordered dtype, such as ``pd.CategoricalDtype(ordered=True)`` and polars'
-        ``Enum``, is used; other categories have none.
+        ``Enum``, is used; other categories have none. Of a column with more than 30 of
+        these the rare ones are pooled: those that fewer than 5 rows have, and all but
+        the 255 most frequent. The network has one column for all of the pool, and each
+        has its share of it, see Notes. Of more than 255 ordered categories neighbours
+        are joined, to 255 groups at most.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,
@@ -247,6 +251,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     the two together are PCA's reconstruction [3]_. `sample` and `score` use the decoder
     alone.
 
+    The probability of a pooled category is that of the pool, times its share of the
+    pool's rows in `fit`. So all categories are scored, sampled and drawn by `impute`,
+    and the most probable one is a pooled one only where it is more probable than each
+    other category. A category that `fit` did not see counts as one of the pool, with
+    the share that a single further row would have; in a column without a pool it is
+    missing. Time and memory grow with the number of network columns: one for each
+    numeric column, and 256 at most for a categorical one.
+
     References
     ----------
     .. [1] Kingma & Welling (2013). Auto-Encoding Variational Bayes. arXiv:1312.6114.
@@ -346,8 +358,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ValueError
-            If a parameter or an entry of X is outside its domain, or a column cannot be
-            modelled, such as text that differs in most rows; the error names it.
+            If a parameter or an entry of X is outside its domain, or columns cannot be
+            modelled, such as those without a value; the error names each.
 
         Warns
         -----
@@ -359,7 +371,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             `fit` at once, with a KeyboardInterrupt, and so does one before training.
 
         UserWarning
-            If no component is active, see `n_active_components_`.
+            If no component is active, see `n_active_components_`. If all values of a
+            categorical column are rare, such as names: it then tells nothing of the
+            other columns.
 
         Examples
         --------
@@ -384,7 +398,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -422,7 +437,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -598,7 +614,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = make_generator(random_state)
 
         def draw(rows):
-            return self._to_codes(self._density.sample(len(rows), generator))
+            drawn = self._density.sample(len(rows), generator)
+            return self._drawn_codes(drawn, generator)
 
         codes = _map_rows(draw, range(n_samples), np.float64)
         return self._codec.schema.to_table(codes)
@@ -691,7 +708,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -933,11 +951,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _draw_given(self, imputation, rows, n, generator):
         """Draw rows n times given what is observed of them, as codes."""
-        drawn = imputation.draws(rows, n, generator)
-        return self._to_codes(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
+        drawn = imputation.draws(rows, n, generator).flatten(0, 1)
+        return self._drawn_codes(drawn, generator).reshape(len(rows), n, -1)
 
     def _to_codes(self, x):
         return self._codec.unscaled(x.numpy())
+
+    def _drawn_codes(self, x, generator):
+        """Return the codes of drawn rows; a drawn group is any of its categories."""
+        schema = self._codec.schema
+        uniform = torch.rand(
+            (len(x), len(schema.shared)),
+            generator=generator,
+            dtype=torch.float64,
+            device="cpu",
+        )
+        return schema.draw_from_groups(self._to_codes(x), uniform.numpy())
 
     # --------------------------------------------------------------- scikit-learn
 

@@ -18,6 +18,7 @@ OPTIONS = {
     "ablation": "--tables sixty",
     "anomaly": "--tables iris --rows 60",
     "calibration": "--tables sixty",
+    "categories": "--tables 60x40x2",
     "fit": "--tables sixty --seeds 1 --parts fits",
     "imputation": "--tables sixty,mixed_sixty --shares .3",
     "interpolation": "--tables sixty",

@@ -153,7 +153,7 @@ def evaluate(selection, estimator, progress):
     vae = clone(estimator)
     progress(f"fitting PCA and skvae on {len(split.train):,} rows")
     vae.fit(split.X.iloc[split.train])
-    pca = TablePCA(vae.n_components_, split.schema.n_categories, random_state)
+    pca = TablePCA(vae.n_components_, split.schema.groupings, random_state)
     pca.fit(split.train_encoded)
     progress(f"measuring {len(split.held_out):,} held-out rows")
     with warnings.catch_warnings():
@@ -165,15 +165,16 @@ class TablePCA:
     """PCA of an encoded table of any columns, prepared as scikit-learn's users do.
 
     Missing values are imputed by the median or the most frequent category; then numeric
-    columns are standardised and categorical columns are one-hot encoded.
+    columns are standardised and categorical columns are one-hot encoded, rare
+    categories pooled as skvae pools them.
 
     Parameters
     ----------
     n_components : int
         Number of components, or the number of prepared columns if these are fewer.
 
-    n_categories : ndarray of shape (n_features,)
-        Number of categories of each column, 0 if it is not categorical.
+    groupings : list of Grouping
+        Of each column's categories, of no groups if it is not categorical.
 
     random_state : int
         Seed of PCA.
@@ -187,18 +188,19 @@ class TablePCA:
         Fitted on the prepared columns.
     """
 
-    def __init__(self, n_components, n_categories, random_state):
+    def __init__(self, n_components, groupings, random_state):
         self.n_components = n_components
-        self.n_categories = n_categories
+        self.groupings = groupings
+        self.n_groups = np.array([grouping.n_groups for grouping in groupings])
         self.random_state = random_state
 
     def fit(self, encoded):
         """Fit to encoded rows."""
         self.fill_values = np.nanmedian(encoded, axis=0)
-        for j in np.flatnonzero(self.n_categories):
+        for j in np.flatnonzero(self.n_groups):
             codes = encoded[~np.isnan(encoded[:, j]), j].astype(np.intp)
             self.fill_values[j] = np.bincount(codes).argmax()
-        numeric = self._impute(encoded)[:, self.n_categories == 0]
+        numeric = self._impute(encoded)[:, self.n_groups == 0]
         self.mean = numeric.mean(axis=0)
         self.scale = np.where(_vary(numeric), numeric.std(axis=0), 1)
         prepared = self._prepare(encoded)
@@ -213,12 +215,12 @@ class TablePCA:
     def inverse_transform(self, Z):
         """Return encoded rows; a category is the one with the largest indicator."""
         prepared = self.pca.inverse_transform(Z)
-        widths = [len(self.mean), *self.n_categories[self.n_categories > 0]]
+        widths = [len(self.mean), *self.n_groups[self.n_groups > 0]]
         numeric, *one_hot = np.split(prepared, np.cumsum(widths)[:-1], axis=1)
-        encoded = np.empty((len(Z), len(self.n_categories)))
-        encoded[:, self.n_categories == 0] = numeric * self.scale + self.mean
-        for j, columns in zip(np.flatnonzero(self.n_categories), one_hot, strict=True):
-            encoded[:, j] = columns.argmax(axis=1)
+        encoded = np.empty((len(Z), len(self.n_groups)))
+        encoded[:, self.n_groups == 0] = numeric * self.scale + self.mean
+        for j, columns in zip(np.flatnonzero(self.n_groups), one_hot, strict=True):
+            encoded[:, j] = self.groupings[j].likeliest(columns)
         return encoded
 
     def score(self, encoded):
@@ -239,10 +241,11 @@ class TablePCA:
         return np.where(np.isnan(encoded), self.fill_values, encoded)
 
     def _prepare(self, encoded):
-        imputed, is_categorical = self._impute(encoded), self.n_categories > 0
+        imputed, is_categorical = self._impute(encoded), self.n_groups > 0
         parts = [(imputed[:, ~is_categorical] - self.mean) / self.scale]
         for j in np.flatnonzero(is_categorical):
-            parts.append(imputed[:, [j]] == np.arange(self.n_categories[j]))
+            groups = self.groupings[j].of(imputed[:, j])
+            parts.append(groups[:, None] == np.arange(self.n_groups[j]))
         return np.hstack(parts)
 
 

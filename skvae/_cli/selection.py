@@ -130,7 +130,10 @@ def _find_kind(values):
     except (TypeError, ValueError):
         return None, _describe_unusable(values.dropna())
     kind = KINDS[found["kind"]]
-    encoded, _ = make_column(**found).to_codes(values, "it")
+    column = make_column(**found)
+    if kind == "categorical" and column.grouping.tells_nothing:
+        return None, _describe_unusable(values.dropna().astype(object))
+    encoded, _ = column.to_codes(values, "it")
     low, high = np.nanmin(encoded), np.nanmax(encoded)
     if low == high:
         return None, "constant"

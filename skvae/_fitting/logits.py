@@ -13,6 +13,7 @@ import torch
 from skvae._likelihoods.mixed import indicator_blocks
 
 MOST_ROWS = 5_000  # that the regressions are fitted to
+MOST_ENTRIES, LEAST_ROWS = 5_000_000, 1_000  # of wide tables
 STEPS = 30
 RIDGE = 1.0  # worth so many rows without a slope
 
@@ -32,7 +33,8 @@ def with_logits(linear, x, layout):
     LinearVAE
     """
     n_numeric = layout.n_numeric
-    x = x[:MOST_ROWS].double()
+    n_rows = max(MOST_ENTRIES // x.shape[1], LEAST_ROWS)
+    x = x[: min(n_rows, MOST_ROWS)].double()
     z = linear.posterior_mean(x)
     draws = torch.from_numpy(np.random.RandomState(0).normal(size=z.shape))
     z = z + (0.5 * linear.log_var).exp() * draws

@@ -16,12 +16,13 @@ from torch.nn.functional import logsigmoid, softplus
 from skvae._likelihoods.categorical import Indicators
 
 LEAST_GAP = 1e-6  # between neighbouring logits, whose difference has a logarithm
+RUN = 256  # indicators, about, that one product adds up
 
 
 class Ordinal(Indicators):
     """Columns of ordered categories; indicator ``c`` is whether they exceed ``c``.
 
-    All columns are computed at once, by products with a matrix of zeros and ones.
+    Columns are computed many at once, by products with a matrix of zeros and ones.
     """
 
     n_dependent = 0
@@ -41,8 +42,12 @@ class Ordinal(Indicators):
         )
         self._first, self._last = self._first.to(device), self._last.to(device)
         # From the steps between logits, and the first of each column, to the logits.
-        same = column[:, None] == column
-        self._sums = torch.triu(same.to(center)).to(device)
+        widths = (first // RUN).bincount(sizes).long()
+        self._widths = widths[widths > 0].tolist()
+        self._sums = [
+            torch.triu((of[:, None] == of).to(center)).to(device)
+            for of in column.split(self._widths)
+        ]
 
     def probability(self, decoded):
         """Return the probability that the category exceeds each but the last."""
@@ -58,7 +63,13 @@ class Ordinal(Indicators):
     def _logits(self, decoded):
         """Return the logits, and the gaps between each and the one before."""
         gap = softplus(decoded) + LEAST_GAP
-        return torch.where(self._first, decoded, -gap) @ self._sums, gap
+        steps = torch.where(self._first, decoded, -gap)
+        return self._add_up(steps, self._sums), gap
+
+    def _add_up(self, steps, sums):
+        """Return products with the matrices of each run of columns."""
+        runs = zip(steps.split(self._widths, dim=-1), sums, strict=True)
+        return torch.cat([part @ of_run for part, of_run in runs], dim=-1)
 
     def _sides(self, indicators):
         """Return where the category is just above an indicator's, and just below."""
@@ -82,7 +93,7 @@ class Ordinal(Indicators):
         above, below = (side.nan_to_num(0.0) for side in self._sides(indicators))
         probability = torch.sigmoid(logits)
         by_logit = below * probability - above * (1 - probability)
-        by_step = by_logit @ self._sums.T
+        by_step = self._add_up(by_logit, [of_run.T for of_run in self._sums])
         by_gap = -by_step - below / torch.expm1(gap)
         slope = torch.sigmoid(decoded)
         return torch.where(self._first, by_step, by_gap * slope, out=out)

@@ -22,6 +22,7 @@ HIDDEN_ROWS = 5_000  # that the covariance of what is missing is added up over, 
 LEAST_HIDDEN_ROWS, HIDDEN_PRODUCTS = 200, 2_000_000_000  # for which wide tables do
 LEAST_GAIN_COLUMNS = 10  # in a wider table each column may gain as much
 MOST_EXACT = 1_000  # columns, indicators among them
+WIDE_ENTRIES, LEAST_WIDE_ROWS = 20_000_000, 1_000  # that wider tables are fitted to
 
 
 def fit_linear_vae(x, n_components, noise, floor, n_dependent=0):
@@ -59,15 +60,17 @@ def fit_wide_linear_vae(x, n_components, floor, n_dependent=0):
     """As `fit_linear_vae` with spherical noise, in time linear in the columns.
 
     It is for a table of so many categories that the start may be less than the best:
-    missing entries count as the mean, and the last components may be mixed with the
-    next.
+    missing entries count as the mean, the last components may be mixed with the next,
+    and of many rows, which are in random order, the first are enough.
     """
     least = least_noise(x, "spherical", floor)
     center = observed_mean(x)
-    root = (x - center).nan_to_num(0.0) / _divisor("spherical", len(x)) ** 0.5
+    some = x[: max(WIDE_ENTRIES // x.shape[1], LEAST_WIDE_ROWS)]
+    root = (some - center).nan_to_num_(0.0)
+    root /= _divisor("spherical", len(some)) ** 0.5
     root /= (n_observed(x) / len(x)).sqrt()
     rank = min(len(x), x.shape[1] - n_dependent)
-    k = min(n_components, rank - 1)
+    k = min(n_components, rank - 1, len(some) - 1)
     values, directions = leading_right_singular(root, k)
     variances = values**2
     noise = (root.square().sum() - variances.sum()) / (rank - k)

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from skvae._table.groupings import Grouping, find_groups
 from skvae._table.kinds import NUMBERS, kind_of
 from skvae._table.plain import pack, unpack
 from skvae._table.times import read_times
@@ -15,7 +16,7 @@ class CategoricalColumn:
     """A categorical column, whose codes are the indices of the categories.
 
     The categories are the distinct values in fit: those of a categorical dtype in its
-    order, others sorted.
+    order, others sorted. Where there are many they are grouped, see `groupings.py`.
 
     Parameters
     ----------
@@ -23,33 +24,50 @@ class CategoricalColumn:
         The categories as `pack` returns them. Artefacts have them by this name.
     ordered : bool, default=False
         Whether their order means something.
+    groups, counts : ndarray of shape (n_categories,), default=()
+        Of a `Grouping`; without them each category is a group of its own, as in older
+        artefacts.
     """
 
     kinds = "boolean", "text", "category"
 
-    def __init__(self, levels, ordered=False):
+    def __init__(self, levels, ordered=False, groups=(), counts=()):
         self.categories, self._ordered = unpack(levels), ordered
         self.n_categories = len(self.categories)
+        if len(groups):
+            self.grouping = Grouping(groups, counts, takes_unseen=not ordered)
+        else:
+            self.grouping = Grouping.alone(self.n_categories)
 
     @property
     def likelihood(self):
         """The kind of likelihood, a key of `KINDS` in `_likelihoods/mixed.py`."""
-        if self.n_categories == 2:
+        if self.grouping.n_groups == 2:
             return "bernoulli"
-        is_ordinal = self._ordered and self.n_categories > 2
+        is_ordinal = self._ordered and self.grouping.n_groups > 2
         return "ordinal" if is_ordinal else "categorical"
 
     @staticmethod
     def fit(observed, name):
         """Return the arguments of the class for a column with these values."""
-        _, categories = _factorize(observed)
-        if not isinstance(observed.dtype, pd.CategoricalDtype):
-            return {"levels": pack(_sort(categories))}
-        ordered = {"ordered": True} if observed.dtype.ordered else {}
-        return {"levels": pack(categories)} | ordered
+        indices, categories = _factorize(observed)
+        counts = np.bincount(indices, minlength=len(categories))
+        is_category = isinstance(observed.dtype, pd.CategoricalDtype)
+        if not is_category:
+            order = _sorting(categories)
+            categories, counts = categories[order], counts[order]
+        is_ordered = is_category and observed.dtype.ordered
+        state = {"levels": pack(categories)} | ({"ordered": True} if is_ordered else {})
+        groups = find_groups(counts, is_ordered)
+        if np.array_equal(groups, np.arange(len(groups))):
+            return state
+        return state | {"groups": groups, "counts": counts}
 
     def to_codes(self, series, name):  # (n,) -> (n,), list
-        """Return codes, NaN where missing or not seen in fit, and the unseen values."""
+        """Return codes, NaN where missing, and the values that fit did not see.
+
+        These have the code `n_categories` if a group takes them, and NaN else.
+        """
         observed = ~is_missing(series)
         codes = np.full(len(series), np.nan)
         if not observed.any():
@@ -59,7 +77,8 @@ class CategoricalColumn:
         # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
         distinct, categories = _object_index(distinct), _object_index(self.categories)
         code_of = categories.get_indexer(distinct)
-        codes[observed] = np.where(code_of < 0, np.nan, code_of)[indices]
+        of_unseen = self.n_categories if self.grouping.takes_unseen else np.nan
+        codes[observed] = np.where(code_of < 0, of_unseen, code_of)[indices]
         return codes, list(distinct[code_of < 0])
 
     def from_codes(self, codes):  # (n,) -> (n_categories,), (n,)
@@ -95,10 +114,12 @@ def _to_numpy(distinct):
     return distinct.to_numpy(dtype=object)
 
 
-def _sort(categories):
+def _sorting(categories):
+    """Return the indices that sort categories."""
     if categories.dtype != object:
-        return np.sort(categories)
-    return objects(sorted(categories, key=_sort_key))
+        return np.argsort(categories)
+    keys = [_sort_key(value) for value in categories]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)
 
 
 def _sort_key(value):

@@ -33,7 +33,7 @@ class Codec:
         self.schema, self.layout = schema, layout
         self.mean, self.scale, self.marginals = mean, scale, marginals
         self.is_numeric = schema.n_categories == 0
-        self._scaling = make_scaling(mean, scale, marginals, layout)
+        self._scaling = make_scaling(mean, scale, marginals, layout, schema.groupings)
 
     def check(self, codes):
         """Raise an error that names the entry that cannot be scaled."""
@@ -114,7 +114,7 @@ def fit_codec(codes, schema, scaling):
     -------
     Codec
     """
-    layout = fit_layout(codes, schema.kinds, schema.n_categories)
+    layout = fit_layout(schema.to_groups(codes), schema.kinds, schema.n_groups)
     mean, scale, marginals = fit_scaling(codes, scaling, layout)
     return Codec(schema, mean, scale, marginals, layout)
 

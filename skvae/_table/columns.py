@@ -6,7 +6,8 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 - `fit`, which returns the arguments of the class for a column: a dict of numbers,
   strings, lists and arrays, so that any file can hold it;
 - `likelihood`, the kind of its likelihood, "gaussian" unless it is categorical;
-- `n_categories`, which is 0 unless the column is categorical;
+- `n_categories`, which is 0 unless the column is categorical; then `grouping` is the
+  `Grouping` of its categories;
 - `to_codes`, from a pandas Series of any dtype to codes, which are floats and NaN where
   a value is missing, and a list of the values that fit did not see;
 - `from_codes`, from codes to values: an array of floats, of datetime64 in UTC, of
@@ -18,7 +19,6 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 
 from typing import Any
 
-from skvae._printable import quote
 from skvae._table.categories import CategoricalColumn
 from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
@@ -30,11 +30,9 @@ COLUMNS: dict[str, Any] = {  # by the names that artefacts have for the kinds of
     "times": TimeColumn,
     "levels": CategoricalColumn,
 }
-# Text with more distinct values than this, and than this share of the rows, is refused.
-MOST_TEXTS, MOST_DISTINCT = 30, 0.5
 
 
-def fit_column(series, name, is_chosen=False, may_choose="list it"):
+def fit_column(series, name, is_chosen=False):
     """Return what a column is, as the arguments of `make_column`.
 
     Parameters
@@ -45,8 +43,6 @@ def fit_column(series, name, is_chosen=False, may_choose="list it"):
         What errors call the column.
     is_chosen : bool
         Whether the column is categorical by the user's choice, whatever its dtype.
-    may_choose : str
-        What errors tell the user to do to make the column categorical.
 
     Returns
     -------
@@ -63,24 +59,9 @@ def fit_column(series, name, is_chosen=False, may_choose="list it"):
     if is_chosen:
         kind = "category"
     of = next(known for known, column in COLUMNS.items() if kind in column.kinds)
-    state = {"kind": of} | COLUMNS[of].fit(observed, name)
-    if kind == "text":
-        _check_texts(make_column(**state).categories, len(observed), name, may_choose)
-    return state
+    return {"kind": of} | COLUMNS[of].fit(observed, name)
 
 
 def make_column(kind, **state):
     """Return the column whose arguments `fit_column` returned."""
     return COLUMNS[kind](**state)
-
-
-def _check_texts(texts, n, name, may_choose):
-    """Raise a ValueError if there are too many distinct texts to be categories."""
-    most = max(MOST_TEXTS, MOST_DISTINCT * n)
-    if len(texts) > most:
-        raise ValueError(
-            f"{name[0].upper()}{name[1:]} of X has {len(texts)} different texts in {n} "
-            f"rows, such as {quote(texts[0])}; more than {most:.0f} are taken for "
-            f"names or remarks, not for categories. Drop the column, or {may_choose} "
-            "to have it all the same."
-        )

@@ -3,7 +3,6 @@
 A new container is one more class, listed in `CONTAINERS`. A class has:
 
 - `kind`, the name that artefacts have for it;
-- `may_choose`, what errors tell the user to do to make a column categorical;
 - `to_series`, from a table to its columns as Series of pandas, and `dtypes`, from a
   table to the dtypes that they come back with;
 - `dump_labels`, from a table to the labels of its columns as plain data;

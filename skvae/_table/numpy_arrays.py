@@ -10,7 +10,6 @@ class Numpy:
     """Arrays and lists of lists; see `containers.py` for the methods."""
 
     kind = "Numpy"
-    may_choose = "list it in categorical_features"
 
     @classmethod
     def to_series(cls, X):

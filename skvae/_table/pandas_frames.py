@@ -11,7 +11,6 @@ class Pandas:
     """DataFrames of pandas; see `containers.py` for the methods."""
 
     kind = "Pandas"
-    may_choose = "list it in categorical_features or convert it to the category dtype"
 
     @staticmethod
     def to_series(X):

@@ -13,7 +13,6 @@ class Polars:
     """DataFrames of polars; see `containers.py` for the methods."""
 
     kind = "Polars"
-    may_choose = "list it in categorical_features or cast it to Categorical"
 
     @staticmethod
     def to_series(X):

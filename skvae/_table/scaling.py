@@ -204,12 +204,13 @@ def _some(X):
     return X[few]
 
 
-def make_scaling(mean, scale, marginals, layout):
-    """Return the map that `fit_scaling` found."""
+def make_scaling(mean, scale, marginals, layout, groupings=()):
+    """Return the map that `fit_scaling` found; groupings: of all columns, if any."""
     scalers: list[Affine | Quantile | OneHot] = []
     for block in layout.blocks:
         if block.kind in INDICATORS:
-            scalers.append(INDICATORS[block.kind](block))
+            of_block = [groupings[j] for j in block.columns] if groupings else ()
+            scalers.append(INDICATORS[block.kind](block, of_block))
         elif marginals is None:
             scalers.append(Affine(mean[block.columns], scale[block.columns]))
         else:

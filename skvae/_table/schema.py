@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,17 @@ from skvae._printable import quote
 from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
+from skvae._table.groupings import LEAST_ROWS, NO_GROUPS
 from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
 from skvae._table.values import is_missing, shorten
 
 MOST_NAMED = 3  # so many unseen values of a column are named in a warning
+MOST_LISTED = 50  # so many columns that cannot be modelled are listed in an error
+# What becomes of values that fit did not see, by whether rare ones are pooled.
+UNSEEN = {False: "are treated as missing", True: "count among its rare values"}
 # What depends on the rows in fit, so that other rows of the same table may differ.
-OF_ROWS = "tick", "origin", "low", "high", "decimals"
+OF_ROWS = "tick", "origin", "low", "high", "decimals", "groups", "counts"
 
 
 class Schema:
@@ -36,6 +41,10 @@ class Schema:
         What errors call the columns.
     n_categories : ndarray of shape (n_features,)
         Numbers of categories, 0 for columns that are not categorical.
+    groupings : list of Grouping
+        Of the categories; of no groups for columns that are not categorical.
+    n_groups : ndarray of shape (n_features,)
+        Numbers of groups of categories.
     kinds : ndarray of shape (n_features,)
         Of str: the kinds of the columns' likelihoods.
     are_numbers : bool
@@ -52,6 +61,10 @@ class Schema:
         self.n_categories = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
+        self.groupings = [
+            c.grouping if c.n_categories else NO_GROUPS for c in self._columns
+        ]
+        self.n_groups = np.array([g.n_groups for g in self.groupings], dtype=np.int64)
         self.kinds = np.array([c.likelihood for c in self._columns], dtype=str)
         self.are_numbers = all(isinstance(c, NumericColumn) for c in self._columns)
         is_array = container["kind"] == Numpy.kind and self.are_numbers
@@ -98,12 +111,10 @@ class Schema:
                 f"X has {len(series)} columns, and fit saw {len(self._columns)}; it "
                 "must have the same ones."
             )
-        encoded = [
-            column.to_codes(one, name)
-            for column, one, name in zip(self._columns, series, self.names, strict=True)
-        ]
-        unseen = zip(self.names, (values for _, values in encoded), strict=True)
-        _warn_of([(name, values) for name, values in unseen if values])
+        to_codes = [column.to_codes for column in self._columns]
+        encoded = _of_each_column(to_codes, series, self.names)
+        unseen = (values for _, values in encoded)
+        _warn_of_unseen(zip(self.names, unseen, self.groupings, strict=True))
         are_single = encoded and all(
             np.float32 in (x.dtype, one.dtype)
             for (x, _), one in zip(encoded, series, strict=True)
@@ -112,6 +123,38 @@ class Schema:
         codes = np.empty((len(X), len(encoded)), dtype)
         for j, (x, _) in enumerate(encoded):
             codes[:, j] = x
+        return codes
+
+    def to_groups(self, codes):  # (n, d) -> (n, d)
+        """Return codes, but of categories the groups that they belong to."""
+        if not len(self.shared):
+            return codes
+        groups = codes.copy()
+        for j in self.shared:
+            groups[:, j] = self.groupings[j].of(codes[:, j])
+        return groups
+
+    @property
+    def shared(self):
+        """Indices of the columns in which categories share groups."""
+        return np.flatnonzero(self.n_groups < self.n_categories)
+
+    def draw_from_groups(self, codes, uniform):
+        """Draw a category of the group of each, in columns that share groups.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_samples, n_features)
+            Not NaN in the columns that are `shared`. Written to.
+        uniform : ndarray of shape (n_samples, n_shared)
+            Uniform draws from [0, 1).
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        for j, of_column in zip(self.shared, uniform.T, strict=True):
+            codes[:, j] = self.groupings[j].draw(codes[:, j], of_column)
         return codes
 
     def to_table(self, codes, index=None, dtype=None):  # (n, d) -> table
@@ -193,21 +236,21 @@ def fit_schema(X, categorical_features="from_dtype"):
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
         return _numeric_schema(X.dtype, names)
     series = container.to_series(X)
+    fits = [partial(fit_column, is_chosen=bool(is_chosen)) for is_chosen in chosen]
     columns = [
-        {
-            "name": name,
-            "column": fit_column(one, name, bool(is_chosen), container.may_choose),
-            "dtype": dump_dtype(dtype),
-        }
-        for name, one, is_chosen, dtype in zip(
-            names, series, chosen, dtypes, strict=True
+        {"name": name, "column": column, "dtype": dump_dtype(dtype)}
+        for name, column, dtype in zip(
+            names, _of_each_column(fits, series, names), dtypes, strict=True
         )
     ]
     if not isinstance(X, pd.DataFrame | np.ndarray) and container is Numpy:
         # scikit-learn too converts lists of numbers and None to an array of floats.
         if all(column["column"]["kind"] == "numbers" for column in columns):
             columns = [column | {"dtype": {"numpy": "<f8"}} for column in columns]
-    return Schema({"kind": container.kind, "labels": container.dump_labels(X)}, columns)
+    container = {"kind": container.kind, "labels": container.dump_labels(X)}
+    schema = Schema(container, columns)
+    _warn_of_unique(schema)
+    return schema
 
 
 def _numeric_schema(dtype, names):
@@ -220,21 +263,65 @@ def _numeric_schema(dtype, names):
     return Schema({"kind": Numpy.kind, "labels": None}, columns)
 
 
-def _warn_of(unseen):
-    """Warn of values that fit did not see.
+def _of_each_column(functions, series, names):
+    """Return what a function of each column makes of it, by its name.
 
-    The warning points at the line that called skvae, outside of it and scikit-learn.
+    If some raise errors, one says what all of them say.
     """
-    if not unseen:
+    found, errors = [], []
+    for function, one, name in zip(functions, series, names, strict=True):
+        try:
+            found.append(function(one, name))
+        except (TypeError, ValueError) as error:
+            errors.append(error)
+    if not errors:
+        return found
+    if len(errors) == 1:
+        raise errors[0]
+    kind = TypeError if all(isinstance(e, TypeError) for e in errors) else ValueError
+    listed = "".join(f"\n- {error}" for error in errors[:MOST_LISTED])
+    more = len(errors) - MOST_LISTED
+    listed += f"\n- {more} more" if more > 0 else ""
+    raise kind(f"{len(errors)} columns of X cannot be used as they are:{listed}")
+
+
+def _warn_of_unseen(unseen):
+    """Warn of values that fit did not see."""
+    found: dict[bool, list] = {False: [], True: []}
+    for name, values, grouping in unseen:
+        if values:
+            named = f"in {name}: {shorten(values, MOST_NAMED)}"
+            found[grouping.takes_unseen].append(named)
+    said = [
+        f"Input X has values that fit did not see, {'; '.join(found[takes_unseen])}. "
+        f"They {count_as}."
+        for takes_unseen, count_as in UNSEEN.items()
+        if found[takes_unseen]
+    ]
+    if said:
+        _warn(" ".join(said))
+
+
+def _warn_of_unique(schema):
+    """Warn of columns of names and remarks, whose values are all rare."""
+    found = [
+        f"{name} ({schema.n_categories[j]} different values)"
+        for j, name in enumerate(schema.names)
+        if schema.groupings[j].tells_nothing
+    ]
+    if not found:
         return
+    _warn(
+        f"X has values that are all rare, in {'; '.join(found)}: fewer than "
+        f"{LEAST_ROWS} rows have each, so that it tells nothing of other columns, and "
+        "`sample` draws one as often as X has it. Drop what is a name or a remark."
+    )
+
+
+def _warn(message):
+    """Warn at the line that called skvae, outside of it and scikit-learn."""
     level, frame = 1, sys._getframe()
     ours = "skvae", "sklearn"  # whose set_output wraps our methods
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
         level, frame = level + 1, frame.f_back
-    found = (f"in {name}: {shorten(values, MOST_NAMED)}" for name, values in unseen)
-    warnings.warn(
-        f"Input X has values that fit did not see, {'; '.join(found)}. They are "
-        "treated as missing.",
-        UserWarning,
-        stacklevel=level,
-    )
+    warnings.warn(message, UserWarning, stacklevel=level)

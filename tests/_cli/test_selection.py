@@ -37,8 +37,9 @@ def with_values(n_values):
         (pd.array([True, False] * 100, dtype="boolean"), "categorical"),
         (np.array([True, False] * 100, dtype=object), "categorical"),
         (["x", "y"] * 100, "categorical"),
-        ([f"category {i % 100}" for i in range(N)], "categorical"),
-        (pd.Categorical([f"name {i}" for i in range(N)]), "categorical"),
+        ([f"category {i % 40}" for i in range(N)], "categorical"),
+        ([f"category {i // 9 * (i // 100)}" for i in range(N)], "categorical"),
+        (pd.Categorical([f"name {i // 5}" for i in range(N)]), "categorical"),
         (["2020-01-02", "2020-01-05"] * 100, "datetime"),
         (pd.date_range("2020-01-01", periods=N), "datetime"),
         (pd.to_timedelta(np.arange(N) % 7, unit="h"), "timedelta"),
@@ -56,6 +57,10 @@ def test_columns_of_all_kinds_are_used(values, kind):
     [
         (
             [f"name {i}" for i in range(N)],
+            "text with 200 distinct values, such as 'name 0'",
+        ),
+        (
+            pd.Categorical([f"name {i}" for i in range(N)]),
             "text with 200 distinct values, such as 'name 0'",
         ),
         (

@@ -195,10 +195,15 @@ def test_a_permuted_model_has_the_same_logits():
     np.testing.assert_allclose(found, expected)
 
 
-def test_the_first_rows_are_enough(monkeypatch):
+@pytest.mark.parametrize("limit", ["rows", "entries"])
+def test_the_first_rows_are_enough(limit, monkeypatch):
     z, codes = table()
     linear, x, layout = knowing_z(z, codes)
-    monkeypatch.setattr(logits_module, "MOST_ROWS", 100)
+    if limit == "rows":
+        monkeypatch.setattr(logits_module, "MOST_ROWS", 100)
+    else:
+        monkeypatch.setattr(logits_module, "MOST_ENTRIES", 100 * x.shape[1])
+        monkeypatch.setattr(logits_module, "LEAST_ROWS", 10)
     found = link_of(linear, x, layout)
     np.testing.assert_array_equal(found, link_of(linear, x[:100], layout))
 

@@ -7,6 +7,7 @@ import torch
 from likelihoods import OrdinalCase
 from numpy.testing import assert_allclose
 
+from skvae._likelihoods import ordinal as ordinal_module
 from skvae._likelihoods.ordinal import Ordinal
 from skvae._table.indicators import INDICATORS, fit_layout
 
@@ -51,6 +52,18 @@ def test_masses_are_those_of_cumulative_logits():
         found = log_mass[:, columns].sum(dim=1)
         assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-4)
         start += size
+
+
+def test_many_columns_are_added_up_in_runs(monkeypatch):
+    likelihood, x, decoded = make()
+    for run in 1, 4, 5:
+        monkeypatch.setattr(ordinal_module, "RUN", run)
+        other = make()[0]
+        assert_allclose(other.log_prob(x, decoded), likelihood.log_prob(x, decoded))
+        pull = [of.pull(of.indicators(x), decoded) for of in (other, likelihood)]
+        assert_allclose(*pull)
+        assert sum(map(len, other._sums)) == sum(other._widths) == 9
+    assert [len(of_run) for of_run in other._sums] == [5, 4]
 
 
 def test_masses_add_up_to_1():

@@ -187,6 +187,26 @@ def test_a_wide_fit_is_nearly_the_best_one(k):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_of_many_rows_of_a_wide_table_some_show_the_components(monkeypatch):
+    x, fresh = np.split(draw_factor_model(2000, d=150, k=3), [1500])
+    of_all = fit_wide_linear_vae(tensor(x), 3, 1e-6)
+    monkeypatch.setattr(anchor, "WIDE_ENTRIES", 150 * 500)
+    monkeypatch.setattr(anchor, "LEAST_WIDE_ROWS", 10)
+    of_some = fit_wide_linear_vae(tensor(x), 3, 1e-6)
+    np.testing.assert_array_equal(of_some.decoder_bias, of_all.decoder_bias)
+    signal, expected = (
+        (part.decoder.T @ part.decoder).numpy() for part in (of_some, of_all)
+    )
+    assert np.corrcoef(signal.ravel(), expected.ravel())[0, 1] > 0.98
+    assert not np.allclose(signal, expected)
+    score, best = (mean_log_density(part, fresh) for part in (of_some, of_all))
+    assert best - 1.5 < score < best
+    monkeypatch.setattr(anchor, "WIDE_ENTRIES", 150 * 5)
+    few = fit_wide_linear_vae(tensor(x), 20, 1e-6)
+    assert few.decoder.shape == (20, 150)
+    np.testing.assert_array_equal(few.decoder[9:], 0)
+
+
 def test_what_is_missing_of_a_wide_table_counts_as_the_mean():
     x, fresh = np.split(draw_factor_model(400, d=150, k=3), [200])
     incomplete = with_missing(x)

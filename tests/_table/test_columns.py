@@ -1,7 +1,6 @@
 """The class of a column, and what columns of every kind have in common."""
 
 import datetime as dt
-import re
 
 import numpy as np
 import pandas as pd
@@ -78,22 +77,13 @@ def test_missing_is_missing_in_any_dtype(fitted, dtype):
     assert encode(fit(fitted), [], dtype) == ([], [])
 
 
-def test_free_text_is_refused():
-    texts = [f"remark {i}" for i in range(480)]
-    rows = [*texts, *texts[:20]]
-    message = (
-        "Column 'a' of X has 480 different texts in 500 rows, such as 'remark 0'; more "
-        "than 250 are taken for names or remarks, not for categories. Drop the column, "
-        "or list it to have it all the same."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        fit(rows)
-    assert fit(rows, is_chosen=True).n_categories == 480
-    assert fit(rows, "category").n_categories == 480
-    assert fit(texts[:30]).n_categories == 30
-    with pytest.raises(ValueError, match=r"31 different texts in 31 rows"):
-        fit([*texts[:31], None])
-    assert fit(texts[:250] * 2).n_categories == 250
+@pytest.mark.parametrize("n_rows", [40, 500])
+@pytest.mark.parametrize("options", [{}, {"is_chosen": True}, {"dtype": "category"}])
+def test_text_is_categorical_whatever_the_number_of_rows(n_rows, options):
+    texts = [f"remark {i % 480}" for i in range(n_rows)]
+    column = fit(texts, **options)
+    assert column.n_categories == min(n_rows, 480)
+    assert column.grouping.tells_nothing
     assert fit(np.arange(480), "int64").n_categories == 0
 
 

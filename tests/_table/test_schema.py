@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 import skops.io
 from helpers import FRAME, assert_same, missing_of
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import tables
 
 from skvae._table.containers import column_labels
+from skvae._table.groupings import MOST
 from skvae._table.schema import Schema, fit_schema
 
 
@@ -206,22 +207,80 @@ def test_a_bad_choice_is_refused(X, chosen, error, message):
         fit_schema(X, chosen)
 
 
-@pytest.mark.parametrize(
-    ("X", "remedy"),
-    [
-        (
-            pd.DataFrame,
-            "list it in categorical_features or convert it to the category dtype to",
-        ),
-        (pl.DataFrame, "list it in categorical_features or cast it to Categorical to"),
-        (lambda X: np.array([*X.values()]).T, "list it in categorical_features to"),
-    ],
-)
-def test_free_text_names_the_remedy_that_the_container_has(X, remedy):
-    X = X({"name": [f"name {i}" for i in range(40)]})
-    with pytest.raises(ValueError, match=remedy):
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame, dict])
+def test_a_column_of_names_is_taken_and_warned_of(container):
+    X = container({"name": [f"name {i}" for i in range(40)], "id": [*"abcdefgh"] * 5})
+    if container is dict:
+        X = np.array([*X.values()]).T
+    name = "column 0" if container is dict else "column 'name'"
+    message = f"X has values that are all rare, in {name} (40 different values): fewer"
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        schema = fit_schema(X)
+    assert schema.n_categories.tolist() == [40, 8]
+    assert schema.n_groups.tolist() == [1, 8]
+    assert schema.shared.tolist() == [0]
+
+
+def test_one_error_says_what_is_wrong_with_each_column():
+    X = pd.DataFrame({"fine": [1.5, 2], "empty": [None, None], "list": [[1], [2]]})
+    with pytest.raises(ValueError, match="2 columns of X cannot be used") as caught:
         fit_schema(X)
-    assert fit_schema(X, [0]).n_categories.tolist() == [40]
+    alone = []
+    for name in "empty", "list":
+        with pytest.raises((TypeError, ValueError)) as of_one:
+            fit_schema(X[[name]])
+        alone.append(str(of_one.value))
+    assert str(caught.value).split("\n- ")[1:] == alone
+    with pytest.raises(TypeError, match=r"2 columns of X cannot be used.*\n- .*\n- "):
+        fit_schema(pd.DataFrame({"a": [[1]], "b": [{}]}))
+    many = pd.DataFrame(np.full((2, 60), None))
+    with pytest.raises(ValueError, match=r"(?s)^60 columns .*column 49.*\n- 10 more$"):
+        fit_schema(many)
+
+
+def test_one_error_says_which_columns_are_no_longer_what_they_were():
+    X = pd.DataFrame({"a": [1.5, 2], "b": [3, 4], "c": ["x", "y"]})
+    wrong = pd.DataFrame({"a": ["x", "y"], "b": [True, "z"], "c": ["x", "y"]})
+    with pytest.raises(ValueError, match=r"(?s)2 columns.*'x' in column 'a'.*'b'"):
+        fit_schema(X).to_codes(wrong)
+
+
+@st.composite
+def texts_and_some_rows(draw):
+    """A table of text and ordered categories, and a mask of some of its rows."""
+    n = draw(st.integers(2, 120))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    most = draw(st.lists(st.integers(1, 2 * n), min_size=1, max_size=4))
+    X = pd.DataFrame(
+        {j: rng.integers(m, size=n).astype(str) for j, m in enumerate(most)}
+    )
+    levels = pd.CategoricalDtype([str(i) for i in range(2 * n)], ordered=True)
+    if draw(st.booleans()):
+        X[0] = X[0].astype(levels)
+    if draw(st.booleans()):
+        X = X.mask(rng.random(X.shape) < 0.2)
+    return X, rng.random(n) < draw(st.floats(0.05, 0.95))
+
+
+@given(texts_and_some_rows())
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore:Input X has values that fit did not see")
+@pytest.mark.filterwarnings("ignore:X has values that are all rare")
+def test_some_rows_of_an_accepted_table_are_accepted(table):
+    """By fit, and the other rows by what was fitted to them."""
+    X, some = table
+    assume(X[some].notna().any().all() and X.notna().any().all())
+    assert fit_schema(X).n_groups.max() <= MOST + 1
+    schema = fit_schema(X[some])
+    codes = schema.to_codes(X)
+    assert (codes[np.isfinite(codes)] <= schema.n_categories.max()).all()
+    has_value = X[some].notna().to_numpy()
+    assert np.isfinite(codes[some][has_value]).all()
+    found = schema.to_table(np.nan_to_num(codes[some]))
+    pd.testing.assert_frame_equal(
+        found.where(has_value).astype(object),
+        X[some].reset_index(drop=True).astype(object).where(has_value),
+    )
 
 
 @pytest.mark.parametrize(
