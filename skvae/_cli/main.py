@@ -20,10 +20,12 @@ from skvae._cli.terminal import (
 from skvae._cli.writing import (
     MODEL_SUFFIXES,
     PICTURE_SUFFIXES,
+    TABLE_KINDS,
     TABLE_SUFFIXES,
     OutputFile,
     free_name,
     require_writer,
+    write_filled,
     write_model,
     write_picture,
     write_table,
@@ -86,8 +88,9 @@ def _report_on_table(args, progress):
     picture = _output_file(args, "plot", PICTURE_SUFFIXES)
     name = "standard input" if args.table == "-" else args.table
     progress(f"reading {name}", log=False)  # in a log, a mistake in it stays one line
-    table = read_table(args.table)
-    selection = select(name, table, args.label_column)
+    file = read_table(args.table)
+    table = file.frame
+    selection = select(name, table, args.label_column, file.decimal, file.marks)
     progress.print(report.describe_selection(name, table, selection))
     estimator = _make_estimator(args, selection.X.shape[1])
     evaluation = evaluate(selection, estimator, progress)
@@ -99,11 +102,11 @@ def _report_on_table(args, progress):
     estimator.fit(selection.X)
     progress.print()
     if output and args.sample:
-        _write_sampled(output, args, table, selection, estimator, progress)
+        _write_sampled(output, args, file, selection, estimator, progress)
     elif output:
         _write_embedding(output, selection, estimator, progress)
     if imputed:
-        _write_imputed(imputed, table, selection, estimator, progress)
+        _write_imputed(imputed, file, selection, estimator, progress)
     if model:
         _write_model(model, estimator, progress)
     if picture:
@@ -136,11 +139,13 @@ def _make_estimator(args, n_columns):
     )
 
 
-def _write_sampled(output, args, table, selection, estimator, progress):
+def _write_sampled(output, args, file, selection, estimator, progress):
+    table, is_text = file.frame, file.kind == "delimited"
+    as_values = is_text and TABLE_KINDS[output.suffix] != "delimited"
     sampled = results.sample(
-        args.sample, table, selection, estimator, args.random_state
+        args.sample, table, selection, estimator, args.random_state, as_values
     )
-    write_table(output, sampled)
+    write_table(output, sampled, like=file if is_text else None)
     left_out = table.columns.drop(sampled.columns)
     without = f", without {format_names(left_out)}" if len(left_out) else ""
     n_rows = format_count(len(sampled), "row")
@@ -152,16 +157,24 @@ def _write_embedding(output, selection, estimator, progress):
     progress.print(f"embedding: {output.name}")
 
 
-def _write_imputed(output, table, selection, estimator, progress):
+def _write_imputed(output, file, selection, estimator, progress):
     progress("imputing")
-    imputed = results.impute(table, selection, estimator)
-    write_table(output, imputed)
-    n_values = format_count(selection.n_missing, "value")
+    entries = results.impute(selection, estimator)
+    if TABLE_KINDS[output.suffix] == file.kind:
+        readers = selection.readers
+        texts = {column: readers[column].write(v) for column, v in entries.items()}
+        write_filled(output, file, texts)
+    else:
+        write_table(output, results.fill(file, selection, entries))
+    n_values = format_count(sum(map(len, entries.values())), "value")
     progress.print(f"imputed table: {output.name}, {n_values} imputed")
-    incomplete = imputed.columns[imputed.isna().any()]
-    if len(incomplete):
-        names = format_names(incomplete)
+    incomplete = file.frame.columns[file.frame.isna().any()]
+    left = [column for column in incomplete if column not in selection.X]
+    if left:
+        names = format_names(left)
         progress.print(f"  still with missing values, as they were not fitted: {names}")
+    for column, what in selection.unparsed.items():
+        progress.print(f"  {column}: {what}, is kept, as it is not empty")
 
 
 def _write_model(output, estimator, progress):

@@ -7,8 +7,18 @@ from pathlib import Path
 import pandas as pd
 
 from skvae._cli.terminal import CommandError, require_package
+from skvae._files.content import compress, require_zstd
+from skvae._files.open import EXTRAS, suffix_of
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLE_KINDS = {
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".txt": "delimited",
+    ".parquet": "parquet",
+    ".feather": "feather",
+    ".xlsx": "excel",
+}
+TABLE_SUFFIXES = tuple(TABLE_KINDS)
 MODEL_SUFFIXES = (".skops", ".joblib", ".pkl")
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -37,12 +47,14 @@ class OutputFile:
     def __init__(self, path, option, suffixes, force, table=None):
         self.name = path
         self.path = Path(os.path.realpath(path))
-        self.suffix = Path(path).suffix.lower()
+        self.suffix, self.compression = suffix_of(path)
         self.option = option
         self.force = force
-        if self.suffix not in suffixes:
+        is_text = TABLE_KINDS.get(self.suffix) == "delimited"
+        if self.suffix not in suffixes or (self.compression and not is_text):
+            unknown = self.suffix + self.compression
             raise CommandError(
-                f"{option} {path}: unknown extension {self.suffix!r}; "
+                f"{option} {path}: unknown extension {unknown!r}; "
                 f"use one of {' '.join(suffixes)}"
             )
         if table not in (None, "-") and self.path == Path(os.path.realpath(table)):
@@ -103,25 +115,90 @@ def require_writer(output):
     purpose = f"{output.option} {output.name}"
     if output.suffix == ".skops":
         require_package("skops", "skops", purpose)
-    elif output.suffix == ".parquet":
-        require_package("pyarrow", "parquet", purpose)
+    elif TABLE_KINDS.get(output.suffix) in EXTRAS:
+        module, extra, _ = EXTRAS[TABLE_KINDS[output.suffix]]
+        require_package(module, extra, purpose)
+    elif output.compression == ".zst":
+        try:
+            require_zstd(output.name)
+        except ImportError as error:
+            raise CommandError(f"{output.option} {error}") from error
     elif output.suffix in PICTURE_SUFFIXES:
         require_package("matplotlib", "plot", purpose)
 
 
-def write_table(output, table):
+def write_table(output, table, like=None):
     """Write a data frame in the format of the file's extension.
 
     Its index is written unless it only counts the rows.
+
+    Parameters
+    ----------
+    output : OutputFile
+        The file to write.
+
+    table : pandas.DataFrame
+        The table.
+
+    like : DelimitedFile, default=None
+        Text whose delimiter and encoding a file of the same kind has.
     """
     index = table.index
     is_range = isinstance(index, pd.RangeIndex)
     counts_rows = is_range and index.start == 0 and index.step == 1
-    if output.suffix == ".parquet":
+    kind = TABLE_KINDS[output.suffix]
+    if kind == "parquet":
         output.write(lambda file: table.to_parquet(file, engine="pyarrow"))
+    elif kind == "feather":
+        plain = table if counts_rows else table.reset_index()
+        output.write(plain.to_feather)
+    elif kind == "excel":
+        output.write(
+            lambda file: table.to_excel(file, index=not counts_rows, engine="openpyxl")
+        )
     else:
-        sep = "\t" if output.suffix == ".tsv" else ","
-        output.write(lambda file: table.to_csv(file, sep=sep, index=not counts_rows))
+        new = _new_delimiter(output, like)
+        sep = new or (like.delimiter if like else ",")
+        text = table.to_csv(sep=sep, index=not counts_rows)
+        content = like.encode(text) if like else text.encode()
+        _write_text(output, content)
+
+
+def write_filled(output, file, entries):
+    """Write a file again, with some of its empty cells filled.
+
+    Parameters
+    ----------
+    output : OutputFile
+        The file to write, of the same kind.
+
+    file : DelimitedFile, ArrowFile or ExcelFile
+        The file that was read.
+
+    entries : dict of str to pandas.Series
+        By column what to write, indexed by the position of the row.
+    """
+    if file.kind == "delimited":
+        content = file.filled(entries, _new_delimiter(output, file))
+        _write_text(output, content)
+    else:
+        content = file.filled(entries)
+        output.write(lambda out: out.write(content))
+
+
+def _new_delimiter(output, like):
+    """Return the delimiter that the extension asks for, None to keep the old one."""
+    if output.suffix == ".tsv":
+        return "\t"
+    if like is None:
+        return ","
+    was_tsv = suffix_of(like.name)[0] == ".tsv"
+    return "," if was_tsv and output.suffix == ".csv" else None
+
+
+def _write_text(output, content):
+    content = compress(output.name, content, output.compression)
+    output.write(lambda file: file.write(content))
 
 
 def write_model(output, estimator):
