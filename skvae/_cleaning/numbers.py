@@ -22,7 +22,7 @@ def _pattern(decimal, groups):
     """Return the pattern of a number with this decimal mark, with or without groups."""
     d = re.escape(decimal)
     whole = (
-        rf"\d{{1,3}}(?:(?P<group>{THOUSANDS[decimal]})\d{{3}}(?:(?P=group)\d{{3}})*)"
+        rf"[1-9]\d{{,2}}(?:(?P<group>{THOUSANDS[decimal]})\d{{3}}(?:(?P=group)\d{{3}})*)"
     )
     whole = whole if groups else r"(?P<group>(?!))?\d+"
     return re.compile(

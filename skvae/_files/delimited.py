@@ -100,10 +100,11 @@ class DelimitedFile:
         short: dict[int, dict[int, bytes]] = {}  # rows that end before the column
         for column, texts in entries.items():
             j = self._places[column]
-            quoted = self._is_quoted(j)
+            quoted, width = self._style(j)
             for row, text in texts.items():
                 if j < self._widths[row]:
-                    edits.append(self._edit(self._first[row] + j, text, quoted))
+                    cell = self._first[row] + j
+                    edits.append(self._edit(cell, text, quoted, width))
                 else:
                     short.setdefault(row, {})[j] = self._write(text, quoted)
         for row, cells in short.items():
@@ -255,26 +256,36 @@ class DelimitedFile:
 
     # --- what is written -------------------------------------------------------------
 
-    def _is_quoted(self, j):
-        """Whether most cells of a column that are not empty are quoted."""
+    def _style(self, j):
+        """Return how most cells of a column look that are not empty.
+
+        Returns
+        -------
+        quoted : bool
+
+        width : int
+            That of all these cells if blanks align them, else 1 if they begin with a
+            blank, else 0.
+        """
         cells = self._first[self._widths > j] + j
         edges = zip(self._cells.starts[cells], self._cells.ends[cells], strict=True)
-        texts = [self._text[start:end].strip() for start, end in edges]
-        full = [text for text in texts if text.strip(self._quote)]
-        return 2 * sum(text.startswith(self._quote) for text in full) > len(full)
+        texts = [self._text[start:end] for start, end in edges]
+        full = [text for text in texts if text.strip(self._quote + b" ")]
+        quoted = sum(text.lstrip(b" ").startswith(self._quote) for text in full)
+        blank = sum(text.startswith(b" ") for text in full)
+        width = len(full[0]) if full else 0
+        aligned = {len(text) for text in texts} == {width} and blank
+        if 2 * blank <= len(full) and not aligned:
+            width = 0
+        elif not aligned:
+            width = 1
+        return 2 * quoted > len(full), width
 
-    def _edit(self, cell, text, quoted):
-        """Return the bytes to replace, and by what; blanks around them stay."""
+    def _edit(self, cell, text, quoted, width):
+        """Return the bytes to replace, and by what."""
         start, end = int(self._cells.starts[cell]), int(self._cells.ends[cell])
-        old = self._text[start:end]
-        mark = old.strip(b" ")
-        quoted = quoted or mark.startswith(self._quote)
         new = self._write(text, quoted)
-        if mark:
-            start += len(old) - len(old.lstrip(b" "))
-            return start, start + len(mark), new
-        blanks = old[: max(len(old) - len(new), min(len(old), 1))]  # right-aligned
-        return start, end, blanks + new
+        return start, end, b" " + new if width == 1 else new.rjust(width)
 
     def _write(self, text, quoted):
         new, quote = text.encode(), self._quote

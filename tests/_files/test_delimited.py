@@ -87,7 +87,7 @@ def test_empty_cells_are_filled_and_nothing_else(case, encoding):
         ("a,b\r\n1,\r\n2,x", {"b": {0: "y"}}, "a,b\r\n1,y\r\n2,x"),
         ("a,b\r1,\r2,x\r", {"b": {0: "y"}}, "a,b\r1,y\r2,x\r"),
         ('a,b\n1,\n2,"x"\n', {"b": {0: "y"}}, 'a,b\n1,"y"\n2,"x"\n'),
-        ('a,b\n1,""\n2,x\n', {"b": {0: "y"}}, 'a,b\n1,"y"\n2,x\n'),
+        ('a,b\n1,""\n2,x\n', {"b": {0: "y"}}, "a,b\n1,y\n2,x\n"),
         ('a,b\n1,\n2,"x, z"\n', {"b": {0: "x, z"}}, 'a,b\n1,"x, z"\n2,"x, z"\n'),
         ('a,b\n1,\n2,x\n3,"NA"\n', {"b": {0: "NA"}}, 'a,b\n1,"NA"\n2,x\n3,"NA"\n'),
         ("a, b\n1, \n2, x\n", {"b": {0: "y"}}, "a, b\n1, y\n2, x\n"),
