@@ -186,7 +186,7 @@ def find_readers(table, decimal=None):
 
 
 def find_kind(values, min_values=1):
-    """Return the kind of a column, or None and the reason why it is left out.
+    """Return the kind of a column, and why it should be left out.
 
     Parameters
     ----------
@@ -199,32 +199,39 @@ def find_kind(values, min_values=1):
     Returns
     -------
     kind : {"numeric", "datetime", "timedelta", "categorical"} or None
+        `None` if it is of no kind.
+
+    why : {"", "constant", "identifier", "unusable"}
+        Empty if it should not be left out.
 
     reason : str
+        The same in the words of a report.
     """
     missing = is_missing(values)
     n_values = int((~missing).sum())
     if n_values < max(min_values, 1):
         few = f"only {n_values:,} value{'' if n_values == 1 else 's'}"
-        return None, few if n_values else "no values"
+        return None, "unusable", few if n_values else "no values"
     if is_text(values):
         n_distinct = values.nunique()
         if n_distinct > max(MOST_TEXTS, MOST_DISTINCT * n_values):
-            return None, _describe_unusable(values[~missing])
+            return "categorical", "identifier", _describe_unusable(values[~missing])
     try:
         found = fit_column(values, "it")
     except (TypeError, ValueError):
-        return None, _describe_unusable(values[~missing])
+        return None, "unusable", _describe_unusable(values[~missing])
     kind = KINDS[found["kind"]]
+    if kind == "datetime" and _is_timedelta(values):
+        kind = "timedelta"
     encoded, _ = make_column(**found).to_codes(values, "it")
     low, high = np.nanmin(encoded), np.nanmax(encoded)
     if low == high:
-        return None, "constant"
+        return kind, "constant", "constant"
     if kind == "numeric" and max(-float(low), float(high)) > LARGEST_VALUE:
-        return None, f"values beyond {LARGEST_VALUE:g}"
+        return None, "unusable", f"values beyond {LARGEST_VALUE:g}"
     if kind == "numeric" and _are_row_numbers(encoded):
-        return None, "row numbers"
-    return "timedelta" if kind == "datetime" and _is_timedelta(values) else kind, ""
+        return kind, "identifier", "row numbers"
+    return kind, "", ""
 
 
 def is_text(values):

@@ -72,10 +72,10 @@ class DateFormat:
         """Return the dates that texts stand for, NaT where one is none."""
         if self.numbers:
             texts = _as_digits(texts)
-        distinct = pd.Series(texts.unique(), dtype=object)
+        codes, distinct = pd.factorize(texts.to_numpy(object))
+        distinct = pd.Series(distinct, dtype=object)
         dates = _parse(distinct, self.form, self.iso, bool(self.zone))
-        read = pd.Series(dates.array, index=distinct.array)
-        return pd.Series(texts.map(read).array, texts.index).astype(dates.dtype)
+        return dates.iloc[codes].set_axis(texts.index)
 
     def write(self, dates):
         """Return dates as this column writes them."""

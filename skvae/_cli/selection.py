@@ -113,11 +113,11 @@ def select(name, table, label_column=None, decimal=None, marks=None):
         found.y = readers[label_column].read(table[label_column]).values
     for column in table.columns.drop(label_column, errors="ignore"):
         reading = readers[column].read(table[column])
-        kind, reason = find_kind(reading.values, MIN_VALUES)
-        if reason == "constant":
+        kind, why, reason = find_kind(reading.values, MIN_VALUES)
+        if why == "constant":
             first = np.flatnonzero(~is_missing(reading.values))[0]
             found.constants[column] = table[column].iloc[first]
-        if not kind:
+        if why:
             found.left_out.setdefault(reason, []).append(column)
             continue
         columns[column], found.kinds[column] = reading.values, kind

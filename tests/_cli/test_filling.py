@@ -128,7 +128,9 @@ def trailing(text):
 
 def index(text):
     lines = text.splitlines()
-    return "\n".join([f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))])
+    return "\n".join(
+        [f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))]
+    )
 
 
 def nameless(text):
