@@ -99,12 +99,20 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         self : TableCleaner
             The fitted transformer.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skvae import TableCleaner
+        >>> X = pd.DataFrame({"n": [1, 2, 3], "day": ["2-Jan-20", "9-Feb-20", "?"]})
+        >>> TableCleaner().fit(X).notes_
+        {'day': 'dates written %d-%b-%y'}
         """
         for name in ("drop_identifiers", "drop_constant"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(
-                    f"The {name!r} parameter of TableCleaner must be True or False. Got "
-                    f"{getattr(self, name)!r} instead."
+                    f"The {name!r} parameter of TableCleaner must be True or False. "
+                    f"Got {getattr(self, name)!r} instead."
                 )
         table = _to_frame(X)
         readers = find_readers(table)
@@ -153,6 +161,14 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         DataFrame of shape (n_samples, n_kept_columns)
             Of pandas, with the index of `X`; an array if `X` is one, and of polars if
             `set_output` asks for it.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skvae import TableCleaner
+        >>> cleaner = TableCleaner().fit(pd.DataFrame({"x": ["1,5", "2,25", "-"]}))
+        >>> cleaner.transform(pd.DataFrame({"x": ["0,5", "?"]}))["x"].tolist()
+        [0.5, nan]
         """
         check_is_fitted(self)
         table = _to_frame(X)
@@ -176,6 +192,14 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of str
             The names.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skvae import TableCleaner
+        >>> X = pd.DataFrame({"row": [0, 1, 2], "x": ["1.5", "2", "4"]})
+        >>> TableCleaner().fit(X).get_feature_names_out()
+        array(['x'], dtype=object)
         """
         return super().get_feature_names_out(input_features)[self._kept]
 

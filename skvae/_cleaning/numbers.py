@@ -21,8 +21,10 @@ N_TRIED = 1000  # distinct texts that decide whether a column is numeric at all
 def _pattern(decimal, groups):
     """Return the pattern of a number with this decimal mark, with or without groups."""
     d = re.escape(decimal)
-    whole = rf"[1-9]\d{{,2}}(?:(?P<group>{THOUSANDS[decimal]})\d{{3}}(?:(?P=group)\d{{3}})*)"
-    whole = whole if groups else r"(?P<group>(?!))?\d+"
+    whole = r"(?P<group>(?!))?\d+"
+    if groups:
+        mark = THOUSANDS[decimal]
+        whole = rf"[1-9]\d{{,2}}(?P<group>{mark})\d{{3}}(?:(?P=group)\d{{3}})*"
     return re.compile(
         rf"(?P<open>\()?(?P<sign>{SIGN})(?P<prefix>(?:{CURRENCY}{BLANK})?)"
         rf"(?P<inner>{SIGN})"

@@ -1,6 +1,5 @@
 """Excel workbooks: the first sheet is read, and its empty cells are filled."""
 
-import copy
 import io
 
 import numpy as np
@@ -63,16 +62,8 @@ class ExcelFile:
             values = [row[j] for row in body]
             odd = [v for v in values if isinstance(v, str) and v.strip() in MISSING]
             self.marks[column] = {v: odd.count(v) for v in set(odd)}
-            columns[column] = pd.Series(
-                [
-                    None if isinstance(v, str) and v.strip() in MISSING else v
-                    for v in values
-                ],
-                dtype=object,
-            ).infer_objects()
+            columns[column] = _to_series(values)
         self.frame = pd.DataFrame(columns)
-        for column in self.frame:
-            self.frame[column] = _nullable(self.frame[column])
 
     def filled(self, entries):
         """Return the workbook with some cells filled.
@@ -100,24 +91,26 @@ class ExcelFile:
                 cell = sheet.cell(first + row, j)
                 if cell.data_type == "f":  # whose result the file does not have
                     continue
+                plain = cell.number_format == "General"
                 cell.value = _to_entry(value)
-                if cell.number_format == "General":
-                    cell.number_format = copy.copy(like.number_format)
+                if plain:
+                    cell.number_format = like.number_format
         file = io.BytesIO()
         book.save(file)
         return file.getvalue()
 
 
-def _nullable(column):
-    """Return a column of objects as booleans or whole numbers, if it is of such."""
-    classes = set(map(type, column.dropna()))
-    if column.dtype == object and classes == {bool}:
-        return column.astype("boolean")
-    if column.dtype == object and classes == {int}:
-        return column.astype("Int64")
-    if column.dtype == object and classes and classes <= {int, float}:
-        return column.astype("float64")
-    return column
+def _to_series(values):
+    """Return the values of cells as a column of the dtype that fits them."""
+    is_mark = (isinstance(v, str) and v.strip() in MISSING for v in values)
+    values = [None if mark else v for v, mark in zip(values, is_mark, strict=True)]
+    classes = {type(value) for value in values if value is not None}
+    for of, dtype in ((bool, "boolean"), (int, "Int64")):
+        if classes == {of}:
+            return pd.Series(values, dtype=dtype if None in values else None)
+    if classes and classes <= {int, float}:
+        return pd.Series(values, dtype="float64")
+    return pd.Series(values, dtype=object).infer_objects()
 
 
 def _to_entry(value):

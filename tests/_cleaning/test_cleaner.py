@@ -195,5 +195,5 @@ def test_a_failed_fit_changes_nothing():
 
 
 def test_bad_parameter_is_named():
-    with pytest.raises(ValueError, match="'drop_constant' parameter .* Got 'no'"):
+    with pytest.raises(ValueError, match=r"'drop_constant' parameter .* Got 'no'"):
         clone(TableCleaner(drop_constant="no")).fit(raw())
