@@ -1,22 +1,29 @@
 """A variational autoencoder for tables as a scikit-learn transformer."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from skvae._version import __version__
 
 if TYPE_CHECKING:
+    from skvae._cleaning.cleaner import TableCleaner
+    from skvae._cleaning.reading import read_table
     from skvae._vae import VAETransformer
 
-__all__ = ["VAETransformer", "__version__"]
+__all__ = ["TableCleaner", "VAETransformer", "__version__", "read_table"]
+
+_HOMES = {
+    "TableCleaner": "skvae._cleaning.cleaner",
+    "VAETransformer": "skvae._vae",
+    "read_table": "skvae._cleaning.reading",
+}
 
 
 def __getattr__(name):
     # The estimator imports torch, which takes seconds; a mistyped option of the command
     # is told before that.
-    if name == "VAETransformer":
-        from skvae._vae import VAETransformer
-
-        return VAETransformer
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

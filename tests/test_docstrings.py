@@ -17,10 +17,14 @@ METHODS = [
     for name, function in vars(skvae.VAETransformer).items()
     if not name.startswith("_") and inspect.isfunction(function)
 ]
+CLEANER_METHODS = ["fit", "transform", "get_feature_names_out"]
 DISPLAYS = ["EmbeddingDisplay", "ReconstructionDisplay"]
 PUBLIC = [
     "skvae.VAETransformer",
     *(f"skvae.VAETransformer.{name}" for name in METHODS),
+    "skvae.read_table",
+    "skvae.TableCleaner",
+    *(f"skvae.TableCleaner.{name}" for name in CLEANER_METHODS),
     *(f"skvae.display.{name}" for name in DISPLAYS),
     *(f"skvae.display.{name}.from_estimator" for name in DISPLAYS),
 ]
@@ -30,7 +34,8 @@ UNASKED = {"ES01", "SA01", "RT02"}
 
 
 def test_every_public_name_is_here():
-    assert skvae.__all__ == ["VAETransformer", "__version__"]
+    names = ["TableCleaner", "VAETransformer", "__version__", "read_table"]
+    assert skvae.__all__ == names
     assert {"fit", "transform", "inverse_transform", "sample", "score"} <= {*METHODS}
 
 

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
-    _cli display _fitting _likelihoods _linear _model _numerics _table _training
+    _cleaning _cli display _files _fitting _likelihoods _linear _model _numerics _table
+    _training
     _choices _layout _parameters _printable _vae _version __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
@@ -25,6 +26,14 @@ NEVER = {
     "_table": (
         {*EVERYTHING - {"_table", "_layout", "_numerics", "_printable"}, "torch"},
         "a table is rows of floats, whatever is made of them",
+    ),
+    "_files": (
+        {*EVERYTHING - {"_files"}, "torch", "sklearn"},
+        "a file is read and written whatever its columns are taken for",
+    ),
+    "_cleaning": (
+        {*EVERYTHING - {"_cleaning", "_files", "_table"}, "torch"},
+        "what a column is, is known before there is a model",
     ),
     "_linear": (
         EVERYTHING - {"_linear", "_numerics"},

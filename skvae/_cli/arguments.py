@@ -8,7 +8,15 @@ from skvae._printable import quote
 from skvae._version import __version__
 
 DIGITS_PICTURE = "skvae-digits.png"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLE_KINDS = {
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".txt": "delimited",
+    ".parquet": "parquet",
+    ".feather": "feather",
+    ".xlsx": "excel",
+}
+TABLE_SUFFIXES = tuple(TABLE_KINDS)
 MODEL_SUFFIXES = (".skops", ".joblib", ".pkl")
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg", ".jpg")
 # Of the files that options name, in the order in which they are written.

@@ -6,11 +6,17 @@ The files beside it do the work.
 import contextlib
 
 from skvae._cli import demo, report, results
-from skvae._cli.arguments import MANY_COMPONENTS
+from skvae._cli.arguments import MANY_COMPONENTS, TABLE_KINDS
 from skvae._cli.evaluation import evaluate
 from skvae._cli.selection import select
-from skvae._cli.terminal import CommandError, format_count, format_names, format_path
-from skvae._cli.writing import write_model, write_picture, write_table
+from skvae._cli.terminal import (
+    CommandError,
+    format_count,
+    format_name,
+    format_names,
+    format_path,
+)
+from skvae._cli.writing import write_filled, write_model, write_picture, write_table
 from skvae._vae import VAETransformer
 
 
@@ -41,7 +47,7 @@ def compare_on_digits(args, picture, progress):
         _write_picture(picture, figure, progress)
 
 
-def report_on_table(args, name, table, outputs, progress):
+def report_on_table(args, name, file, outputs, progress):
     """Report on a table, then write the files asked for, from a fit on all rows.
 
     Parameters
@@ -52,8 +58,8 @@ def report_on_table(args, name, table, outputs, progress):
     name : str
         The table's name, for messages.
 
-    table : pandas.DataFrame
-        The table.
+    file : DelimitedFile, ArrowFile or ExcelFile
+        The table that was read.
 
     outputs : dict of str to OutputFile or None
         The files by their options, in the order of `OUTPUT_SUFFIXES`.
@@ -61,7 +67,8 @@ def report_on_table(args, name, table, outputs, progress):
     progress : Progress
         Where the report is printed.
     """
-    selection = select(name, table, args.label_column)
+    table = file.frame
+    selection = select(name, table, args.label_column, file.decimal, file.marks)
     progress.print(report.describe_selection(name, table, selection))
     estimator = _make_estimator(args, selection.X.shape[1])
     with _one_line_refusal(name):
@@ -76,11 +83,11 @@ def report_on_table(args, name, table, outputs, progress):
         estimator.fit(selection.X)
     progress.print()
     if output and args.sample:
-        _write_sampled(output, args, table, selection, estimator, progress)
+        _write_sampled(output, args, file, selection, estimator, progress)
     elif output:
         _write_embedding(output, selection, estimator, progress)
     if imputed:
-        _write_imputed(imputed, table, selection, estimator, progress)
+        _write_imputed(imputed, file, selection, estimator, progress)
     if model:
         _write_model(model, estimator, progress)
     if picture:
@@ -113,11 +120,13 @@ def _make_estimator(args, n_columns):
     )
 
 
-def _write_sampled(output, args, table, selection, estimator, progress):
+def _write_sampled(output, args, file, selection, estimator, progress):
+    table, is_text = file.frame, file.kind == "delimited"
+    as_values = is_text and TABLE_KINDS[output.suffix] != "delimited"
     sampled = results.sample(
-        args.sample, table, selection, estimator, args.random_state
+        args.sample, table, selection, estimator, args.random_state, as_values
     )
-    write_table(output, sampled)
+    write_table(output, sampled, like=file if is_text else None)
     left_out = table.columns.drop(sampled.columns)
     without = f", without {format_names(left_out)}" if len(left_out) else ""
     n_rows = format_count(len(sampled), "row")
@@ -129,16 +138,24 @@ def _write_embedding(output, selection, estimator, progress):
     progress.print(f"embedding: {format_path(output.name)}")
 
 
-def _write_imputed(output, table, selection, estimator, progress):
+def _write_imputed(output, file, selection, estimator, progress):
     progress("imputing")
-    imputed = results.impute(table, selection, estimator)
-    write_table(output, imputed)
-    n_values = format_count(selection.n_missing, "value")
+    entries = results.impute(selection, estimator)
+    if TABLE_KINDS[output.suffix] == file.kind:
+        readers = selection.readers
+        texts = {column: readers[column].write(v) for column, v in entries.items()}
+        write_filled(output, file, texts)
+    else:
+        write_table(output, results.fill(file, selection, entries))
+    n_values = format_count(sum(map(len, entries.values())), "value")
     progress.print(f"imputed table: {format_path(output.name)}, {n_values} imputed")
-    incomplete = imputed.columns[imputed.isna().any()]
-    if len(incomplete):
-        names = format_names(incomplete)
+    incomplete = file.frame.columns[file.frame.isna().any()]
+    left = [column for column in incomplete if column not in selection.X]
+    if left:
+        names = format_names(left)
         progress.print(f"  still with missing values, as they were not fitted: {names}")
+    for column, what in selection.unparsed.items():
+        progress.print(f"  {format_name(column)}: {what}, is kept, as it is not empty")
 
 
 def _write_model(output, estimator, progress):

@@ -12,8 +12,10 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from skvae._cli.arguments import PICTURE_SUFFIXES
+from skvae._cli.arguments import PICTURE_SUFFIXES, TABLE_KINDS
 from skvae._cli.terminal import CommandError, require_package, suggest
+from skvae._files.content import require_zstd
+from skvae._files.formats import EXTRAS, suffix_of
 
 try:
     import fcntl
@@ -44,13 +46,15 @@ class OutputFile:
     def __init__(self, path, option, suffixes, force):
         self.name = path
         self.path = Path(os.path.realpath(path))
-        self.suffix = Path(path).suffix.lower()
+        self.suffix, self.compression = suffix_of(path)
         self.option = option
         self.force = force
         self._refuse_to_replace()
-        if self.suffix not in suffixes:
+        is_text = TABLE_KINDS.get(self.suffix) == "delimited"
+        if self.suffix not in suffixes or (self.compression and not is_text):
+            unknown = self.suffix + self.compression
             raise CommandError(
-                f"{option} {path}: unknown extension {self.suffix!r}; "
+                f"{option} {path}: unknown extension {unknown!r}; "
                 f"use one of {' '.join(suffixes)}{suggest(self.suffix, suffixes)}"
             )
         try:
@@ -157,8 +161,14 @@ def require_writer(output):
     purpose = f"{output.option} {output.name}"
     if output.suffix == ".skops":
         require_package("skops", "skops", purpose)
-    elif output.suffix == ".parquet":
-        require_package("pyarrow", "parquet", purpose)
+    elif TABLE_KINDS.get(output.suffix) in EXTRAS:
+        module, extra, _ = EXTRAS[TABLE_KINDS[output.suffix]]
+        require_package(module, extra, purpose)
+    elif output.compression == ".zst":
+        try:
+            require_zstd(output.name)
+        except ImportError as error:
+            raise CommandError(f"{output.option} {error}") from error
     elif output.suffix in PICTURE_SUFFIXES:
         require_package("matplotlib", "plot", purpose)
 

@@ -43,13 +43,25 @@ def describe_selection(name, table, selection):
         n_missing = format_count(selection.n_missing, "value")
         share = selection.n_missing / selection.X.size
         lines.append(["missing", f"{n_missing}, {share:.1%} of these columns"])
+        lines.append(["", format_names(_describe_missing(selection))])
     for column, text in selection.unparsed.items():
         lines.append(["", f"{format_name(column)}: {text}, is treated as missing"])
+    for column, note in selection.notes.items():
+        lines.append(["taken for", f"{format_name(column)}: {note}"])
     for reason, columns in selection.left_out.items():
         lines.append(["left out", f"{format_names(columns)}: {reason}"])
     n_rows = format_count(len(table), "row")
     n_columns = format_count(table.shape[1], "column")
     return f"{name}: {n_rows}, {n_columns}\n\n{format_table(lines, '<<')}"
+
+
+def _describe_missing(selection):
+    """Return how many values each column misses, and the marks that it has for them."""
+    texts = []
+    for column, n in selection.missing.items():
+        marks = ", ".join(map(repr, selection.marks[column]))
+        texts.append(f"{column} {n:,} ({marks})" if marks else f"{column} {n:,}")
+    return texts
 
 
 def describe_evaluation(evaluation, selection, n_components):

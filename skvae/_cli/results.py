@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skvae._cli.text import format_like
-from skvae._table.columns import is_missing
+from skvae._cleaning.reading import read_values
 
 MAX_DECIMALS = 10  # of an imputed number
 
@@ -30,17 +29,14 @@ def embed(selection, estimator):
     return pd.DataFrame(embedding, index=selection.X.index, columns=names)
 
 
-def impute(table, selection, estimator):
-    """Return the table with the missing values of its fitted columns imputed.
+def impute(selection, estimator):
+    """Return what to write to the empty entries of the fitted columns.
 
-    Imputed numbers are within the range of their column and have its decimals, imputed
-    dates have the format of its text.
+    Imputed numbers and dates are within the range of their column, numbers have its
+    decimals.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        The table as it was read.
-
     selection : Selection
         The table's columns that were fitted.
 
@@ -49,22 +45,51 @@ def impute(table, selection, estimator):
 
     Returns
     -------
-    pandas.DataFrame
-        A copy, with the same columns and dtypes.
+    dict of str to pandas.Series
+        By column the imputed values, indexed by the position of the row.
     """
-    imputed = table.copy()
+    entries = {}
     for column, values in estimator.impute(selection.X).items():
-        missing = is_missing(selection.X[column])
-        if missing.any():
-            if selection.kinds[column] == "numeric":
-                values = _round_like(selection.X[column][~missing], values)
-            array = table[column].array.copy()
-            array[missing] = format_like(values, table[column]).array[missing]
-            imputed[column] = array
-    return imputed
+        rows = np.flatnonzero(selection.empty[column])
+        if len(rows):
+            observed = selection.X[column].dropna()
+            imputed = values.iloc[rows].set_axis(rows)
+            entries[column] = _round_like(observed, imputed)
+    return entries
 
 
-def sample(n_rows, table, selection, estimator, random_state):
+def fill(file, selection, entries):
+    """Return the table of a file with imputed values, to be written in another format.
+
+    Parameters
+    ----------
+    file : DelimitedFile, ArrowFile or ExcelFile
+        The table as it was read.
+
+    selection : Selection
+        The table's columns that were fitted.
+
+    entries : dict of str to pandas.Series
+        What `impute` returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of numbers, dates and text, if the file is of text; else of the file's dtypes.
+    """
+    table, as_values = file.frame, file.kind == "delimited"
+    if as_values:
+        table = read_values(table, selection.readers.values())
+    filled = table.copy()
+    for column, values in entries.items():
+        new = values if as_values else selection.readers[column].write(values)
+        array = table[column].array.copy()
+        array[new.index.to_numpy()] = new.array
+        filled[column] = array
+    return filled
+
+
+def sample(n_rows, table, selection, estimator, random_state, as_values=False):
     """Return sampled rows with the table's columns and formats.
 
     Parameters
@@ -84,6 +109,9 @@ def sample(n_rows, table, selection, estimator, random_state):
     random_state : int
         Seed of the rows.
 
+    as_values : bool, default=False
+        Whether numbers and dates stay such where the table has them as text.
+
     Returns
     -------
     pandas.DataFrame
@@ -92,16 +120,20 @@ def sample(n_rows, table, selection, estimator, random_state):
     sampled = estimator.sample(n_rows, random_state=random_state)
     columns = {}
     for column, values in table.items():
+        reader = selection.readers[column]
         if column in sampled:
-            columns[column] = format_like(sampled[column], values)
+            new = sampled[column]
+            columns[column] = new if as_values else reader.write(new)
         elif column in selection.constants:
-            constant = [selection.constants[column]] * n_rows
-            columns[column] = pd.Series(constant, dtype=values.dtype)
+            constant = pd.Series(
+                [selection.constants[column]] * n_rows, dtype=values.dtype
+            )
+            columns[column] = reader.read(constant).values if as_values else constant
     return pd.DataFrame(columns)
 
 
 def _round_like(observed, values):
-    """Return numbers clipped to the range of a column and rounded to its decimals.
+    """Return numbers or times within a column's range, and with its decimals.
 
     Examples
     --------
@@ -110,9 +142,11 @@ def _round_like(observed, values):
     >>> _round_like(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
     [0.5, 1.23]
     """
-    if values.dtype.kind not in "fiu":
+    if values.dtype.kind not in "fiumM":
         return values
     values = values.clip(observed.min(), observed.max())
+    if values.dtype.kind in "mM":
+        return values
     exact = (d for d in range(MAX_DECIMALS) if (observed.round(d) == observed).all())
     decimals = next(exact, None)
     return values if decimals is None else values.round(decimals)

@@ -1,20 +1,16 @@
 """Which columns of a user's table can be fitted, and of which kind they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from skvae._cleaning.columns import ColumnReader, find_kind, find_readers, is_text
 from skvae._cli.terminal import CommandError, format_count, format_names
-from skvae._cli.text import parse_text
-from skvae._table.columns import fit_column, is_missing, make_column
-from skvae._table.entries import LARGEST_VALUE
+from skvae._table.columns import is_missing
 
 MIN_ROWS = 10
 MIN_VALUES = 10  # in a column; if there were fewer, all of them could be held out
-MAX_EXAMPLE_LENGTH = 40
-# What this module calls the kinds of columns that `fit_column` tells apart.
-KINDS = {"numbers": "numeric", "times": "datetime", "levels": "categorical"}
 
 
 @dataclass
@@ -33,14 +29,23 @@ class Selection:
         Of each column of `X`: "numeric", "datetime", "timedelta" or "categorical".
 
     unparsed : dict of str to str
-        Columns of `X` in which some text stands for no number or date. The value
-        describes that text, which is treated as missing.
+        Columns of `X` in which some entries are neither read nor empty. The value
+        describes them; they are treated as missing.
 
     constants : dict of str to object
         The only value of each constant column, none of which is in `X`.
 
     left_out : dict of str to list of str
         Columns that are not in `X`, by the reason; the constant ones are among them.
+
+    readers : dict of str to ColumnReader
+        How each column of the table is read and written.
+
+    empty : dict of str to ndarray of bool
+        Where each column of `X` has nothing, or a mark that means so.
+
+    marks : dict of str to list of str
+        Of each column of `X` the marks that mean that a value is missing.
     """
 
     X: pd.DataFrame
@@ -49,6 +54,9 @@ class Selection:
     unparsed: dict[str, str]
     constants: dict[str, object]
     left_out: dict[str, list[str]]
+    readers: dict[str, ColumnReader] = field(default_factory=dict)
+    empty: dict[str, np.ndarray] = field(default_factory=dict)
+    marks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def is_categorical(self):
@@ -56,12 +64,23 @@ class Selection:
         return np.array([kind == "categorical" for kind in self.kinds.values()])
 
     @property
+    def missing(self):
+        """Number of missing values of each column of X that has some."""
+        counts = {column: int(is_missing(v).sum()) for column, v in self.X.items()}
+        return {column: n for column, n in counts.items() if n}
+
+    @property
     def n_missing(self):
         """Number of missing values in X."""
-        return int(sum(is_missing(column).sum() for _, column in self.X.items()))
+        return sum(self.missing.values())
+
+    @property
+    def notes(self):
+        """What is special about columns of the table, as text for those that are."""
+        return {name: one.note for name, one in self.readers.items() if one.note}
 
 
-def select(name, table, label_column=None):
+def select(name, table, label_column=None, decimal=None, marks=None):
     """Select the columns of a table that can be fitted.
 
     Parameters
@@ -75,33 +94,46 @@ def select(name, table, label_column=None):
     label_column : str, default=None
         A column that is not fitted, but compared with the embedding.
 
+    decimal : {".", ","}, default=None
+        The decimal mark where no column tells.
+
+    marks : dict of str to iterable of str, default=None
+        The marks for missing values that were found when the table was read.
+
     Returns
     -------
     Selection
     """
     _check_table(name, table)
-    columns, kinds, unparsed, constants = {}, {}, {}, {}
-    left_out = {} if label_column is None else {"label": [label_column]}
+    readers = dict(zip(table.columns, find_readers(table, decimal), strict=True))
+    found = Selection(pd.DataFrame(), None, {}, {}, {}, {}, readers)
+    columns = {}
+    if label_column is not None:
+        found.left_out["label"] = [label_column]
+        found.y = readers[label_column].read(table[label_column]).values
     for column in table.columns.drop(label_column, errors="ignore"):
-        values, odd = parse_text(_infinity_as_missing(table[column]))
-        kind, reason = _find_kind(values)
-        if kind:
-            columns[column], kinds[column] = values, kind
-        else:
-            left_out.setdefault(reason, []).append(column)
-        if reason == "constant":
-            first = np.flatnonzero(~is_missing(values))[0]
-            constants[column] = table[column].iloc[first]
-        if kind and len(odd):
-            rows = format_count(len(odd), "row")
-            unparsed[column] = f"text in {rows}, such as {odd.iloc[0]!r}"
+        reading = readers[column].read(table[column])
+        kind, why, reason = find_kind(reading.values, MIN_VALUES)
+        if why == "constant":
+            first = np.flatnonzero(~is_missing(reading.values))[0]
+            found.constants[column] = table[column].iloc[first]
+        if why:
+            found.left_out.setdefault(reason, []).append(column)
+            continue
+        columns[column], found.kinds[column] = reading.values, kind
+        found.empty[column] = reading.empty
+        found.marks[column] = _marks(table[column], reading, (marks or {}).get(column))
+        if len(reading.unread):
+            found.unparsed[column] = _describe_unread(reading.unread)
     if not columns:
-        reasons = (f"{format_names(c)}: {reason}" for reason, c in left_out.items())
+        reasons = (
+            f"{format_names(c)}: {reason}" for reason, c in found.left_out.items()
+        )
         raise CommandError(
             f"{name} has no column that can be fitted ({'; '.join(reasons)})"
         )
-    y = None if label_column is None else table[label_column]
-    return Selection(pd.DataFrame(columns), y, kinds, unparsed, constants, left_out)
+    found.X = pd.DataFrame(columns)
+    return found
 
 
 def _check_table(name, table):
@@ -112,62 +144,16 @@ def _check_table(name, table):
         )
 
 
-def _infinity_as_missing(column):
-    """Return a column in which infinite numbers are missing values."""
-    if column.dtype.kind != "f":
-        return column
-    return column.mask(np.isinf(column.to_numpy(np.float64, na_value=np.nan)))
+def _marks(column, reading, known):
+    """Return the texts of a column that mean that a value is missing."""
+    marks = set(known or ())
+    if is_text(column):
+        marks |= set(column[reading.empty].dropna())
+    return sorted(mark for mark in marks if mark.strip())
 
 
-def _find_kind(values):
-    """Return the kind of a column, or None and the reason why it cannot be fitted."""
-    n_values = int((~is_missing(values)).sum())
-    if n_values < MIN_VALUES:
-        few = f"only {format_count(n_values, 'value')}"
-        return None, few if n_values else "no values"
-    try:
-        found = fit_column(values, "it")
-    except (TypeError, ValueError):
-        return None, _describe_unusable(values.dropna())
-    kind = KINDS[found["kind"]]
-    column = make_column(**found)
-    if kind == "categorical" and column.grouping.tells_nothing:
-        return None, _describe_unusable(values.dropna().astype(object))
-    encoded, _ = column.to_codes(values, "it")
-    low, high = np.nanmin(encoded), np.nanmax(encoded)
-    if low == high:
-        return None, "constant"
-    if kind == "numeric" and max(-float(low), float(high)) > LARGEST_VALUE:
-        return None, f"values beyond {LARGEST_VALUE:g}"
-    if kind == "numeric" and _are_row_numbers(encoded):
-        return None, "row numbers"
-    return "timedelta" if kind == "datetime" and _is_timedelta(values) else kind, ""
-
-
-def _describe_unusable(observed):
-    """Describe a column that the estimator does not take, with one of its values.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skvae._cli.selection import _describe_unusable
-    >>> _describe_unusable(pd.Series(["Anna", "Otto"]))
-    "text with 2 distinct values, such as 'Anna'"
-    >>> _describe_unusable(pd.Series([[1, 2], [3]]))
-    'not numeric, datetime, timedelta or categorical, such as [1, 2]'
-    """
-    example = repr(next(iter(observed)))
-    if len(example) > MAX_EXAMPLE_LENGTH:
-        example = f"{example[: MAX_EXAMPLE_LENGTH - 3]}..."
-    if pd.api.types.infer_dtype(observed) != "string":
-        return f"not numeric, datetime, timedelta or categorical, such as {example}"
-    return f"text with {observed.nunique():,} distinct values, such as {example}"
-
-
-def _are_row_numbers(numbers):
-    """Whether numbers count the rows, from 0 or 1."""
-    return numbers[0] in (0, 1) and np.ptp(numbers - np.arange(len(numbers))) == 0
-
-
-def _is_timedelta(values):
-    return pd.api.types.infer_dtype(values, skipna=True).startswith("timedelta")
+def _describe_unread(unread):
+    rows = format_count(len(unread), "row")
+    if is_text(unread):
+        return f"text in {rows}, such as {unread.iloc[0]!r}"
+    return f"{unread.iloc[0]} in {rows}"

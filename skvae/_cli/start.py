@@ -102,12 +102,12 @@ def _report_on_table(args, outputs, progress):
 
     name = "standard input" if args.table == "-" else format_path(args.table)
     progress(f"reading {name}", log=False)  # in a log, a mistake in it stays one line
-    table = read_table(args.table)
-    _check_label(name, table.columns, args.label_column)
+    file = read_table(args.table)
+    _check_label(name, file.frame.columns, args.label_column)
 
     from skvae._cli.main import report_on_table
 
-    report_on_table(args, name, table, outputs, progress)
+    report_on_table(args, name, file, outputs, progress)
 
 
 def _check_path(path):

@@ -4,20 +4,83 @@ import pickle
 
 import pandas as pd
 
+from skvae._cli.arguments import TABLE_KINDS
+from skvae._files.content import compress
+from skvae._files.formats import suffix_of
 
-def write_table(output, table):
+
+def write_table(output, table, like=None):
     """Write a data frame in the format of the file's extension.
 
     Its index is written unless it only counts the rows.
+
+    Parameters
+    ----------
+    output : OutputFile
+        The file to write.
+
+    table : pandas.DataFrame
+        The table.
+
+    like : DelimitedFile, default=None
+        Text whose delimiter and encoding a file of the same kind has.
     """
     index = table.index
     is_range = isinstance(index, pd.RangeIndex)
     counts_rows = is_range and index.start == 0 and index.step == 1
-    if output.suffix == ".parquet":
+    kind = TABLE_KINDS[output.suffix]
+    if kind == "parquet":
         output.write(lambda file: table.to_parquet(file, engine="pyarrow"))
+    elif kind == "feather":
+        plain = table if counts_rows else table.reset_index()
+        output.write(plain.to_feather)
+    elif kind == "excel":
+        output.write(
+            lambda file: table.to_excel(file, index=not counts_rows, engine="openpyxl")
+        )
     else:
-        sep = "\t" if output.suffix == ".tsv" else ","
-        output.write(lambda file: table.to_csv(file, sep=sep, index=not counts_rows))
+        new = _new_delimiter(output, like)
+        sep = new or (like.delimiter if like else ",")
+        text = table.to_csv(sep=sep, index=not counts_rows)
+        content = like.encode(text) if like else text.encode()
+        _write_text(output, content)
+
+
+def write_filled(output, file, entries):
+    """Write a file again, with some of its empty cells filled.
+
+    Parameters
+    ----------
+    output : OutputFile
+        The file to write, of the same kind.
+
+    file : DelimitedFile, ArrowFile or ExcelFile
+        The file that was read.
+
+    entries : dict of str to pandas.Series
+        By column what to write, indexed by the position of the row.
+    """
+    if file.kind == "delimited":
+        content = file.filled(entries, _new_delimiter(output, file))
+        _write_text(output, content)
+    else:
+        content = file.filled(entries)
+        output.write(lambda out: out.write(content))
+
+
+def _new_delimiter(output, like):
+    """Return the delimiter that the extension asks for, None to keep the old one."""
+    if output.suffix == ".tsv":
+        return "\t"
+    if like is None:
+        return ","
+    was_tsv = suffix_of(like.name)[0] == ".tsv"
+    return "," if was_tsv and output.suffix == ".csv" else None
+
+
+def _write_text(output, content):
+    content = compress(output.name, content, output.compression)
+    output.write(lambda file: file.write(content))
 
 
 def write_model(output, estimator):

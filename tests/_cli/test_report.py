@@ -38,7 +38,7 @@ def test_selection_is_described_with_kinds_and_missing_values():
     table = pd.DataFrame(
         {
             "some": with_values(150),
-            "mixed": ["1", "2.5"] * 99 + ["?", "1"],
+            "mixed": ["1", "2.5"] * 99 + ["?", "so"],
             "day": pd.date_range("2020-01-01", periods=N),
             "colour": ["red", "blue"] * 100,
             "id": range(N),
@@ -51,8 +51,9 @@ def test_selection_is_described_with_kinds_and_missing_values():
         "numeric      2 columns: some, mixed",
         "datetime     1 column: day",
         "categorical  1 column: colour",
-        "missing      51 values, 6.4% of these columns",
-        "             mixed: text in 1 row, such as '?', is treated as missing",
+        "missing      52 values, 6.5% of these columns",
+        "             some 50, mixed 2 ('?')",
+        "             mixed: text in 1 row, such as 'so', is treated as missing",
         "left out     id: row numbers",
     ]
 

@@ -4,7 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae import VAETransformer
-from skvae._cli.results import embed, impute, sample
+from skvae._cli.results import embed, fill, impute, sample
 from skvae._cli.selection import select
 
 N = 200
@@ -42,18 +42,26 @@ def test_rows_are_embedded_in_their_order(fitted):
     assert_allclose(embedding, vae.transform(selection.X))
 
 
+class SomeFile:
+    kind = "parquet"
+
+    def __init__(self, frame):
+        self.frame = frame
+
+
 def test_imputed_table_has_the_estimators_values_where_it_had_none(fitted):
     table, selection, vae = fitted
     before = table.copy()
-    imputed = impute(table, selection, vae)
+    entries = impute(selection, vae)
+    imputed = fill(SomeFile(table), selection, entries)
     expected = vae.impute(selection.X)
     pd.testing.assert_frame_equal(table, before)
     assert list(imputed.columns) == list(table.columns)
     assert_array_equal(imputed.index, table.index)
-    assert_array_equal(imputed["some"], expected["some"])
     assert_array_equal(imputed["colour"], expected["colour"])
     assert_array_equal(imputed["text"], expected["text"].astype(str))
-    for copied in "name", "empty", "constant":
+    assert sorted(entries) == ["colour", "text"]
+    for copied in "name", "empty", "constant", "some":  # infinity is an entry
         pd.testing.assert_series_equal(imputed[copied], table[copied])
 
 

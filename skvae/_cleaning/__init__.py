@@ -1,0 +1,1 @@
+"""What the columns of a raw table are: text as numbers and dates, and back again."""

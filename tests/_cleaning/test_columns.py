@@ -1,0 +1,129 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from skvae._cleaning.columns import ColumnReader, find_readers
+
+
+def read(values, decimal=None):
+    column = pd.Series(values, name="x")
+    (reader,) = find_readers(column.to_frame(), decimal)
+    return reader, reader.read(column)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("mark", ["?", "-", ".", "NA", "", " "])
+@pytest.mark.parametrize("value", ["7", "7.5", "2020-01-02", "TRUE"])
+def test_marks_are_missing_at_any_share(share, mark, value):
+    n = int(100 * share)
+    reader, reading = read([mark] * n + [value] * (100 - n))
+    assert reader.format is not None
+    np.testing.assert_array_equal(reading.empty, np.arange(100) < n)
+    np.testing.assert_array_equal(reading.values.isna(), np.arange(100) < n)
+    assert list(reading.unread) == []
+    assert reader.write(reading.values[n:]).iloc[0] == value
+
+
+@pytest.mark.parametrize("mark", ["?", "-", ".", "NA"])
+def test_marks_among_text_are_text(mark):
+    _, reading = read(["red", mark, "blue", ""])
+    assert reading.empty.tolist() == [False, False, False, True]
+    assert reading.values[1] == mark
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("7", "none taken"),
+        ("7.5", "inf"),
+        ("7", "-Infinity"),
+        ("2020-01-02", "0000-00-00"),
+    ],
+)
+def test_other_text_is_unread_and_not_empty(good, bad):
+    reader, reading = read([good] * 20 + [bad, None])
+    assert list(reading.unread.items()) == [(20, bad)]
+    assert np.flatnonzero(reading.empty).tolist() == [21]
+    assert np.flatnonzero(reading.values.isna()).tolist() == [20, 21]
+    assert reader.write(reading.values[:1]).tolist() == [good]
+
+
+def test_infinite_numbers_are_unread_or_kept():
+    column = pd.Series([1.5, np.inf, np.nan])
+    reader = ColumnReader()
+    assert reader.read(column).unread.tolist() == [np.inf]
+    assert reader.read(column).values.isna().tolist() == [False, True, True]
+    assert reader.read(column).empty.tolist() == [False, False, True]
+    assert reader.read(column, finite=False).values[1] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("texts", "spellings"),
+    [
+        (["TRUE", "FALSE"], ["TRUE", "FALSE"]),
+        (["true", "true"], ["true", "false"]),
+        (["False"], ["True", "False"]),
+    ],
+)
+def test_booleans_have_one_spelling(texts, spellings):
+    reader, reading = read(texts)
+    assert reading.values.dtype == "bool"
+    assert reader.write(pd.Series([True, False])).tolist() == spellings
+
+
+def test_a_column_tells_another_the_decimal_mark():
+    table = pd.DataFrame({"a": ["1,234", "2,345"], "b": ["0,5", "1,25"]})
+    a, _ = find_readers(table)
+    assert a.read(table["a"]).values.tolist() == [1.234, 2.345]
+    assert read(["1,234", "2,345"])[1].values.tolist() == [1234, 2345]
+    assert read(["1,234", "2,345"], ",")[1].values.tolist() == [1.234, 2.345]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [True, False, None],
+        [1.5, "x"],
+        [[1, 2], [3]],
+        pd.Categorical(["1", "2"]),
+        pd.date_range("2020", periods=3),
+        [1 + 2j],
+        [None, None],
+    ],
+)
+def test_other_columns_stay_as_they_are(values):
+    column = pd.Series(values, name="x")
+    reader, reading = read(column)
+    assert reader.format is None
+    pd.testing.assert_series_equal(reading.values, column)
+    assert reader.write(column) is column
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int64", "Int64", "float64", "int32", "int64[pyarrow]"]
+)
+def test_numbers_that_are_dates(dtype):
+    pytest.importorskip("pyarrow")
+    numbers = pd.Series([20210325, 20210401, 20201231] * 3, dtype=dtype)
+    if dtype not in ("int64", "int32"):
+        numbers[4] = None
+    (reader,) = find_readers(numbers.to_frame())
+    reading = reader.read(numbers)
+    assert reading.values.dtype.kind == "M"
+    assert reading.empty.tolist() == numbers.isna().tolist()
+    observed = ~reading.empty
+    written = reader.write(reading.values[observed])
+    assert written.tolist() == [int(number) for number in numbers[observed]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["$1,5"], ["1/13/2020"], ["TRUE"], ["a"], [1], [20210325, 20210326, 20210327]],
+)
+def test_state_is_plain_and_reads_alike(values):
+    reader, reading = read(values)
+    again = ColumnReader.from_state(reader.state())
+    assert again == reader
+    pd.testing.assert_series_equal(
+        again.read(pd.Series(values, name="x")).values, reading.values
+    )
