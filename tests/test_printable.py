@@ -57,7 +57,6 @@ UNUSABLE = {
     "infinity": lambda name: {name: [np.inf, *range(N - 1)]},
     "nothing": lambda name: {name: [np.nan] * N},
     "mixed": lambda name: {"b": [name, 1.5] * (N // 2), "c": [[name]] * N},
-    "texts": lambda name: {"b": [f"{name}{i}" for i in range(N)]},
     "complex": lambda name: {name: [1j] * N},
     "parameter": lambda name: {"b": range(N)},
 }

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from skvae._cli import main as main_module
+from skvae._cli import start
 from skvae._cli.reading import read_table
 from skvae._cli.selection import select
 
@@ -169,7 +170,7 @@ class Oracle:
 def read_values(content):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        file = main_module.read_table(content)
+        file = read_table(content)
     return select("t.csv", file.frame, None, file.decimal)
 
 
@@ -185,7 +186,7 @@ def impute(tmp_path, monkeypatch):
         oracle = Oracle(str(tmp_path / f"truth-{name}"))
         monkeypatch.setattr(main_module, "VAETransformer", oracle)
         argv = [str(tmp_path / name), "--impute", str(tmp_path / output), "--force"]
-        assert main_module.main(argv) == 0
+        assert start.main(argv) == 0
         return (tmp_path / output).read_bytes()
 
     return impute

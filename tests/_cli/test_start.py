@@ -62,7 +62,10 @@ WITHOUT_LIBRARIES = [
     ("folder", "folder: Is a directory"),
     ("table.csv/x.csv", "table.csv/x.csv: Not a directory"),
     ("pipe.csv", "pipe.csv is not a regular file; with - as TABLE standard input is"),
-    ("table.csv --output z.cvs", "use one of .csv .tsv .parquet; did you mean .csv?"),
+    (
+        "table.csv --output z.cvs",
+        "use one of .csv .tsv .txt .parquet .feather .xlsx; did you mean .csv?",
+    ),
     ("table.csv --output no/z.csv", "/no cannot be written to: No such file"),
     ("table.csv --output z.csv --impute ./z.csv", "are the same file"),
     ("table.csv --output here/table.csv --force", "would replace the table"),
