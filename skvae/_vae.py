@@ -101,10 +101,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         are categorical in any case, so that None and "from_dtype" add none. The order
         of an ordered dtype, such as ``pd.CategoricalDtype(ordered=True)`` and polars'
         ``Enum``, is used; other categories have none. Of a column with more than 30 of
-        these the rare ones are pooled: those that fewer than 5 rows have, and all but
-        the 255 most frequent. The network has one column for all of the pool, and each
-        has its share of it, see Notes. Of more than 255 ordered categories neighbours
-        are joined, to 255 groups at most.
+        these the rare ones, if several, are pooled: those that fewer than 5 rows have,
+        and all but the 255 most frequent. The network has one column for all of the
+        pool, and each has its share of it, see Notes. Of more than 255 ordered
+        categories neighbours are joined, to 255 groups at most.
 
     beta : float, default=1.0
         Weight of the KL divergence in the loss [5]_. 1 is the VAE. More favours few,

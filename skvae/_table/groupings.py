@@ -7,9 +7,9 @@ does not depend on the other columns: it has a share of the group's rows.
 
 import numpy as np
 
-FEW = 30  # categories without an order are never pooled
-LEAST_ROWS = 5  # of a category that is not, where there are more
-MOST = 255  # categories that are not; of ordered ones, groups
+FEW = 30  # categories without an order, of which none is pooled
+LEAST_ROWS = 5  # that a category must have, of more, to be none of the pool
+MOST = 255  # categories that are none of it; of ordered ones, groups
 
 
 class Grouping:
@@ -135,8 +135,9 @@ def find_groups(counts, ordered):
 
     Those without an order are pooled where there are more than `FEW`: all that fewer
     than `LEAST_ROWS` rows have, and all but the `MOST` most frequent; the first of
-    those that are as frequent stay. Of more than `MOST` ordered ones neighbours are
-    joined, to that many groups of about as many rows at most.
+    those that are as frequent stay, and one alone makes no pool. Of more than `MOST`
+    ordered ones neighbours are joined, to that many groups at most, of about as many
+    rows each.
 
     Parameters
     ----------
@@ -157,4 +158,6 @@ def find_groups(counts, ordered):
     keep = np.zeros(n, dtype=bool)
     keep[np.argsort(-counts, kind="stable")[:MOST]] = True
     keep &= counts >= LEAST_ROWS
+    if keep.sum() >= n - 1:
+        return np.arange(n)
     return np.where(keep, keep.cumsum() - 1, keep.sum())

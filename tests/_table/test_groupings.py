@@ -52,6 +52,16 @@ def test_few_or_frequent_categories_are_on_their_own(n, count, ordered):
     assert_array_equal(find_groups(np.full(n, count), ordered), np.arange(n))
 
 
+def test_one_rare_category_alone_is_no_pool():
+    counts = np.full(40, LEAST_ROWS)
+    counts[7] = 1
+    assert_array_equal(find_groups(counts, False), np.arange(40))
+    assert_array_equal(find_groups(np.full(MOST + 1, 9), False), np.arange(MOST + 1))
+    counts[30] = 1
+    groups = find_groups(counts, False)
+    assert_array_equal(np.flatnonzero(groups == 38), [7, 30])
+
+
 @pytest.mark.parametrize("n", [MOST + 1, 1000, 5000])
 def test_of_many_ordered_categories_neighbours_are_joined(n):
     counts = np.random.default_rng(0).integers(1, 50, n)

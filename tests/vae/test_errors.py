@@ -97,10 +97,10 @@ def test_a_failed_use_leaves_the_estimator_as_it_was(method, make_vae, curve):
 
 
 BAD = {
-    "free text": lambda X: X.assign(city=[f"No. {i}" for i in range(len(X))]),
     "nothing in it": lambda X: X.assign(city=None),
     "infinity": lambda X: X.assign(size=np.inf),
     "nested": lambda X: X.assign(city=[[1]] * len(X)),
+    "nested twice": lambda X: X.assign(city=[[1]] * len(X), size=[[1]] * len(X)),
     "complex": lambda X: X.assign(size=1j),
     "mixed names": lambda X: X.rename(columns={"city": 3}),
     "no rows": lambda X: X.iloc[:0],
