@@ -105,6 +105,7 @@ def _report_on_table(args, outputs, progress):
     table = read_table(args.table)
     _check_label(name, table.columns, args.label_column)
 
+    progress("importing torch", log=False)
     from skvae._cli.main import report_on_table
 
     report_on_table(args, name, table, outputs, progress)
