@@ -51,7 +51,7 @@ the report:
   absolute difference. The training rows have the distances that chance alone makes.
 
 the files:
-  They come from a fit on all rows, and each gets its name once it is whole. Imputed numbers are within the range of their column
+  They come from a fit on all rows. Imputed numbers are within the range of their column
   and have as many decimals. Sampled rows have no missing values.
   Row numbers, constant columns, text with too many distinct values, columns with fewer
   than 10 values and the label column are not fitted: --impute copies them as they are,
