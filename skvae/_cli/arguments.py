@@ -46,6 +46,8 @@ the report:
   datetime and timedelta columns, each standardised. Accuracy is the share of categories
   that are reconstructed, averaged over the categorical columns; "most frequent" is the
   accuracy of always predicting the category that is most frequent in the training rows.
+  Columns that do not vary in the training or in the held-out rows have no R2; they are
+  named, and no mean counts them.
   The log-likelihood is in nats per row and in the units of the table.
   PCA is given the table with missing values imputed (median or most frequent category),
   numeric columns standardised and categorical columns one-hot encoded. It has a
@@ -139,6 +141,7 @@ def _add_fit_options(add):
     add(
         "table",
         nargs="?",
+        type=_path,
         metavar="TABLE",
         help="a .csv file (separated by commas, semicolons, tabs or bars) or a "
         ".parquet file; - reads standard input",
@@ -178,6 +181,7 @@ def _add_file_options(add):
     tables = " ".join(TABLE_SUFFIXES)
     add(
         "--output",
+        type=_path,
         metavar="OUT.csv",
         help=f"write the embedding of all rows, or with --sample new rows ({tables})",
     )
@@ -189,16 +193,19 @@ def _add_file_options(add):
     )
     add(
         "--impute",
+        type=_path,
         metavar="FULL.csv",
         help=f"write the table with its missing values imputed ({tables})",
     )
     add(
         "--model",
+        type=_path,
         metavar="MODEL.skops",
         help=f"write the model fitted on all rows ({' '.join(MODEL_SUFFIXES)})",
     )
     add(
         "--plot",
+        type=_path,
         metavar="PICTURE.png",
         help=f"write a picture ({' '.join(PICTURE_SUFFIXES)}); without TABLE, "
         f"{DIGITS_PICTURE} is written by default",
@@ -230,6 +237,12 @@ def _n_components(text):
     except argparse.ArgumentTypeError as error:
         rule = f"{error}, or a number between 0 and 1"
         raise argparse.ArgumentTypeError(rule) from error
+
+
+def _path(text):
+    if not text:
+        raise argparse.ArgumentTypeError("'' is not a path")
+    return text
 
 
 def _positive_integer(text):

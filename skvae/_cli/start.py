@@ -105,6 +105,7 @@ def _report_on_table(args, outputs, progress):
     file = read_table(args.table)
     _check_label(name, file.frame.columns, args.label_column)
 
+    progress("importing torch", log=False)
     from skvae._cli.main import report_on_table
 
     report_on_table(args, name, file, outputs, progress)
@@ -133,7 +134,7 @@ def _check_path(path):
 def _suggest_path(path):
     """Return what to add to an error about a path where there is nothing."""
     path = Path(path)
-    missing = next(p for p in (*reversed(path.parents), path) if not p.exists())
+    missing = next((p for p in reversed(path.parents) if not p.exists()), path)
     with contextlib.suppress(OSError):
         names = sorted(set(os.listdir(missing.parent)) - {missing.name})
         beside = [str(missing.parent / name) for name in names if name[0] != "."]
@@ -149,10 +150,10 @@ def _check_outputs(args):
     for path in {args.table, *paths.values()} - {None, "-"}:
         remove_leftovers(os.path.dirname(os.path.realpath(path)))
     outputs = {
-        option: path and OutputFile(path, f"--{option}", suffixes, args.force)
-        for (option, suffixes), path in zip(
-            OUTPUT_SUFFIXES.items(), paths.values(), strict=True
-        )
+        option: None
+        if path is None
+        else OutputFile(path, f"--{option}", OUTPUT_SUFFIXES[option], args.force)
+        for option, path in paths.items()
     }
     asked_for = [output for output in outputs.values() if output]
     check_apart(asked_for, "/dev/stdin" if args.table == "-" else args.table)

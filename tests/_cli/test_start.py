@@ -72,6 +72,18 @@ WITHOUT_LIBRARIES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([""], "argument TABLE: '' is not a path"),
+        (["table.csv", "--output", ""], "argument --output: '' is not a path"),
+    ],
+)
+def test_empty_path(folder, capsys, argv, message):
+    assert main(argv) == 2
+    assert message in only_line(capsys)
+
+
 @pytest.mark.parametrize(("argv", "message"), WITHOUT_LIBRARIES)
 def test_mistake_is_told_before_the_table_is_read(
     folder, monkeypatch, capsys, argv, message
