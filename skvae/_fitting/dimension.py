@@ -98,9 +98,8 @@ def explained_by_pca(training, validation):  # -> (min(n, d),)
     center = observed_mean(training)
     directions = principal_axes(scatter(training, center, len(training)))[1]
     centred = validation - center
-    total = float(centred.square().sum())
-    explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0)
-    return _share(total - explained.numpy(), total)
+    explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0).numpy()
+    return _share(_sum_of_squares(centred) - explained, centred, validation)
 
 
 def explained_by(part, training, validation, counts):  # -> (len(counts),)
@@ -129,7 +128,7 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
     new_z, _ = map_chunks(part.coder.encode, validation)
     center = z.mean(dim=0)
     order = kl_divergence(z, log_var).mean(dim=0).argsort(descending=True, stable=True)
-    total = _sum_of_squares(validation - observed_mean(training))
+    deviations = validation - observed_mean(training)
 
     def explained(n):
         first = order[:n]
@@ -142,7 +141,7 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
         (decoded,), (new_decoded,) = map_chunks(decode, z), map_chunks(decode, new_z)
         readout = fit_readout(z[:, first], training - decoded)
         left = validation - new_decoded - readout[0] - new_z[:, first] @ readout[1:]
-        return _share(_sum_of_squares(left), total)
+        return _share(_sum_of_squares(left), deviations, validation)
 
     return np.array([explained(n) for n in counts])
 
@@ -155,6 +154,9 @@ def _sum_of_squares(x):
     return float(x.nan_to_num(0.0).square().sum())
 
 
-def _share(left, total):
-    """Where nothing varies nothing is left to explain."""
-    return 1 - left / max(total, np.finfo(np.float64).tiny)
+def _share(left, deviations, x):
+    """Where rows vary by no more than rounding, nothing is left to explain."""
+    total = _sum_of_squares(deviations)
+    if total <= LEAST_LEFT * _sum_of_squares(x):
+        return np.ones_like(left)
+    return 1 - left / total

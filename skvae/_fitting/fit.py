@@ -113,8 +113,8 @@ def _search(share, x, first_rows, recipe, haste):
     tried: dict[int, tuple[_Fitter, _Trial]] = {}
     while (k := search.next()) is not None and not haste.reason:
         fitter = _Fitter(x, first_rows, recipe.with_components(k), haste)
+        components = f"{k} component{'s' * (k != 1)}"
         try:
-            components = f"{k} component{'s' * (k != 1)}"
             listener.phase(f"Trying {components} for a share of {share:g}")
             trial = fitter.trial()
         except KeyboardInterrupt:
@@ -125,6 +125,8 @@ def _search(share, x, first_rows, recipe, haste):
         tried[k] = fitter, trial
         (explained,) = haste.insist(fitter.explained, trial, [k])
         search.note(k, explained)
+        verb = "explain" if k > 1 else "explains"
+        haste.insist(listener.phase, f"{components} {verb} {explained:.4f}")
     return tried[search.found]
 
 
