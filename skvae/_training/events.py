@@ -4,7 +4,7 @@ from time import perf_counter
 
 ENDS = {
     "patience": "the validation score improved no more",
-    "max_epochs": "there may be no more epochs",
+    "max_epochs": "that is the most epochs allowed",
     "asked": "it was asked to stop",
     "interrupted": "it was interrupted",
     "diverged": "the loss became infinite or NaN",
