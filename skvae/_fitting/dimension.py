@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skvae._fitting.comparison import COMPARED_ROWS
+from skvae._fitting.comparison import SUMMARY_ROWS
 from skvae._linear.closed_form import principal_axes
 from skvae._linear.moments import observed_mean, scatter
 from skvae._linear.readout import fit_readout
@@ -11,7 +11,9 @@ from skvae._numerics.chunks import map_chunks
 
 EXPECTED_RATIO = 0.4  # of PCA's residual, that a network leaves with as many components
 LEAST_LEFT = 1e-12  # of the variance
-READOUT_ROWS, LEAST_READOUT_ROWS = 8_000, 500  # of all numbers of components; of each
+MOST_VALIDATION = 5_000  # rows that are reconstructed
+# Rows of the read-outs of some of the components: of all numbers of them, of each.
+READOUT_ROWS, LEAST_READOUT_ROWS = 8_000, 500
 
 
 class Search:
@@ -94,13 +96,13 @@ def explained_by_pca(training, validation):  # -> (min(n, d),)
 
     By number of components; what is missing counts as the mean.
     """
+    validation = validation[:MOST_VALIDATION]
     training, validation = (x.double().nan_to_num(0.0) for x in (training, validation))
     center = observed_mean(training)
     directions = principal_axes(scatter(training, center, len(training)))[1]
     centred = validation - center
-    total = float(centred.square().sum())
-    explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0)
-    return _share(total - explained.numpy(), total)
+    explained = (centred @ directions.T).square().sum(dim=0).cumsum(dim=0).numpy()
+    return _share(_sum_of_squares(centred) - explained, centred, validation)
 
 
 def explained_by(part, training, validation, counts):  # -> (len(counts),)
@@ -123,26 +125,31 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
     ndarray
     """
     k = part.coder.n_components
-    training = training[: max(READOUT_ROWS // k, LEAST_READOUT_ROWS)].double()
-    validation = validation[:COMPARED_ROWS].double()
+    training = training[:SUMMARY_ROWS].double()
+    validation = validation[:MOST_VALIDATION].double()
     z, log_var = map_chunks(part.coder.encode, training)
     new_z, _ = map_chunks(part.coder.encode, validation)
     center = z.mean(dim=0)
     order = kl_divergence(z, log_var).mean(dim=0).argsort(descending=True, stable=True)
-    total = _sum_of_squares(validation - observed_mean(training))
+    deviations = validation - observed_mean(training)
 
     def explained(n):
         first = order[:n]
+        n_rows = len(z) if n == k else max(READOUT_ROWS // k, LEAST_READOUT_ROWS)
+        seen_z, seen = z[:n_rows], training[:n_rows]
 
         def decode(z):
             held = center.expand_as(z).clone()
             held[:, first] = z[:, first]
             return (part.mean(held),)
 
-        (decoded,), (new_decoded,) = map_chunks(decode, z), map_chunks(decode, new_z)
-        readout = fit_readout(z[:, first], training - decoded)
+        (decoded,), (new_decoded,) = (
+            map_chunks(decode, seen_z),
+            map_chunks(decode, new_z),
+        )
+        readout = fit_readout(seen_z[:, first], seen - decoded)
         left = validation - new_decoded - readout[0] - new_z[:, first] @ readout[1:]
-        return _share(_sum_of_squares(left), total)
+        return _share(_sum_of_squares(left), deviations, validation)
 
     return np.array([explained(n) for n in counts])
 
@@ -155,6 +162,9 @@ def _sum_of_squares(x):
     return float(x.nan_to_num(0.0).square().sum())
 
 
-def _share(left, total):
-    """Where nothing varies nothing is left to explain."""
-    return 1 - left / max(total, np.finfo(np.float64).tiny)
+def _share(left, deviations, x):
+    """Where rows vary by no more than rounding, nothing is left to explain."""
+    total = _sum_of_squares(deviations)
+    if total <= LEAST_LEFT * _sum_of_squares(x):
+        return np.ones_like(left)
+    return 1 - left / total

@@ -1,10 +1,11 @@
 """From rows to a fitted model: who trains, who validates, what is kept.
 
-Rows are split, the closed form starts the network, training improves it, and where
-nothing beats the closed form on validation rows, that of all rows is the result. Else
-the validation rows choose the noise and what else training rows would flatter, and join
-the training for a last while. Then components are put in order and the read-out is
-fitted.
+Rows are split, the closed form starts the network, and training improves it: that is a
+trial, of rows that do not validate. Where nothing beats the closed form on validation
+rows, that of all rows is the result. Else the validation rows choose the noise and what
+else training rows would flatter, and join the training for a last while. Then
+components are put in order and the read-out is fitted. To find the number of components
+for a share of the variance, several are tried; the rest happens to one trial only.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from skvae._fitting.dimension import (
     explained_by_pca,
 )
 from skvae._fitting.finish import finish
+from skvae._fitting.haste import Haste
 from skvae._fitting.split import Split
 from skvae._fitting.start import (
     Start,
@@ -113,8 +115,8 @@ def _search(share, x, first_rows, recipe, haste):
     tried: dict[int, tuple[_Fitter, _Trial]] = {}
     while (k := search.next()) is not None and not haste.reason:
         fitter = _Fitter(x, first_rows, recipe.with_components(k), haste)
+        components = f"{k} component{'s' * (k != 1)}"
         try:
-            components = f"{k} component{'s' * (k != 1)}"
             listener.phase(f"Trying {components} for a share of {share:g}")
             trial = fitter.trial()
         except KeyboardInterrupt:
@@ -125,34 +127,9 @@ def _search(share, x, first_rows, recipe, haste):
         tried[k] = fitter, trial
         (explained,) = haste.insist(fitter.explained, trial, [k])
         search.note(k, explained)
+        verb = "explain" if k > 1 else "explains"
+        haste.insist(listener.phase, f"{components} {verb} {explained:.4f}")
     return tried[search.found]
-
-
-class Haste:
-    """Whether someone would not wait for the end of a fit.
-
-    Attributes
-    ----------
-    reason : str
-        "asked", "interrupted", or empty as long as there is time.
-    """
-
-    def __init__(self):
-        self.reason = ""
-
-    def interrupt(self):
-        """Take note of a KeyboardInterrupt; raise it if there was one before."""
-        if self.reason == "interrupted":
-            raise KeyboardInterrupt
-        self.reason = "interrupted"
-
-    def insist(self, step, *args):
-        """Take a step that there is no result without, again after an interrupt."""
-        try:
-            return step(*args)
-        except KeyboardInterrupt:
-            self.interrupt()
-            return step(*args)
 
 
 @dataclass(frozen=True)

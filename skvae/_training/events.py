@@ -4,7 +4,7 @@ from time import perf_counter
 
 ENDS = {
     "patience": "the validation score improved no more",
-    "max_epochs": "there may be no more epochs",
+    "max_epochs": "that is the most epochs allowed",
     "asked": "it was asked to stop",
     "interrupted": "it was interrupted",
     "diverged": "the loss became infinite or NaN",
@@ -15,12 +15,12 @@ class Listener:
     """Is told how a fit goes, and may ask it to stop; this one says nothing."""
 
     def phase(self, name):
-        """Take note that a part of the fit begins.
+        """Take note of a part of the fit that begins, or of what one has found.
 
         Parameters
         ----------
         name : str
-            What it does, in a few words.
+            In a few words.
         """
 
     def begin(self, n_epochs):

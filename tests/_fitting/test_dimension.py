@@ -202,9 +202,10 @@ def test_noise_by_column_may_need_more_than_pca():
     assert of_factors.explained.sum() >= 0.8
 
 
-def test_of_a_constant_table_one_is_enough():
-    solution, _ = fewest(torch.ones(30, 4), 0.9, 3, hidden=())
-    assert len(solution.explained) == 1
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e20])
+def test_of_a_constant_table_one_is_enough_and_nothing_is_left(value):
+    solution, _ = fewest(torch.full((30, 4), value), 0.9, 3, hidden=())
+    assert solution.explained.tolist() == [1.0]
 
 
 def test_missing_entries_count_for_nothing():
