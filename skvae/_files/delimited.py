@@ -128,13 +128,13 @@ class DelimitedFile:
         return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
 
     def _line_texts(self, line):
-        first, last = self._cells.first[line : line + 2]
-        return [self._text_of(cell)[0] for cell in range(first, last)]
-
-    def _text_of(self, cell):
-        """Return the text of a cell, without quotes, and whether it has any."""
-        text = self._text[self._cells.starts[cell] : self._cells.ends[cell]]
-        return _unquote(text.decode(), self._quote.decode())
+        """Return the texts of a line's cells, without quotes and outer blanks."""
+        texts, quote = [], self._quote.decode()
+        for cell in range(*self._cells.first[line : line + 2]):
+            span = slice(self._cells.starts[cell], self._cells.ends[cell])
+            text = self._text[span].decode().strip()
+            texts.append(_unquote(text, quote) if text.startswith(quote) else text)
+        return texts
 
     # --- which lines are what --------------------------------------------------------
 
@@ -151,7 +151,8 @@ class DelimitedFile:
             not self._text[i : i + n].strip()
             for i, n in zip(starts[is_blank], spans[is_blank], strict=True)
         ]
-        hashed = np.array([self._text[i : i + 1] == b"#" for i in starts], dtype=bool)
+        data = np.frombuffer(self._text + b"\n", np.uint8)
+        hashed = data[starts] == ord("#")
         top = self._find_header(is_blank, hashed)
         header = [text.strip() for text in self._line_texts(top)]
         lines = np.arange(top + 1, len(widths))
@@ -246,8 +247,11 @@ class DelimitedFile:
             strict=True,
         )
         quote, body = self._quote.decode(), self._text
+        plain = quote.encode() not in body
         for row, start, end in edges:
-            text, is_quoted = _unquote(body[start:end].decode(), quote)
+            text, is_quoted = body[start:end].decode().strip(), False
+            if not plain and text.startswith(quote):
+                text, is_quoted = _unquote(text, quote), True
             if text and (is_quoted or text not in MISSING):
                 texts[row] = text
             elif text:
@@ -295,17 +299,14 @@ class DelimitedFile:
 
 
 def _unquote(text, quote):
-    """Return a cell's text without quotes and outer blanks, and if it was quoted."""
-    text = text.strip()
-    if not text.startswith(quote):
-        return text, False
+    """Return the text of a cell that begins with a quote, without its quotes."""
     if len(text) > 1 and text.endswith(quote):
         inner = text[1:-1]
         doubled = quote + quote
         if quote not in inner.replace(doubled, ""):
-            return inner.replace(doubled, quote), True
+            return inner.replace(doubled, quote)
     head, _, tail = text[1:].replace(quote + quote, "\0").partition(quote)
-    return (head + tail).replace("\0", quote), True
+    return (head + tail).replace("\0", quote)
 
 
 def _splice(text, edits):
