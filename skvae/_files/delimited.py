@@ -11,7 +11,7 @@ import pandas as pd
 
 from skvae._files.cells import UnclosedQuote, split
 from skvae._files.content import CODE_PAGES, decode, first_undecodable
-from skvae._files.dialect import are_data, find_dialect, is_number
+from skvae._files.dialect import HEAD_LINES, are_data, find_dialect, is_number
 from skvae._files.names import unique_names
 
 # Cells that mean that a value is missing, wherever they stand without quotes.
@@ -159,7 +159,7 @@ class DelimitedFile:
         n = len(header)
         if n > 1:
             lines = lines[~is_blank[lines] & ~(hashed[lines] & (widths[lines] != n))]
-        if are_data(header):
+        if are_data(header) or self._recurs(header, lines):
             lines = np.append(top, lines)
             warnings.warn(
                 f"{self.name}: line {self._line_number(starts[top])} contains numbers, "
@@ -167,8 +167,19 @@ class DelimitedFile:
                 "right",
                 stacklevel=4,
             )
-            return None, lines, self._check_widths(n, lines)
-        return header, lines, self._check_widths(n, lines)
+            return None, lines, self._check_widths(top, n, lines)
+        return header, lines, self._check_widths(top, n, lines)
+
+    def _recurs(self, header, lines):
+        """Whether line 1 has numbers, and a text that its column has again below it."""
+        texts = {j: text for j, text in enumerate(header) if text not in MISSING}
+        names = {j: text for j, text in texts.items() if not is_number(text)}
+        if len(names) == len(texts):
+            return False
+        rows = [self._line_texts(line) for line in lines[:HEAD_LINES]]
+        return any(
+            row[j : j + 1] == [name] for row in rows for j, name in names.items()
+        )
 
     def _find_header(self, is_blank, hashed):
         """Return the first line that is neither blank nor a comment.
@@ -188,7 +199,7 @@ class DelimitedFile:
                 return int(above[-1])
         return top
 
-    def _check_widths(self, n, lines):
+    def _check_widths(self, top, n, lines):
         """Return the shift; an error if a row has more cells than the header names."""
         widths = self._cells.widths[lines]
         wide = [
