@@ -9,6 +9,7 @@ import pandas as pd
 from skvae._cleaning.dates import DateFormat, find_date_format, find_digits
 from skvae._cleaning.numbers import (
     INFINITY,
+    MOST_DIGITS,
     NumberFormat,
     decimal_mark,
     find_number_format,
@@ -21,7 +22,9 @@ from skvae._table.entries import LARGEST_VALUE
 MARKS = {*MISSING, *"? - -- --- . .. ... * _ missing \u2013 \u2014".split()}
 # Text with more distinct values than this, and than this share of rows, is left out.
 MOST_TEXTS, MOST_DISTINCT = 30, 0.5
+EXACT = 10**MOST_DIGITS  # whole numbers up to here are told apart as floats
 MAX_EXAMPLE_LENGTH = 40
+MOST_SPELLINGS = 7  # of true and false: upper, lower and title are six
 # What this module calls the kinds of columns that `fit_column` tells apart.
 KINDS = {"numbers": "numeric", "times": "datetime", "levels": "categorical"}
 
@@ -216,6 +219,12 @@ def find_kind(values, min_values=1):
         n_distinct = values.nunique()
         if n_distinct > max(MOST_TEXTS, MOST_DISTINCT * n_values):
             return "categorical", "identifier", _describe_unusable(values[~missing])
+    if values.dtype.kind in "iu" and values[~missing].abs().max() > EXACT:
+        return (
+            "numeric",
+            "identifier",
+            f"whole numbers of more than {MOST_DIGITS} digits",
+        )
     try:
         found = fit_column(values, "it")
     except (TypeError, ValueError):
@@ -256,11 +265,12 @@ def _count(column):
 def _find_reader(column, counts, decimal):
     if not counts:
         return _find_reader_of_values(column)
-    finite = {text: n for text, n in counts.items() if not INFINITY.fullmatch(text)}
+    infinite = [t for t in counts if t[-1] in "fyFY" and INFINITY.fullmatch(t)]
+    finite = {text: n for text, n in counts.items() if text not in infinite}
     if not finite:
         return ColumnReader()
-    spelling = {text.lower(): text for text in reversed(list(counts))}
-    if spelling.keys() <= {"true", "false"}:
+    spelling = {text.lower(): text for text in reversed([*counts][:MOST_SPELLINGS])}
+    if len(counts) < MOST_SPELLINGS and spelling.keys() <= {"true", "false"}:
         false = spelling.get("false") or _like(spelling["true"], "false")
         true = spelling.get("true") or _like(spelling["false"], "true")
         return ColumnReader(BooleanFormat(true, false))

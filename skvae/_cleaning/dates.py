@@ -148,8 +148,9 @@ def find_date_format(counts):
             f"what looks like dates, such as {texts[0]!r}, not read: day and month "
             "cannot be told apart"
         )
-    like = [text for text in counts if LOOSE.fullmatch(text)]
-    if sum(counts[text] for text in like) > 0.9 * weights.sum():
+    tried = list(counts)[:N_TRIED]
+    like = [text for text in tried if LOOSE.fullmatch(text)]
+    if len(like) > 0.9 * len(tried):
         return None, f"what looks like dates, such as {like[0]!r}, not read"
     return None, ""
 

@@ -1,5 +1,6 @@
 """Text that stands for numbers: how a column writes them."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -38,6 +39,14 @@ PATTERNS = {
     decimal: (_pattern(decimal, groups=False), _pattern(decimal, groups=True))
     for decimal in ".,"
 }
+# All texts of a column at once, a line each: most columns are of such numbers.
+PLAIN = {
+    mark: re.compile(
+        rf"(?>-?(?:0|[1-9]\d{{,14}})(?:{re.escape(mark)}\d+)?(?:[eE][-+]?\d+)?\n)*+"
+    )
+    for mark in ".,"
+}
+READABLE = re.compile(r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+")
 INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 CODE = re.compile(r"[-+]?0\d+")
 LOOSE = re.compile(
@@ -93,8 +102,7 @@ class NumberFormat:
 
     def parse(self, texts):
         """Return the numbers that texts stand for, NaN where one is none."""
-        read = {text: self._value(text) for text in texts.unique()}
-        numbers = texts.map(read).astype("float64")
+        numbers = pd.Series(self._values(texts.tolist()), texts.index, float)
         return to_integers(numbers) if self.whole else numbers
 
     def write(self, numbers):
@@ -113,6 +121,15 @@ class NumberFormat:
             parts.append(f"{self.group!r} between thousands")
         parts += [repr(affix.strip()) for affix in (self.prefix, self.suffix) if affix]
         return f"numbers with {', '.join(parts)}" if parts else ""
+
+    def _values(self, texts):
+        """Return numbers; all at once if nothing stands beside digits and mark."""
+        if self.decimal == "." or not any("." in text for text in texts):
+            plain = [text.replace(self.decimal, ".") for text in texts]
+            if _are(plain, READABLE):
+                return list(map(float, plain))
+        read = {text: self._value(text) for text in set(texts)}
+        return [read[text] for text in texts]
 
     def _value(self, text):
         if INFINITY.fullmatch(text):
@@ -183,13 +200,19 @@ def find_number_format(counts, decimal=None):
     note : str
         What the texts look like if they look like numbers and are not read.
     """
-    tried = dict(list(counts.items())[:N_TRIED])
-    share = max(_n_read(tried, mark) for mark in ".,") / max(sum(tried.values()), 1)
-    if share <= 0.9:
+    tried = _first(counts)
+    n_read = {mark: _n_read(tried, mark) for mark in ".,"}
+    most = max(n_read.values())
+    if most <= 0.9 * sum(tried.values()):
         return None, _looks_like(tried)
-    n_read = {mark: _n_read(counts, mark) for mark in ".,"}
-    best = [mark for mark in ".," if n_read[mark] == max(n_read.values())]
+    best = [mark for mark in ".," if n_read[mark] == most]
     mark = decimal if decimal in best else best[0]
+    if _are(counts, PLAIN[mark]):
+        with_exponent = [text for text in counts if "e" in text or "E" in text]
+        if 2 * sum(counts[text] for text in with_exponent) <= sum(counts.values()):
+            return _make_plain_format(counts, with_exponent, mark), ""
+    if len(best) > 1 and len(counts) > len(tried):  # others may tell
+        mark = max(best, key=lambda mark: (_n_read(counts, mark), mark == decimal))
     matches = {text: _match(text, mark, grouped=True) for text in counts}
     found = {text: match for text, match in matches.items() if match}
     if any(_is_code(match) for match in found.values()):
@@ -197,7 +220,7 @@ def find_number_format(counts, decimal=None):
     if any(_is_long(match) for match in found.values()):
         return None, f"identifiers, as they have more than {MOST_DIGITS} digits"
     if sum(counts[text] for text in found) <= 0.9 * sum(counts.values()):
-        return None, _looks_like(counts)
+        return None, _looks_like(tried)
     affixes = {m["prefix"].strip() or m["suffix"].strip() for m in found.values()}
     if len(affixes - {""}) > 1 or ("%" in affixes and len(affixes) > 1):
         marks = ", ".join(sorted(filter(None, affixes)))
@@ -214,7 +237,7 @@ def decimal_mark(counts):
     >>> decimal_mark({"3,14": 1, "2": 9}), decimal_mark({"1,234": 1})
     (',', None)
     """
-    tried = dict(list(counts.items())[:N_TRIED])
+    tried = _first(counts)
     n_read = {mark: _n_read(tried, mark) for mark in ".,"}
     if n_read["."] == n_read[","] or max(n_read.values()) <= 0.9 * sum(tried.values()):
         return None
@@ -229,6 +252,33 @@ def to_integers(column):
     if not whole.all():
         return column
     return column.astype("Int64" if column.isna().any() else "int64")
+
+
+def _first(counts):
+    return dict(itertools.islice(counts.items(), N_TRIED))
+
+
+def _are(texts, pattern):
+    """Whether a pattern of lines matches all texts."""
+    return bool(pattern.fullmatch("".join(f"{text}\n" for text in texts)))
+
+
+def _make_plain_format(counts, with_exponent, mark):
+    """Return the format of numbers that are digits and a decimal mark, nearly all."""
+    seldom = set(with_exponent)
+    parts = [text.partition(mark)[2] for text in counts if text not in seldom]
+    lengths = set(map(len, parts))
+    others = [float(text.replace(mark, ".")) for text in with_exponent]
+    return NumberFormat(
+        decimal=mark,
+        decimals=max(lengths),
+        fixed=len(lengths) == 1,
+        whole=not any(part.strip("0") for part in parts) and _are_whole(others),
+    )
+
+
+def _are_whole(values):
+    return all(value % 1 == 0 and abs(value) < 2**53 for value in values)
 
 
 def _match(text, decimal, grouped):
@@ -309,7 +359,7 @@ def _make_format(found, counts, decimal):
         exponent=most_frequent(exponents).replace("E-", "E").replace("e-", "e")
         if scientific
         else "",
-        whole=all(value % 1 == 0 and abs(value) < 2**53 for value in values),
+        whole=_are_whole(values),
     )
 
 

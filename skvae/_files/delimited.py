@@ -11,7 +11,7 @@ import pandas as pd
 
 from skvae._files.cells import UnclosedQuote, split
 from skvae._files.content import CODE_PAGES, decode, first_undecodable
-from skvae._files.dialect import are_data, find_dialect, is_number
+from skvae._files.dialect import HEAD_LINES, are_data, find_dialect, is_number
 from skvae._files.names import unique_names
 
 # Cells that mean that a value is missing, wherever they stand without quotes.
@@ -128,13 +128,13 @@ class DelimitedFile:
         return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
 
     def _line_texts(self, line):
-        first, last = self._cells.first[line : line + 2]
-        return [self._text_of(cell)[0] for cell in range(first, last)]
-
-    def _text_of(self, cell):
-        """Return the text of a cell, without quotes, and whether it has any."""
-        text = self._text[self._cells.starts[cell] : self._cells.ends[cell]]
-        return _unquote(text.decode(), self._quote.decode())
+        """Return the texts of a line's cells, without quotes and outer blanks."""
+        texts, quote = [], self._quote.decode()
+        for cell in range(*self._cells.first[line : line + 2]):
+            span = slice(self._cells.starts[cell], self._cells.ends[cell])
+            text = self._text[span].decode().strip()
+            texts.append(_unquote(text, quote) if text.startswith(quote) else text)
+        return texts
 
     # --- which lines are what --------------------------------------------------------
 
@@ -151,14 +151,15 @@ class DelimitedFile:
             not self._text[i : i + n].strip()
             for i, n in zip(starts[is_blank], spans[is_blank], strict=True)
         ]
-        hashed = np.array([self._text[i : i + 1] == b"#" for i in starts], dtype=bool)
+        data = np.frombuffer(self._text + b"\n", np.uint8)
+        hashed = data[starts] == ord("#")
         top = self._find_header(is_blank, hashed)
         header = [text.strip() for text in self._line_texts(top)]
         lines = np.arange(top + 1, len(widths))
         n = len(header)
         if n > 1:
             lines = lines[~is_blank[lines] & ~(hashed[lines] & (widths[lines] != n))]
-        if are_data(header):
+        if are_data(header) or self._recurs(header, lines):
             lines = np.append(top, lines)
             warnings.warn(
                 f"{self.name}: line {self._line_number(starts[top])} contains numbers, "
@@ -166,8 +167,19 @@ class DelimitedFile:
                 "right",
                 stacklevel=4,
             )
-            return None, lines, self._check_widths(n, lines)
-        return header, lines, self._check_widths(n, lines)
+            return None, lines, self._check_widths(top, n, lines)
+        return header, lines, self._check_widths(top, n, lines)
+
+    def _recurs(self, header, lines):
+        """Whether line 1 has numbers, and a text that its column has again below it."""
+        texts = {j: text for j, text in enumerate(header) if text not in MISSING}
+        names = {j: text for j, text in texts.items() if not is_number(text)}
+        if len(names) == len(texts):
+            return False
+        rows = [self._line_texts(line) for line in lines[:HEAD_LINES]]
+        return any(
+            row[j : j + 1] == [name] for row in rows for j, name in names.items()
+        )
 
     def _find_header(self, is_blank, hashed):
         """Return the first line that is neither blank nor a comment.
@@ -187,7 +199,7 @@ class DelimitedFile:
                 return int(above[-1])
         return top
 
-    def _check_widths(self, n, lines):
+    def _check_widths(self, top, n, lines):
         """Return the shift; an error if a row has more cells than the header names."""
         widths = self._cells.widths[lines]
         wide = [
@@ -246,8 +258,11 @@ class DelimitedFile:
             strict=True,
         )
         quote, body = self._quote.decode(), self._text
+        plain = quote.encode() not in body
         for row, start, end in edges:
-            text, is_quoted = _unquote(body[start:end].decode(), quote)
+            text, is_quoted = body[start:end].decode().strip(), False
+            if not plain and text.startswith(quote):
+                text, is_quoted = _unquote(text, quote), True
             if text and (is_quoted or text not in MISSING):
                 texts[row] = text
             elif text:
@@ -295,17 +310,14 @@ class DelimitedFile:
 
 
 def _unquote(text, quote):
-    """Return a cell's text without quotes and outer blanks, and if it was quoted."""
-    text = text.strip()
-    if not text.startswith(quote):
-        return text, False
+    """Return the text of a cell that begins with a quote, without its quotes."""
     if len(text) > 1 and text.endswith(quote):
         inner = text[1:-1]
         doubled = quote + quote
         if quote not in inner.replace(doubled, ""):
-            return inner.replace(doubled, quote), True
+            return inner.replace(doubled, quote)
     head, _, tail = text[1:].replace(quote + quote, "\0").partition(quote)
-    return (head + tail).replace("\0", quote), True
+    return (head + tail).replace("\0", quote)
 
 
 def _splice(text, edits):

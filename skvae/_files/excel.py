@@ -40,8 +40,10 @@ class ExcelFile:
         self.name, self._content, self.decimal = name, content, None
         try:
             book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-        except Exception as error:  # of any class, as the file may be anything
-            raise ValueError(f"{name} cannot be read as Excel: {error}") from error
+        except Exception as error:  # of any class, as the file may be any archive
+            raise ValueError(
+                f"{name} is a zip archive and cannot be read as Excel: {error}"
+            ) from error
         rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
         full = [
             i for i, row in enumerate(rows) if any(value is not None for value in row)

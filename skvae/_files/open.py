@@ -9,6 +9,17 @@ from skvae._files.delimited import DelimitedFile
 from skvae._files.excel import ExcelFile
 from skvae._files.formats import EXTRAS, SUFFIXES, suffix_of
 
+OTHERS = {  # what is no table, by its first bytes
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as .xlsx",
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "an SQLite database; export its table",
+    b"\x89HDF": "an HDF5 file; save its table as .parquet",
+    b"\x93NUMPY": "a NumPy array; save it as .csv or .parquet",
+    b"<": "HTML or XML; save its table as .csv",
+    b"{": "JSON; save its table as .csv",
+    b"[": "JSON; save its table as .csv",
+}
+
 
 def open_table(path):
     """Return the table in a file.
@@ -59,6 +70,9 @@ def parse_table(name, content, suffix=None):
         raise ValueError(
             f"{name} cannot be read as {what}: it does not begin as such a file does"
         )
+    for start, what in OTHERS.items():
+        if kind == "delimited" and content.lstrip().startswith(start):
+            raise ValueError(f"{name} is not a table but looks like {what}")
     if kind == "excel":
         return ExcelFile(name, content)
     if kind in ("parquet", "feather"):

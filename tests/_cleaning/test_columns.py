@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skvae._cleaning.columns import ColumnReader, find_readers
+from skvae._cleaning.columns import ColumnReader, find_kind, find_readers
 
 
 def read(values, decimal=None):
@@ -127,3 +127,11 @@ def test_state_is_plain_and_reads_alike(values):
     pd.testing.assert_series_equal(
         again.read(pd.Series(values, name="x")).values, reading.values
     )
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64"])
+def test_long_whole_numbers_are_identifiers(dtype):
+    ids = pd.Series(np.arange(20) + 1234567890123456000, dtype=dtype)
+    found = find_kind(ids)
+    assert found == ("numeric", "identifier", "whole numbers of more than 15 digits")
+    assert find_kind(ids % 1000 + 3)[1] == ""

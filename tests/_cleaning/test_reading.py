@@ -78,7 +78,9 @@ def test_line_1_of_numbers_is_a_header_only_if_it_can_be(read, header, is_header
 def test_too_many_fields_are_found_on_any_line(read, line):
     lines = ["a,b"] + ["1,2"] * 60_000
     lines[line - 1] = "1,2,3"
-    with pytest.raises(ValueError, match=f"line {line}: expected 2 fields, saw 3"):
+    with pytest.raises(
+        ValueError, match=f"line {line}: expected 2 fields, as line [12] has, saw 3"
+    ):
         read("\n".join(lines))
 
 

@@ -341,7 +341,11 @@ COLUMNS = "a,b\n" + "".join(f"{i * i % 7},{i * i % 5}\n" for i in range(20))
         ("\n \n", "", "t.csv is empty"),
         ("a,b\n", "", "t.csv has 0 rows; at least 10 are needed"),
         ("a,b\n1,2\n3,4\n", "", "t.csv has 2 rows; at least 10 are needed"),
-        (COLUMNS + "1,2,3\n", "", "t.csv, line 22: expected 2 fields, saw 3"),
+        (
+            COLUMNS + "1,2,3\n",
+            "",
+            "t.csv, line 22: expected 2 fields, as line 1 has, saw 3",
+        ),
         (COLUMNS + '1,"2\n', "", "t.csv, line 22: EOF inside string"),
         (COLUMNS + "1,\0\n", "", "t.csv is not text"),
         (

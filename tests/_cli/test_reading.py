@@ -42,7 +42,14 @@ def test_parquet_on_standard_input(pipe):
         ("t.csv", b"\x1f\x8bnot gzip", "t.csv is a broken gzip file"),
         ("t.csv", b"a,b\n\0\0\0,2\n", "t.csv is not text"),
         ("t.parquet", b"a,b\n1,2\n", "t.parquet cannot be read as Parquet"),
-        ("t.xlsx", b"PK\x03\x04nothing", "t.xlsx cannot be read as Excel"),
+        ("t.csv", b"\xd0\xcf\x11\xe0\0", "looks like an old Excel workbook; save it"),
+        ("t.csv", b'\n [{"a": 1}]', "t.csv is not a table but looks like JSON"),
+        (
+            "t.csv",
+            b"Title\n\na,b\n1,2\n",
+            "line 3: expected 1 field, as line 1 has, saw 2",
+        ),
+        ("t.xlsx", b"PK\x03\x04nothing", "t.xlsx is a zip archive and cannot be read"),
     ],
 )
 def test_mistake_names_the_file(tmp_path, monkeypatch, name, content, message):

@@ -120,6 +120,11 @@ def test_empty_cells_are_filled_and_nothing_else(case, encoding):
         ),
         ('a,b\n5" pipe,\n6" pipe,x\n', {"b": {0: "y"}}, 'a,b\n5" pipe,y\n6" pipe,x\n'),
         ("b,c\nr1,1,\nr2,2,x\n", {"c": {0: "y"}}, "b,c\nr1,1,y\nr2,2,x\n"),  # as R does
+        (
+            "1,a,2\n3,,4\n5,a,\n",
+            {"x1": {1: "a"}, "x2": {2: "6"}},
+            "1,a,2\n3,a,4\n5,a,6\n",
+        ),
         ("5.5,1.5\n5.1,\n", {"x1": {1: "2.5"}}, "5.5,1.5\n5.1,2.5\n"),  # no header
     ],
 )
@@ -163,6 +168,7 @@ def test_first_column_without_a_name_is_the_index(text, index):
 )
 def test_row_with_too_many_cells_is_named(text, line):
     with pytest.raises(
-        ValueError, match=f"t.csv, line {line}: expected 2 fields, saw 3"
+        ValueError,
+        match=f"t.csv, line {line}: expected 2 fields, as line [12] has, saw 3",
     ):
         read(text)
