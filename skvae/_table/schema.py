@@ -9,9 +9,10 @@ import pandas as pd
 from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
+from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
-from skvae._table.values import is_missing, shorten
+from skvae._table.values import is_missing, shorten, uncategorized
 
 MOST_NAMED = 3  # so many unseen values of a column are named in a warning
 # What depends on the rows in fit, so that other rows of the same table may differ.
@@ -37,6 +38,8 @@ class Schema:
         Numbers of categories, 0 for columns that are not categorical.
     kinds : ndarray of shape (n_features,)
         Of str: the kinds of the columns' likelihoods.
+    labels : Index, list or None
+        Of the columns in fit.
     are_numbers : bool
         Whether all columns are numeric.
     is_of_floats : bool
@@ -48,6 +51,7 @@ class Schema:
         self._columns = [make_column(**state["column"]) for state in columns]
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
+        self.labels = CONTAINERS[container["kind"]].load_labels(container["labels"])
         self.n_categories = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
@@ -134,8 +138,7 @@ class Schema:
             container.new_column(column, of, *column.from_codes(x))
             for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
         ]
-        labels = self._container["labels"]
-        return container.new_table(columns, labels, index, len(codes))
+        return container.new_table(columns, self.labels, index, len(codes))
 
     def fill(self, X, codes):
         """Return a copy of X whose missing values are replaced by those of `codes`.
@@ -149,24 +152,39 @@ class Schema:
         Returns
         -------
         DataFrame or ndarray
-            In the container and dtypes of X, whose other values it keeps.
+            In the container and dtypes of X, whose other values it keeps. A column
+            of X without any value has the dtype of fit if its own cannot hold what
+            is filled in.
         """
-        container = container_of(X)
-        is_same = container is CONTAINERS[self._container["kind"]]
-        filled = {}
+        container, filled = container_of(X), {}
         for j, series in enumerate(container.to_series(X)):
             missing = is_missing(series)
             if missing.any():
                 column = self._columns[j]
-                dtype = self._dtypes[j] if is_same else None
                 values, indices = column.from_codes(codes[missing, j])
                 if indices is not None:  # X's dtype need not hold the other categories
                     used, indices = np.unique(indices, return_inverse=True)
                     values = values[used]
-                filled[j] = container.fill_column(
-                    X, j, missing, column, dtype, values, indices
-                )
+                if missing.all():
+                    filled[j] = self._fill_empty(X, j, codes[:, j], values, indices)
+                else:
+                    filled[j] = container.fill_column(
+                        X, j, missing, column, values, indices
+                    )
         return container.replace_columns(X, filled)
+
+    def _fill_empty(self, X, j, codes, values, indices):
+        """Return a column with these values for one of X without any."""
+        container, column = container_of(X), self._columns[j]
+        try:
+            made = container.new_column(column, container.dtypes(X)[j], values, indices)
+            if _holds(column, container.as_series(made), codes, values, indices):
+                return made
+        except (TypeError, ValueError, NotImplementedError):  # the last is pyarrow's
+            pass
+        is_same = container is CONTAINERS[self._container["kind"]]
+        dtype = self._dtypes[j] if is_same else None  # None: as the values say
+        return container.new_column(column, dtype, values, indices)
 
 
 def fit_schema(X, categorical_features="from_dtype"):
@@ -189,7 +207,8 @@ def fit_schema(X, categorical_features="from_dtype"):
     chosen = find_categorical(categorical_features, labels, len(dtypes))
     calls = range(len(dtypes)) if labels is None else map(repr, labels)
     names = [f"column {call}" for call in calls]
-    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
+    is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
+    if is_plain and not chosen.any():
         return _numeric_schema(X.dtype, names)
     series = container.to_series(X)
     columns = [
@@ -217,6 +236,18 @@ def _numeric_schema(dtype, names):
     of_each = {"column": entry, "dtype": dump_dtype(dtype)}
     columns = [{"name": name} | of_each for name in names]
     return Schema({"kind": Numpy.kind, "labels": None}, columns)
+
+
+def _holds(column, series, codes, values, indices):
+    """Return whether a Series made of codes stands for them as well as its values."""
+    made = pd.Series(column.to_objects(values), dtype=object)
+    made = made if indices is None else made.take(indices)
+    kinds = {kind_of(uncategorized(of), "") for of in (made, series)}
+    if kinds == {"boolean", "numeric"}:  # 0.0 equals False, and is none
+        return False
+    back, best = column.to_codes(series, "")[0], column.to_codes(made, "")[0]
+    precision = 1e-6 if isinstance(column, NumericColumn) else 0.0  # of float32
+    return np.allclose(back, codes, precision, np.abs(best - codes))
 
 
 def _warn_of(unseen):
