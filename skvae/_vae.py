@@ -32,8 +32,13 @@ from skvae._parameters import (
     resolve_random_state,
 )
 from skvae._table.codec import Codec, fit_codec, load_codec
+from skvae._table.containers import as_table
 from skvae._table.entries import check_entries
-from skvae._table.validation import validate_known, validate_new
+from skvae._table.validation import (
+    check_component_labels,
+    validate_known,
+    validate_new,
+)
 from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
@@ -399,7 +404,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                [ 0.5]])
         """
         X = self._validate(X)
-        return _map_rows(lambda X: self._encode(X)[0], X, X.dtype)
+        return _map_rows(lambda X: self._encode(X)[0].numpy(), X, X.dtype)
 
     def posterior(self, X):
         """Encode rows as the mean and standard deviation of their posteriors.
@@ -440,7 +445,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         def mean_and_std(X):
             mean, log_var = self._encode(X)
-            return torch.stack([mean, (0.5 * log_var).exp()], dim=1)
+            return torch.stack([mean, (0.5 * log_var).exp()], dim=1).numpy()
 
         X = self._validate(X)
         both = _map_rows(mean_and_std, X, X.dtype)
@@ -592,6 +597,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         if n_draws is not None:
             n_draws = check_count("n_draws", n_draws)
+        X = as_table(X)
         codes = self._validate(X)
         incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
         imputation = Imputation(self._density)
@@ -823,6 +829,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return validate_known(self, X, self._codec)
 
     def _validate_latent(self, X):
+        X = as_table(X)
+        check_component_labels(X, self.get_feature_names_out())
+        if isinstance(X, np.ma.MaskedArray):
+            X = np.ma.filled(X.astype(np.float64), np.nan)
         Z = check_array(
             X,
             dtype=[np.float64, np.float32],
