@@ -1,6 +1,6 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
-import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ from skvae._table.validation import (
     validate_new,
 )
 from skvae._version import __version__
+from skvae._warnings import warn
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
@@ -161,7 +162,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
         An int gives the same result, to the bit, whatever the thread. None takes
-        fresh entropy from the operating system, never numpy's global generator.
+        fresh entropy from the operating system; numpy's global generator is used only
+        if it is given, as ``np.random``.
 
     device : str, default="cpu"
         Where training runs, in torch's words, such as "cuda". A fitted estimator is
@@ -269,6 +271,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     >>> vae.sample(3, random_state=0).shape
     (3, 4)
     """
+
+    # Where the documentation is: in the docstrings of this file. With a link, the HTML
+    # of scikit-learn also shows what they say of each parameter.
+    _doc_link_module = "skvae"
+    _doc_link_template = Path(__file__).as_uri()
 
     _codec: Codec  # between the table and scaled rows
     _density: Density  # of scaled rows
@@ -819,7 +826,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         else:
             return
-        warnings.warn(message, category, stacklevel=4)
+        warn(message, category)
 
     # ------------------------------------------------------------- using the model
 
@@ -892,13 +899,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         state = dict(state)
         version = state.pop("_skvae_version", "unknown")
         if version != __version__:
-            warnings.warn(
+            warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
                     current_sklearn_version=__version__,
                     original_sklearn_version=version,
-                ),
-                stacklevel=2,
+                )
             )
         if "_parameters" in state:
             state = _upgrade(state)

@@ -15,14 +15,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
     _cli display _fitting _likelihoods _linear _model _numerics _table _training
-    _layout _parameters _vae _version __init__ __main__
+    _layout _parameters _vae _version _warnings __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
 
 # floor -> (floors and libraries that it never imports, why)
 NEVER = {
     "_table": (
-        {*EVERYTHING - {"_table", "_layout", "_numerics"}, "torch"},
+        {*EVERYTHING - {"_table", "_layout", "_numerics", "_warnings"}, "torch"},
         "a table is rows of floats, whatever is made of them",
     ),
     "_linear": (
@@ -68,6 +68,7 @@ NEVER = {
         {*EVERYTHING - {"_layout"}, "torch", "sklearn", "pandas"},
         "the layout is what table and network agree on",
     ),
+    "_warnings": (EVERYTHING, "whoever warns needs no other to do so"),
     "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }
 

@@ -80,6 +80,8 @@ class Polars:
 def _new_series(column, dtype, values):
     """Return values as a Series of a dtype, which they decide if it is None."""
     pl, kind = sys.modules["polars"], values.dtype.kind
+    if dtype is None and column.is_aware:  # whose zone older versions would drop
+        dtype = pl.Datetime("us", "UTC")
     if dtype is None:
         return pl.Series(column.to_objects(values).tolist())
     if dtype == pl.Null:

@@ -1,8 +1,5 @@
 """The schema of a table: what its columns are, as a matrix of floats and back."""
 
-import sys
-import warnings
-
 import numpy as np
 import pandas as pd
 
@@ -13,6 +10,7 @@ from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
 from skvae._table.values import is_missing, shorten, uncategorized
+from skvae._warnings import warn
 
 MOST_NAMED = 3  # so many unseen values of a column are named in a warning
 # What depends on the rows in fit, so that other rows of the same table may differ.
@@ -251,20 +249,11 @@ def _holds(column, series, codes, values, indices):
 
 
 def _warn_of(unseen):
-    """Warn of values that fit did not see.
-
-    The warning points at the line that called skvae, outside of it and scikit-learn.
-    """
+    """Warn of values that fit did not see."""
     if not unseen:
         return
-    level, frame = 1, sys._getframe()
-    ours = "skvae", "sklearn"  # whose set_output wraps our methods
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
-        level, frame = level + 1, frame.f_back
     found = (f"in {name}: {shorten(values, MOST_NAMED)}" for name, values in unseen)
-    warnings.warn(
+    warn(
         f"Input X has values that fit did not see, {'; '.join(found)}. They are "
-        "treated as missing.",
-        UserWarning,
-        stacklevel=level,
+        "treated as missing."
     )
