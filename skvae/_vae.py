@@ -333,8 +333,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             A DataFrame of pandas or polars, or an array. Columns of numbers, datetimes
             and timedeltas are modelled as numeric; columns of text, of a categorical
             dtype, of booleans, and those that `categorical_features` names, as
-            categorical. NaN, None, NA or NaT where an entry is missing, but not in all
-            of a column.
+            categorical. NaN, None, NA or NaT, or masked, where an entry is missing, but
+            not in all of a column.
 
         y : object, default=None
             Ignored, whatever it is.
@@ -480,7 +480,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has not `n_components_` columns, or an entry that is not finite.
+            If X has not `n_components_` columns, or these have the names of the
+            components in another order, or an entry is not finite.
 
         Examples
         --------
@@ -557,7 +558,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw. Missing entries are NaN, None, NA or
-            NaT.
+            NaT, or masked.
 
         n_draws : int, default=None
             If given, so many tables are completed, each with a draw from what its
@@ -573,7 +574,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             row, or its most probable category (the median if they have an order);
             integers are rounded. By draws from the posterior, weighted by importance
             [2]_, or exactly, where all columns are numeric and the model is linear.
-            Observed entries are as they were, to the bit. ``noise="diag"`` fills in
+            Observed entries are as they were, to the bit; a column without any has the
+            dtype of `fit` if its own cannot hold the values. ``noise="diag"`` fills in
             nearest, ``hidden_layer_sizes=()`` fastest.
 
         Raises
