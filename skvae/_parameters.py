@@ -118,7 +118,9 @@ def _one_of(options):
 
 
 def _is_seed(value):
-    if value is None or isinstance(value, np.random.RandomState):
+    if value is None or value is np.random:
+        return True
+    if isinstance(value, np.random.RandomState):
         return True
     return is_integer(value) and 0 <= value < 2**32
 
@@ -165,7 +167,8 @@ _RULES = {
     "warm_start": _FLAG,
     "random_state": (
         _is_seed,
-        f"None, an integer from 0 to {2**32 - 1} or a numpy.random.RandomState",
+        f"None, an integer from 0 to {2**32 - 1}, a numpy.random.RandomState or "
+        "numpy.random, the global one",
     ),
     "verbose": (
         lambda v: _is_flag(v) or (is_integer(v) and v >= 0),
@@ -176,10 +179,35 @@ _RULES = {
 
 def _check_device(device):
     try:
-        torch.zeros(1, dtype=torch.float32, device=torch.device(device)).cpu()
-    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        torch.zeros(1, dtype=torch.float64, device=torch.device(device)).cpu()
+    except _TORCHS_ERRORS as error:
         raise InvalidParameterError(
             "The 'device' parameter of VAETransformer must be a device that torch can "
-            f"use here, such as 'cpu' or 'cuda'. Got {quote(device)} instead: {reason}"
+            "use here, in double precision too, such as 'cpu' or 'cuda'. "
+            f"Got {quote(device)} instead{_why_not(device, error)}."
         ) from error
+
+
+def _why_not(device, error):
+    """Return why torch cannot use a device, in words that are not torch's own."""
+    try:
+        kind = torch.device(device).type
+    except _TORCHS_ERRORS:
+        return ", which names none"
+    if kind in _UNUSABLE:
+        return f": {_UNUSABLE[kind]}"
+    if kind != "cuda":
+        return ", which torch has no code for here"
+    n = torch.cuda.device_count()
+    if n == 0:
+        return ", and torch finds no GPU"
+    if (torch.device(device).index or 0) >= n:
+        return f", and torch finds {n} GPU" + "s" * (n > 1)
+    return f": {str(error).splitlines()[0].rstrip('.')}"
+
+
+_TORCHS_ERRORS = RuntimeError, AssertionError, TypeError, ValueError, ImportError
+_UNUSABLE = {
+    "mps": "it has no double precision",
+    "meta": "it has shapes and no numbers",
+}

@@ -1,6 +1,6 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
-import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,9 +31,15 @@ from skvae._parameters import (
     resolve_random_state,
 )
 from skvae._table.codec import Codec, fit_codec, load_codec
+from skvae._table.containers import as_table
 from skvae._table.entries import check_entries
-from skvae._table.validation import validate_known, validate_new
+from skvae._table.validation import (
+    check_component_labels,
+    validate_known,
+    validate_new,
+)
 from skvae._version import __version__
+from skvae._warnings import warn
 
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
 EXPECTED_DRAWS = 64  # whose mean stands for the expected value
@@ -159,7 +165,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
         An int gives the same result, to the bit, whatever the thread. None takes
-        fresh entropy from the operating system, never numpy's global generator.
+        fresh entropy from the operating system; numpy's global generator is used only
+        if it is given, as ``np.random``.
 
     device : str, default="cpu"
         Where training runs, in torch's words, such as "cuda". A fitted estimator is
@@ -288,6 +295,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     (3, 4)
     """
 
+    # Where the documentation is: in the docstrings of this file. With a link, the HTML
+    # of scikit-learn also shows what they say of each parameter.
+    _doc_link_module = "skvae"
+    _doc_link_template = Path(__file__).as_uri()
+
     _codec: Codec  # between the table and scaled rows
     _density: Density  # of scaled rows
     _fitted_shape: dict  # parameters of the fit that a warm start must share
@@ -344,8 +356,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             A DataFrame of pandas or polars, or an array. Columns of numbers, datetimes
             and timedeltas are modelled as numeric; columns of text, of a categorical
             dtype, of booleans, and those that `categorical_features` names, as
-            categorical. NaN, None, NA or NaT where an entry is missing, but not in all
-            of a column.
+            categorical. NaN, None, NA or NaT, or masked, where an entry is missing, but
+            not in all of a column.
 
         y : object, default=None
             Ignored, whatever it is.
@@ -427,7 +439,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                [ 0.5]])
         """
         X = self._validate(X)
-        return _map_rows(lambda X: self._encode(X)[0], X, X.dtype)
+        return _map_rows(lambda X: self._encode(X)[0].numpy(), X, X.dtype)
 
     def posterior(self, X):
         """Encode rows as the mean and standard deviation of their posteriors.
@@ -469,7 +481,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         def mean_and_std(X):
             mean, log_var = self._encode(X)
-            return torch.stack([mean, (0.5 * log_var).exp()], dim=1)
+            return torch.stack([mean, (0.5 * log_var).exp()], dim=1).numpy()
 
         X = self._validate(X)
         both = _map_rows(mean_and_std, X, X.dtype)
@@ -498,7 +510,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         ValueError
-            If X has not `n_components_` columns, or an entry that is not finite.
+            If X has not `n_components_` columns, or these have the names of the
+            components in another order, or an entry is not finite.
 
         Examples
         --------
@@ -627,7 +640,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw. Missing entries are NaN, None, NA or
-            NaT.
+            NaT, or masked.
 
         n_draws : int, default=None
             If given, so many tables are completed, each with a draw from what its
@@ -643,7 +656,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             row, or its most probable category (the median if they have an order);
             integers are rounded. By draws from the posterior, weighted by importance
             [2]_, or exactly, where all columns are numeric and the model is linear.
-            Observed entries are as they were, to the bit. ``noise="diag"`` fills in
+            Observed entries are as they were, to the bit; a column without any has the
+            dtype of `fit` if its own cannot hold the values. ``noise="diag"`` fills in
             nearest, ``hidden_layer_sizes=()`` fastest.
 
         Raises
@@ -674,6 +688,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         if n_draws is not None:
             n_draws = check_count("n_draws", n_draws)
+        X = as_table(X)
         codes = self._validate(X)
         incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
         imputation = Imputation(self._density)
@@ -898,7 +913,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         else:
             return
-        warnings.warn(message, category, stacklevel=4)
+        warn(message, category)
 
     # ------------------------------------------------------------- using the model
 
@@ -908,6 +923,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return validate_known(self, X, self._codec)
 
     def _validate_latent(self, X):
+        X = as_table(X)
+        check_component_labels(X, self.get_feature_names_out())
+        if isinstance(X, np.ma.MaskedArray):
+            X = np.ma.filled(X.astype(np.float64), np.nan)
         Z = check_array(
             X,
             dtype=[np.float64, np.float32],
@@ -990,13 +1009,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         state = dict(state)
         version = state.pop("_skvae_version", "unknown")
         if version != __version__:
-            warnings.warn(
+            warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
                     current_sklearn_version=__version__,
                     original_sklearn_version=version,
-                ),
-                stacklevel=2,
+                )
             )
         if "_parameters" in state:
             state = _upgrade(state)

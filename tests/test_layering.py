@@ -17,6 +17,8 @@ FLOORS = """
     _cleaning _cli display _files _fitting _likelihoods _linear _model _numerics _table
     _training
     _choices _layout _parameters _printable _vae _version __init__ __main__
+    _cli display _fitting _likelihoods _linear _model _numerics _table _training
+    _layout _parameters _vae _version _warnings __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
 LIBRARIES = {"torch", "sklearn", "pandas", "numpy", "scipy"}
@@ -24,7 +26,10 @@ LIBRARIES = {"torch", "sklearn", "pandas", "numpy", "scipy"}
 # floor -> (floors and libraries that it never imports, why)
 NEVER = {
     "_table": (
-        {*EVERYTHING - {"_table", "_layout", "_numerics", "_printable"}, "torch"},
+        {
+            *EVERYTHING - {"_table", "_layout", "_numerics", "_printable", "_warnings"},
+            "torch",
+        },
         "a table is rows of floats, whatever is made of them",
     ),
     "_files": (
@@ -83,6 +88,7 @@ NEVER = {
     ),
     "_choices": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
     "_printable": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
+    "_warnings": (EVERYTHING, "whoever warns needs no other to do so"),
     "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }
 

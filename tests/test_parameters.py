@@ -71,7 +71,7 @@ RULES = {
     ),
     "device": (
         "a device that torch can use here",
-        ["gpu", "", "cpu:x", "meta", None, 1.5, ["cpu"], "cuda:99"],
+        ["gpu", "", "cpu:x", "meta", None, 1.5, ["cpu"], "cuda:99", "mps", "hpu"],
     ),
     "verbose": ("True, False or an integer of at least 0", [-1, 0.5, None, "yes"]),
 }
@@ -95,6 +95,49 @@ def test_what_is_outside_the_domain_is_named_with_its_rule(name, value, rule):
     with pytest.raises(InvalidParameterError, match=re.escape(message)) as raised:
         vae.fit(X)
     assert f"Got {quote(value)} instead" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("gpu", ", which names none"),
+        ("mps", ": it has no double precision"),
+        ("meta", ": it has shapes and no numbers"),
+        ("cuda:99", ", and torch finds "),
+        ("xpu:77", ""),
+    ],
+)
+def test_a_device_that_is_not_to_be_had_takes_one_sentence(device, reason):
+    with pytest.raises(InvalidParameterError) as raised:
+        VAETransformer(device=device).fit(X)
+    message = str(raised.value)
+    assert f"Got {device!r} instead{reason}" in message
+    assert message.count(". ") == 1
+    assert len(message) < 220
+    assert "Facebook" not in message
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_gpus_that_torch_lacks_are_counted(n, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+    found = {0: "no GPU", 1: "1 GPU", 2: "2 GPUs"}[n]
+    with pytest.raises(InvalidParameterError, match=rf"torch finds {found}\.$"):
+        VAETransformer(device="cuda:99").fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:No component")
+def test_the_global_generator_is_used_if_it_is_given():
+    state = np.random.get_state()  # noqa: NPY002
+    found = []
+    for _ in range(2):
+        np.random.seed(0)  # noqa: NPY002
+        vae = VAETransformer(hidden_layer_sizes=(), random_state=np.random).fit(X)
+        drawn = vae.sample(3, random_state=np.random)
+        X_incomplete = np.where(X > 1, np.nan, X)
+        found.append([drawn, vae.impute(X_incomplete, 1, random_state=np.random)[0]])
+    np.random.set_state(state)  # noqa: NPY002
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 def test_every_parameter_has_a_rule():
@@ -130,7 +173,9 @@ LEGAL = {
     "n_iter_no_change": [1, np.int32(2), 10**9],
     "tol": [0, 0.5, 10, np.float32(0.1)],
     "warm_start": [True, False, np.True_],
-    "random_state": [None, 0, 2**32 - 1, np.int64(3), np.random.RandomState(0)],
+    "random_state": [
+        *[None, 0, 2**32 - 1, np.int64(3), np.random.RandomState(0)],
+    ],
     "device": ["cpu", "cpu:0", torch.device("cpu"), np.str_("cpu")],
     "verbose": [True, False, 0, 3, np.True_, np.int64(1)],
 }

@@ -8,8 +8,8 @@ import pandas as pd
 from skvae._table.groupings import Grouping, find_groups
 from skvae._table.kinds import NUMBERS, kind_of
 from skvae._table.plain import pack, unpack
-from skvae._table.times import read_times
-from skvae._table.values import is_missing, objects
+from skvae._table.times import AWARE, read_times
+from skvae._table.values import is_missing, localize, objects
 
 
 class CategoricalColumn:
@@ -27,12 +27,16 @@ class CategoricalColumn:
     groups, counts : ndarray of shape (n_categories,), default=()
         Of a `Grouping`; without them each category is a group of its own, as in older
         artefacts.
+    is_aware : bool or None, default=None
+        Whether categories that are datetime64 are in UTC, of times of a time zone. None
+        if they are no times, and in artefacts that do not know it.
     """
 
     kinds = "boolean", "text", "category"
 
-    def __init__(self, levels, ordered=False, groups=(), counts=()):
+    def __init__(self, levels, ordered=False, groups=(), counts=(), is_aware=None):
         self.categories, self._ordered = unpack(levels), ordered
+        self.is_aware = is_aware
         self.n_categories = len(self.categories)
         if len(groups):
             self.grouping = Grouping(groups, counts, takes_unseen=not ordered)
@@ -50,7 +54,7 @@ class CategoricalColumn:
     @staticmethod
     def fit(observed, name):
         """Return the arguments of the class for a column with these values."""
-        indices, categories = _factorize(observed)
+        indices, categories, is_aware = _factorize(observed)
         counts = np.bincount(indices, minlength=len(categories))
         is_category = isinstance(observed.dtype, pd.CategoricalDtype)
         if not is_category:
@@ -58,6 +62,8 @@ class CategoricalColumn:
             categories, counts = categories[order], counts[order]
         is_ordered = is_category and observed.dtype.ordered
         state = {"levels": pack(categories)} | ({"ordered": True} if is_ordered else {})
+        if is_aware is not None:
+            state["is_aware"] = is_aware
         groups = find_groups(counts, is_ordered)
         if np.array_equal(groups, np.arange(len(groups))):
             return state
@@ -73,9 +79,12 @@ class CategoricalColumn:
         if not observed.any():
             return codes, []
         kind_of(series[observed], name)  # raises if it is no column at all
-        indices, distinct = _factorize(series[observed])
+        indices, distinct, is_aware = _factorize(series[observed])
+        if self.is_aware is None:
+            is_aware = None
         # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
-        distinct, categories = _object_index(distinct), _object_index(self.categories)
+        distinct = _object_index(distinct, is_aware)
+        categories = _object_index(self.categories, self.is_aware)
         code_of = categories.get_indexer(distinct)
         of_unseen = self.n_categories if self.grouping.takes_unseen else np.nan
         codes[observed] = np.where(code_of < 0, of_unseen, code_of)[indices]
@@ -87,31 +96,33 @@ class CategoricalColumn:
 
     def to_objects(self, values):
         """Return the values as an array of Python objects."""
-        return objects(_object_index(values))
+        return objects(_object_index(values, self.is_aware))
 
 
 def _factorize(observed):
     """Return the index of each row's value among the distinct ones, and these.
 
-    Those of a categorical dtype are in its order.
+    Those of a categorical dtype are in its order. The third is whether they are
+    datetime64 of times of a time zone, None if they are not datetime64.
     """
     if isinstance(observed.dtype, pd.CategoricalDtype):
         seen, codes = np.unique(observed.cat.codes, return_inverse=True)
-        return codes, _to_numpy(observed.cat.categories[seen].to_series())
+        return codes, *_to_numpy(observed.cat.categories[seen].to_series())
     # From a Series of objects, pandas 2 would make datetime64 of the values if it can.
     is_numpy = isinstance(observed.dtype, np.dtype)
     codes, values = pd.factorize(observed.to_numpy() if is_numpy else observed.array)
-    return codes, _to_numpy(pd.Series(values, dtype=values.dtype))
+    return codes, *_to_numpy(pd.Series(values, dtype=values.dtype))
 
 
 def _to_numpy(distinct):
-    """Return a Series without missing values as an array of a dtype of numpy."""
+    """Return a Series as an array of a dtype of numpy, and whether it is aware."""
     dtype = distinct.dtype
     if dtype.kind in "mM":
-        return read_times(distinct, "")[0]
+        times, what = read_times(distinct, "")
+        return times, what == AWARE if dtype.kind == "M" else None
     if dtype.kind in "iufb":
-        return distinct.to_numpy(dtype=getattr(dtype, "numpy_dtype", dtype))
-    return distinct.to_numpy(dtype=object)
+        return distinct.to_numpy(dtype=getattr(dtype, "numpy_dtype", dtype)), None
+    return distinct.to_numpy(dtype=object), None
 
 
 def _sorting(categories):
@@ -131,8 +142,10 @@ def _sort_key(value):
     return type(value).__name__, value
 
 
-def _object_index(values):
+def _object_index(values, is_aware):
     """Return an Index of Python objects; datetime64 become Timestamps."""
+    if values.dtype.kind == "M" and is_aware:
+        return localize(values, "UTC").astype(object)
     dtype = (
         object if values.dtype == object else None
     )  # else pandas 2 may infer datetimes

@@ -8,6 +8,7 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 - `likelihood`, the kind of its likelihood, "gaussian" unless it is categorical;
 - `n_categories`, which is 0 unless the column is categorical; then `grouping` is the
   `Grouping` of its categories;
+- `is_aware`, whether its values are times of a time zone; None where they are no times;
 - `to_codes`, from a pandas Series of any dtype to codes, which are floats and NaN where
   a value is missing, and a list of the values that fit did not see;
 - `from_codes`, from codes to values: an array of floats, of datetime64 in UTC, of

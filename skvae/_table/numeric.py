@@ -20,7 +20,7 @@ class NumericColumn:
     """
 
     kinds = ("numeric",)
-    likelihood, n_categories = "gaussian", 0
+    likelihood, n_categories, is_aware = "gaussian", 0, None
 
     def __init__(self, entry, decimals):
         self.entry, self.decimals = entry, decimals

@@ -1,4 +1,7 @@
-"""Arrays and lists of lists as Series of pandas, and values as arrays."""
+"""Arrays and lists of lists as Series of pandas, and values as arrays.
+
+The masked entries of a masked array are missing.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,10 +18,25 @@ class Numpy:
     def to_series(cls, X):
         """Return the columns as Series of pandas."""
         X = _as_array(X)
-        if X.dtype.kind in "US":
-            X = X.astype(object)
-        dtype = object if X.dtype == object else None
-        return [pd.Series(column, dtype=dtype) for column in X.T]
+        data, mask = np.ma.getdata(X), np.ma.getmask(X)
+        if data.dtype.kind in "US":
+            data = data.astype(object)
+        if mask is np.ma.nomask:
+            return [cls.as_series(column) for column in data.T]
+        if data.dtype.kind in "iub":  # with an NA of their own
+            return [
+                pd.Series(pd.array(column)).mask(is_masked)
+                for column, is_masked in zip(data.T, mask.T, strict=True)
+            ]
+        return [
+            cls.as_series(column).mask(is_masked)
+            for column, is_masked in zip(data.T, mask.T, strict=True)
+        ]
+
+    @staticmethod
+    def as_series(column):
+        """Return a column that `new_column` made as a Series of pandas."""
+        return pd.Series(column, dtype=object if column.dtype == object else None)
 
     @staticmethod
     def dtypes(X):
@@ -32,9 +50,22 @@ class Numpy:
         return
 
     @staticmethod
+    def load_labels(labels):
+        """Return the labels that `dump_labels` was given."""
+        return labels
+
+    @staticmethod
     def new_column(column, dtype, values, indices):
         """Return a column with the values, or with ``values[indices]``."""
-        array = column.to_objects(values) if dtype.kind == "O" else cast(values, dtype)
+        if dtype is None or dtype.kind == "O":
+            array = column.to_objects(values)
+        elif dtype.kind == "U":
+            array = values.astype(str)
+            array = array.astype(np.result_type(dtype, array))  # never cut
+        else:
+            array = cast(values, dtype)
+        if dtype is None and array.dtype == object:
+            array = pd.Series(array, dtype=object).infer_objects().to_numpy()
         return array if indices is None else array[indices]
 
     @staticmethod
@@ -43,17 +74,30 @@ class Numpy:
         return np.stack(columns, axis=1) if columns else np.empty((n, 0))
 
     @classmethod
-    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+    def fill_column(cls, X, j, missing, column, values, indices):
         """Return column j of X with the values where it is missing."""
-        filled = _as_array(X)[:, j].copy()
-        filled[missing] = cls.new_column(column, filled.dtype, values, indices)
+        filled = np.ma.getdata(_as_array(X))[:, j]
+        try:
+            made = cls.new_column(column, filled.dtype, values, indices)
+        except (TypeError, ValueError):  # the dtype cannot hold the values
+            made = cls.new_column(column, np.dtype(object), values, indices)
+        filled = filled.astype(np.result_type(filled, made))  # longer strings may come
+        filled[missing] = made
         return filled
 
     @staticmethod
     def replace_columns(X, columns):
         """Return a copy of X with some columns replaced."""
-        X = np.array(_as_array(X))
+        X = np.array(np.ma.getdata(_as_array(X)))
         for j, column in columns.items():
+            kinds = {X.dtype.kind, column.dtype.kind}
+            if X.dtype != object and len(kinds) > 1 and not kinds <= set("iuf"):
+                raise ValueError(
+                    f"X is an array of {X.dtype}, which cannot hold the values that "
+                    f"column {j} had in fit, such as {column[-1]!r}. Make it an array "
+                    "of objects, or a DataFrame."
+                )
+            X = X.astype(np.result_type(X, column), copy=False)
             X[:, j] = column
         return X
 

@@ -18,6 +18,11 @@ class Pandas:
         return [_dense(X.iloc[:, j]) for j in range(X.shape[1])]
 
     @staticmethod
+    def as_series(column):
+        """Return a column that `new_column` made as a Series of pandas."""
+        return column
+
+    @staticmethod
     def dtypes(X):
         """Return the dtype that each column comes back with; sparse ones as dense."""
         return [getattr(dtype, "subtype", dtype) for dtype in X.dtypes]
@@ -34,11 +39,24 @@ class Pandas:
         }
 
     @staticmethod
+    def load_labels(labels):
+        """Return the labels that `dump_labels` was given, as an Index."""
+        values, names = unpack(labels["values"]), list(unpack(labels["names"]))
+        if labels["dtype"] is None:
+            return pd.MultiIndex.from_tuples(values, names=names)
+        return pd.Index(values, dtype=load_dtype(labels["dtype"]), name=names[0])
+
+    @staticmethod
     def new_column(column, dtype, values, indices):
         """Return a column with the values, or with ``values[indices]``."""
+        if dtype is None:
+            series = pd.Series(column.to_objects(values), dtype=object).infer_objects()
+            return series if indices is None else series.take(indices)
         of = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
         array = _to_array(column, of, values)
         if isinstance(dtype, pd.CategoricalDtype):
+            if not pd.Index(array).isin(dtype.categories).all():
+                raise TypeError(f"{dtype} cannot hold these values")
             array = pd.Categorical(array, dtype=dtype)
         array = array if indices is None else array.take(indices)
         return pd.Series(array, dtype=dtype)
@@ -47,13 +65,12 @@ class Pandas:
     def new_table(columns, labels, index, n):
         """Return the table with these columns."""
         X = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(n))
-        X = X.set_axis(_load_labels(**labels), axis=1)
+        X = X.set_axis(labels, axis=1)
         return X if index is None else X.set_axis(index, axis=0)
 
     @classmethod
-    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+    def fill_column(cls, X, j, missing, column, values, indices):
         """Return column j of X with the values where it is missing."""
-        sparse = X.dtypes.iloc[j]
         series = _dense(X.iloc[:, j])
         try:
             if isinstance(series.dtype, pd.CategoricalDtype):
@@ -61,24 +78,22 @@ class Pandas:
                 new = pd.Index(_to_array(column, old.dtype, values))
                 series = series.cat.add_categories(new[~new.isin(old)])
             made = cls.new_column(column, series.dtype, values, indices)
-        except (TypeError, ValueError):
-            # The dtype cannot hold the values; that of an empty column may hold none.
-            if missing.all() and fitted_dtype is not None:
-                made = cls.new_column(column, fitted_dtype, values, indices)
-                return made.set_axis(X.index)
+        except (TypeError, ValueError):  # the dtype cannot hold the values
             series = series.astype(object)
             made = cls.new_column(column, series.dtype, values, indices)
         array = series.array.copy()
         array[missing] = made.array
-        filled = pd.Series(array, X.index, series.dtype)
-        return filled.astype(sparse) if isinstance(sparse, pd.SparseDtype) else filled
+        return pd.Series(array, dtype=series.dtype)
 
     @staticmethod
     def replace_columns(X, columns):
         """Return a copy of X with some columns replaced."""
         X = X.copy()
         for j, column in columns.items():
-            X.isetitem(j, column)
+            old = X.dtypes.iloc[j]
+            is_sparse = isinstance(old, pd.SparseDtype) and column.dtype == old.subtype
+            column = column.astype(old) if is_sparse else column
+            X.isetitem(j, column.set_axis(X.index))  # bare arrays change their dtype
         return X
 
 
@@ -95,6 +110,8 @@ def _to_array(column, dtype, values):
     arrow = getattr(dtype, "pyarrow_dtype", None)
     if values.dtype.kind in "mM" and dtype.kind == values.dtype.kind:
         zone = getattr(arrow or dtype, "tz", None)
+        if column.is_aware not in (None, zone is not None):
+            raise TypeError(f"{dtype} cannot hold these times")
         return pd.array(localize(values, zone), dtype=dtype)
     if values.dtype.kind in "iuf" and dtype.kind in "iuf":
         of = getattr(dtype, "numpy_dtype", dtype)
@@ -105,11 +122,3 @@ def _to_array(column, dtype, values):
     if values.dtype.kind in "iuf" and arrow is not None and hasattr(arrow, "scale"):
         return pd.array(to_decimals(values, arrow.precision, arrow.scale), dtype=dtype)
     return pd.array(column.to_objects(values), dtype=dtype)
-
-
-def _load_labels(values, names, dtype):
-    """Return the labels that `dump_labels` was given."""
-    values, names = unpack(values), list(unpack(names))
-    if dtype is None:
-        return pd.MultiIndex.from_tuples(values, names=names)
-    return pd.Index(values, dtype=load_dtype(dtype), name=names[0])

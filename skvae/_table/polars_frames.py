@@ -20,6 +20,11 @@ class Polars:
         return [_from_polars(series) for series in X.get_columns()]
 
     @staticmethod
+    def as_series(column):
+        """Return a column that `new_column` made as a Series of pandas."""
+        return _from_polars(column)
+
+    @staticmethod
     def dtypes(X):
         """Return the dtype that each column comes back with."""
         return X.dtypes
@@ -30,29 +35,18 @@ class Polars:
         return list(X.columns)
 
     @staticmethod
+    def load_labels(labels):
+        """Return the labels that `dump_labels` was given."""
+        return labels
+
+    @staticmethod
     def new_column(column, dtype, values, indices):
         """Return a column with the values, or with ``values[indices]``."""
-        pl, kind = sys.modules["polars"], values.dtype.kind
-        if dtype == pl.Null:
-            raise TypeError(f"{dtype} cannot hold any value")
-        if kind in "mM" and dtype.is_temporal():
-            units = {"Date": "D", "Time": "ns"}
-            unit = units.get(class_name(dtype)) or dtype.time_unit
-            instants = values.astype(f"{kind}8[{unit}]").view(np.int64)
-            if dtype == pl.Time:
-                instants = np.clip(
-                    instants, 0, np.timedelta64(1, "D") // np.timedelta64(1, "ns") - 1
-                )
-            series = pl.Series(instants).cast(dtype)
-        elif kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
-            has_numpy = not class_name(dtype).endswith("128")
-            of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
-            series = pl.Series(cast(values, of)).cast(dtype)
-        elif kind in "iuf" and dtype.is_decimal():
-            decimals = to_decimals(values, dtype.precision, dtype.scale)
-            series = pl.Series(decimals, dtype=dtype)
-        else:
-            series = pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+        pl = sys.modules["polars"]
+        try:
+            series = _new_series(column, dtype, values)
+        except pl.exceptions.PolarsError as error:
+            raise TypeError(f"{dtype} cannot hold these values") from error
         return series if indices is None else series.gather(indices)
 
     @staticmethod
@@ -62,15 +56,12 @@ class Polars:
         return sys.modules["polars"].DataFrame([s.alias(label) for label, s in named])
 
     @classmethod
-    def fill_column(cls, X, j, missing, column, fitted_dtype, values, indices):
+    def fill_column(cls, X, j, missing, column, values, indices):
         """Return column j of X with the values where it is missing."""
         series = X.to_series(j)
         try:
             made = cls.new_column(column, series.dtype, values, indices)
-        except (TypeError, ValueError, sys.modules["polars"].exceptions.PolarsError):
-            # The dtype cannot hold the values; that of an empty column may hold none.
-            if missing.all() and fitted_dtype is not None:
-                return cls.new_column(column, fitted_dtype, values, indices)
+        except (TypeError, ValueError):  # the dtype cannot hold the values
             series = series.cast(sys.modules["polars"].String)
             made = cls.new_column(column, series.dtype, values, indices)
         rows = np.zeros(len(missing), dtype=np.int64)
@@ -83,6 +74,37 @@ class Polars:
     def replace_columns(X, columns):
         """Return a copy of X with some columns replaced."""
         return X.with_columns([s.alias(X.columns[j]) for j, s in columns.items()])
+
+
+def _new_series(column, dtype, values):
+    """Return values as a Series of a dtype, which they decide if it is None."""
+    pl, kind = sys.modules["polars"], values.dtype.kind
+    if dtype is None and column.is_aware:  # whose zone older versions would drop
+        dtype = pl.Datetime("us", "UTC")
+    if dtype is None:
+        return pl.Series(column.to_objects(values).tolist())
+    if dtype == pl.Null:
+        raise TypeError(f"{dtype} cannot hold any value")
+    if kind in "mM" and dtype.is_temporal():
+        zone = getattr(dtype, "time_zone", None)
+        if kind == "M" and column.is_aware not in (None, zone is not None):
+            raise TypeError(f"{dtype} cannot hold these times")
+        units = {"Date": "D", "Time": "ns"}
+        unit = units.get(class_name(dtype)) or dtype.time_unit
+        instants = values.astype(f"{kind}8[{unit}]").view(np.int64)
+        if dtype == pl.Time:
+            instants = np.clip(
+                instants, 0, np.timedelta64(1, "D") // np.timedelta64(1, "ns") - 1
+            )
+        return pl.Series(instants).cast(dtype)
+    if kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
+        has_numpy = not class_name(dtype).endswith("128")
+        of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
+        return pl.Series(cast(values, of)).cast(dtype)
+    if kind in "iuf" and dtype.is_decimal():
+        decimals = to_decimals(values, dtype.precision, dtype.scale)
+        return pl.Series(decimals, dtype=dtype)
+    return pl.Series(column.to_objects(values).tolist(), dtype=dtype)
 
 
 def _from_polars(series):

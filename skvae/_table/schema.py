@@ -1,7 +1,5 @@
 """The schema of a table: what its columns are, as a matrix of floats and back."""
 
-import sys
-import warnings
 from functools import partial
 
 import numpy as np
@@ -12,9 +10,11 @@ from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
 from skvae._table.groupings import LEAST_ROWS, NO_GROUPS
+from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
 from skvae._table.plain import dump_dtype, load_dtype
-from skvae._table.values import is_missing, shorten
+from skvae._table.values import is_missing, shorten, uncategorized
+from skvae._warnings import warn
 
 MOST_NAMED = 3  # so many unseen values of a column are named in a warning
 MOST_LISTED = 50  # so many columns that cannot be modelled are listed in an error
@@ -47,6 +47,8 @@ class Schema:
         Numbers of groups of categories.
     kinds : ndarray of shape (n_features,)
         Of str: the kinds of the columns' likelihoods.
+    labels : Index, list or None
+        Of the columns in fit.
     are_numbers : bool
         Whether all columns are numeric.
     is_of_floats : bool
@@ -58,6 +60,7 @@ class Schema:
         self._columns = [make_column(**state["column"]) for state in columns]
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
         self.names = [state["name"] for state in columns]
+        self.labels = CONTAINERS[container["kind"]].load_labels(container["labels"])
         self.n_categories = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
@@ -178,8 +181,7 @@ class Schema:
             container.new_column(column, of, *column.from_codes(x))
             for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
         ]
-        labels = self._container["labels"]
-        return container.new_table(columns, labels, index, len(codes))
+        return container.new_table(columns, self.labels, index, len(codes))
 
     def fill(self, X, codes):
         """Return a copy of X whose missing values are replaced by those of `codes`.
@@ -193,24 +195,39 @@ class Schema:
         Returns
         -------
         DataFrame or ndarray
-            In the container and dtypes of X, whose other values it keeps.
+            In the container and dtypes of X, whose other values it keeps. A column
+            of X without any value has the dtype of fit if its own cannot hold what
+            is filled in.
         """
-        container = container_of(X)
-        is_same = container is CONTAINERS[self._container["kind"]]
-        filled = {}
+        container, filled = container_of(X), {}
         for j, series in enumerate(container.to_series(X)):
             missing = is_missing(series)
             if missing.any():
                 column = self._columns[j]
-                dtype = self._dtypes[j] if is_same else None
                 values, indices = column.from_codes(codes[missing, j])
                 if indices is not None:  # X's dtype need not hold the other categories
                     used, indices = np.unique(indices, return_inverse=True)
                     values = values[used]
-                filled[j] = container.fill_column(
-                    X, j, missing, column, dtype, values, indices
-                )
+                if missing.all():
+                    filled[j] = self._fill_empty(X, j, codes[:, j], values, indices)
+                else:
+                    filled[j] = container.fill_column(
+                        X, j, missing, column, values, indices
+                    )
         return container.replace_columns(X, filled)
+
+    def _fill_empty(self, X, j, codes, values, indices):
+        """Return a column with these values for one of X without any."""
+        container, column = container_of(X), self._columns[j]
+        try:
+            made = container.new_column(column, container.dtypes(X)[j], values, indices)
+            if _holds(column, container.as_series(made), codes, values, indices):
+                return made
+        except (TypeError, ValueError, NotImplementedError):  # the last is pyarrow's
+            pass
+        is_same = container is CONTAINERS[self._container["kind"]]
+        dtype = self._dtypes[j] if is_same else None  # None: as the values say
+        return container.new_column(column, dtype, values, indices)
 
 
 def fit_schema(X, categorical_features="from_dtype"):
@@ -233,7 +250,8 @@ def fit_schema(X, categorical_features="from_dtype"):
     chosen = find_categorical(categorical_features, labels, len(dtypes))
     calls = range(len(dtypes)) if labels is None else map(quote, labels)
     names = [f"column {call}" for call in calls]
-    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and not chosen.any():
+    is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
+    if is_plain and not chosen.any():
         return _numeric_schema(X.dtype, names)
     series = container.to_series(X)
     fits = [partial(fit_column, is_chosen=bool(is_chosen)) for is_chosen in chosen]
@@ -299,7 +317,7 @@ def _warn_of_unseen(unseen):
         if found[takes_unseen]
     ]
     if said:
-        _warn(" ".join(said))
+        warn(" ".join(said))
 
 
 def _warn_of_unique(schema):
@@ -311,17 +329,20 @@ def _warn_of_unique(schema):
     ]
     if not found:
         return
-    _warn(
+    warn(
         f"X has values that are all rare, in {'; '.join(found)}: fewer than "
         f"{LEAST_ROWS} rows have each, so that it tells nothing of other columns, and "
         "`sample` draws one as often as X has it. Drop what is a name or a remark."
     )
 
 
-def _warn(message):
-    """Warn at the line that called skvae, outside of it and scikit-learn."""
-    level, frame = 1, sys._getframe()
-    ours = "skvae", "sklearn"  # whose set_output wraps our methods
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+def _holds(column, series, codes, values, indices):
+    """Return whether a Series made of codes stands for them as well as its values."""
+    made = pd.Series(column.to_objects(values), dtype=object)
+    made = made if indices is None else made.take(indices)
+    kinds = {kind_of(uncategorized(of), "") for of in (made, series)}
+    if kinds == {"boolean", "numeric"}:  # 0.0 equals False, and is none
+        return False
+    back, best = column.to_codes(series, "")[0], column.to_codes(made, "")[0]
+    precision = 1e-6 if isinstance(column, NumericColumn) else 0.0  # of float32
+    return np.allclose(back, codes, precision, np.abs(best - codes))

@@ -67,6 +67,7 @@ class TimeColumn:
     def __init__(self, what, tick, origin, low, high, entry, zone):
         self.what, self.tick, self.entry, self.zone = what, tick, entry, zone
         self.origin, self.low, self.high = origin, low, high
+        self.is_aware = what == AWARE
 
     @staticmethod
     def fit(observed, name):

@@ -1,13 +1,15 @@
 """What scikit-learn asks of the X of an estimator, for tables of any columns."""
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from skvae._table.codec import check_numeric
-from skvae._table.containers import is_table
+from skvae._table.containers import as_table, column_labels, is_table
 from skvae._table.schema import fit_schema
 
 FLOATS = [np.float64, np.float32]
+MOST_NAMED = 5  # columns in an error, as scikit-learn has it
 
 
 def validate_new(estimator, X, codec=None):
@@ -27,7 +29,7 @@ def validate_new(estimator, X, codec=None):
     schema : Schema
         That of `codec`, if X has the same columns: its times have their origin.
     """
-    chosen = estimator.categorical_features
+    chosen, X = estimator.categorical_features, as_table(X)
     if is_table(X) or not (chosen is None or isinstance(chosen, str)):
         X = _validate_table(estimator, X, reset=True, least=2)
         schema = _known_or_new(fit_schema(X, chosen), codec)
@@ -54,6 +56,8 @@ def validate_known(estimator, X, codec):
     -------
     ndarray of shape (n_samples, n_features)
     """
+    X = as_table(X)
+    _check_labels(X, codec.schema.labels)
     if is_table(X) or not codec.schema.are_numbers:
         X = _validate_table(estimator, X, reset=False, least=1)
         codes = codec.schema.to_codes(X)
@@ -61,6 +65,57 @@ def validate_known(estimator, X, codec):
         codes = _validate_array(estimator, X, reset=False, least=1)
     codec.check(codes)
     return codes
+
+
+def check_component_labels(Z, names):
+    """Raise a ValueError if the columns of latent rows are in another order.
+
+    Parameters
+    ----------
+    Z : DataFrame or array-like
+        Its columns may have any labels. But if these are the names of the components,
+        or their numbers, they are so in their order.
+    names : sequence of str
+        Of the components.
+    """
+    labels = column_labels(Z) or []
+    for expected in list(names), list(range(len(names))):
+        places = {label: i for i, label in enumerate(expected)}
+        is_permuted = len(labels) == len(expected) and set(labels) == set(expected)
+        of_strings = all(isinstance(label, str) for label in expected)
+        is_moved = any(places.get(label, i) != i for i, label in enumerate(labels))
+        if is_moved and (is_permuted or of_strings):
+            raise _other_labels(labels, expected, "that transform gives")
+
+
+def _check_labels(X, fitted):
+    """Raise a ValueError if labels other than strings are not those of fit.
+
+    Of labels that are strings scikit-learn asks the same.
+    """
+    if not isinstance(X, pd.DataFrame) or not isinstance(fitted, pd.Index):
+        return
+    are_names = [all(isinstance(v, str) for v in of) for of in (X.columns, fitted)]
+    if not any(are_names) and not X.columns.equals(fitted):
+        what = "that were passed during fit"
+        raise _other_labels(list(X.columns), list(fitted), what)
+
+
+def _other_labels(labels, expected, what):
+    """Return the error of scikit-learn for names that are not as expected."""
+    lines = [f"The feature names should match those {what}."]
+    unseen = [label for label in labels if label not in expected]
+    missing = [label for label in expected if label not in labels]
+    for title, found in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if found:
+            more = ["- ..."] if len(found) > MOST_NAMED else []
+            lines += [title, *(f"- {v}" for v in found[:MOST_NAMED]), *more]
+    if not unseen and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return ValueError("\n".join(lines) + "\n")
 
 
 def _known_or_new(schema, codec):

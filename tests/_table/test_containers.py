@@ -8,13 +8,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from helpers import FRAME, as_objects, assert_same, missing_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal as assert_polars_equal
 from strategies import tables
 
-from skvae._table.containers import is_polars, is_table
+from skvae._table.containers import as_table, is_polars, is_table
 from skvae._table.schema import fit_schema
 
 
@@ -164,3 +165,211 @@ def test_polars_and_pyarrow_are_imported_by_the_user_only():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("False\n", "")
+
+
+# ------------------------------------------------- the containers of other libraries
+
+
+class Like:
+    """An object of another library, known by its attributes alone."""
+
+    def __init__(self, *names, **attributes):
+        for name in names:
+            setattr(self, name, lambda *args, **kwargs: FRAME)
+        self.__dict__ |= attributes
+
+
+class ArrayLike(Like):
+    def __array__(self, dtype=None, copy=None):
+        return FRAME.to_numpy()
+
+
+ARROW = pa.Table.from_pandas(FRAME)
+OTHERS = {
+    "a table of pyarrow": (ARROW, "pyarrow.lib.Table", "X.to_pandas()"),
+    "a batch": (ARROW.to_batches()[0], "pyarrow.lib.RecordBatch", "X.to_pandas()"),
+    "lazy": (pl.LazyFrame({"a": [1]}), "LazyFrame", "X.collect()"),
+    "as dask": (ArrayLike("compute", columns=["a"]), "ArrayLike", "X.compute()"),
+    "as pyspark": (Like("toPandas", "collect"), "Like", "X.toPandas()"),
+    "as duckdb": (Like("df", "__arrow_c_stream__"), "Like", "X.df()"),
+    "as xarray": (Like("to_dataframe", "__getitem__", columns=[]), "Like", "to_datafr"),
+    "a stream": (Like("__arrow_c_stream__"), "Like", "pyarrow.table(X).to_pandas()"),
+    "exchanged": (Like("__dataframe__"), "Like", "interchange.from_dataframe(X)"),
+    "dicts": (FRAME.to_dict("records"), "list of dicts", "pandas.DataFrame(X)"),
+    "lists": (FRAME.to_dict("list"), "dict", "pandas.DataFrame(X)"),
+    "records": (FRAME.to_records(), "with named fields", "pandas.DataFrame(X)"),
+    "generator": ((row for row in [[1]]), "generator", "list(X)"),
+    "set": ({1}, "set", "list(X)"),
+    "name": ("table.csv", "str", "pandas.read_csv"),
+    "class": (pd.DataFrame, "type", "an instance of it"),
+    "nothing": (None, "NoneType", "an array of numpy"),
+    "bfloat16": (torch.ones((2, 2), dtype=torch.bfloat16), "torch.Tensor", "BFloat16"),
+}
+
+
+@pytest.mark.parametrize(("X", "what", "remedy"), OTHERS.values(), ids=OTHERS)
+def test_tables_that_are_not_known_are_named_with_the_remedy(X, what, remedy):
+    with pytest.raises(TypeError, match="must be a DataFrame of pandas or") as raised:
+        as_table(X)
+    message = str(raised.value)
+    assert what in message.split(", and must")[0]
+    assert remedy in message.split("rows. Use ")[1]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        torch.ones((3, 2), dtype=torch.float64),
+        torch.ones((3, 2), dtype=torch.float64, requires_grad=True),
+        ArrayLike("compute"),  # as an array of dask
+    ],
+)
+def test_arrays_of_other_libraries_are_taken(X):
+    found = as_table(X)
+    assert type(found) is np.ndarray
+    expected = FRAME.to_numpy() if isinstance(X, Like) else np.ones((3, 2))
+    np.testing.assert_array_equal(found, expected)
+
+
+# ------------------------------------------------------------------- masked arrays
+
+
+@pytest.mark.parametrize(
+    "dtype", ["f8", "f4", "i8", "u1", "O", "U5", "bool", "M8[D]", "m8[h]"]
+)
+def test_masked_entries_are_missing(dtype):
+    data = np.array([[0, 1], [1, 0], [1, 1], [0, 1]])
+    data = data.astype("i8" if dtype[0] in "Mm" else dtype).astype(dtype)
+    mask = np.array([[True, False], [False, False], [False, True], [False, False]])
+    X = np.ma.array(data, mask=mask)
+    schema = fit_schema(X)
+    codes, of_all = schema.to_codes(X), schema.to_codes(data)
+    np.testing.assert_array_equal(np.isnan(codes), mask)
+    np.testing.assert_array_equal(codes[~mask], of_all[~mask])
+    filled = schema.fill(X, of_all)
+    assert type(filled) is np.ndarray
+    assert_same(filled, data)
+    assert X[0, 0] is np.ma.masked
+    assert_same(schema.to_table(of_all, dtype=data.dtype), data)
+
+
+def test_what_is_behind_a_mask_does_not_matter():
+    X = np.ma.array([[1, 2.0], [3, 4], [1e300, np.inf]], mask=[[0, 0]] * 2 + [[1, 1]])
+    codes = fit_schema(X).to_codes(X)
+    np.testing.assert_array_equal(codes, [[1, 2], [3, 4], [np.nan, np.nan]])
+
+
+def test_text_behind_a_mask_may_be_replaced_by_longer_text():
+    schema = fit_schema(np.array([["a", "x"], ["longer", "y"]]))
+    X = np.ma.array([["a", "x"], ["a", "y"]], mask=[[0, 0], [1, 0]])
+    filled = schema.fill(X, np.array([[0.0, 0], [1, 1]]))
+    assert filled.tolist() == [["a", "x"], ["longer", "y"]]
+
+
+def test_an_array_that_cannot_hold_the_values_is_named():
+    schema = fit_schema(FRAME[["colour", "age"]])
+    for X in np.array([[np.nan, 1], [np.nan, 2]]), np.array([[np.nan, 1.0]]):
+        with pytest.raises(
+            ValueError, match=r"array of float64, which cannot hold .*0"
+        ):
+            schema.fill(X, np.zeros(X.shape))
+    aware = fit_schema(FRAME[["since"]].apply(lambda s: s.dt.tz_localize("Asia/Tokyo")))
+    X = np.array([["NaT"], ["NaT"]], dtype="M8[s]")
+    with pytest.raises(
+        ValueError, match=r"array of datetime64\[s\], which cannot hold"
+    ):
+        aware.fill(X, np.zeros((2, 1)))
+
+
+# ------------------------------------------------------------ columns without a value
+
+ZONE = "Asia/Tokyo"
+STAMPS = pd.Series(pd.to_datetime(["2020-01-01 09:00", "2020-03-01 23:30"]))
+FITTED = {
+    "aware": STAMPS.dt.tz_localize(ZONE),
+    "naive": STAMPS,
+    "aware categories": pd.Series(pd.Categorical(STAMPS.dt.tz_localize(ZONE))),
+    "dates": STAMPS.dt.date,
+    "durations": STAMPS - STAMPS[0],
+    "fractions": pd.Series([0.25, 1.5]),
+    "integers": pd.Series([3, 4]),
+    "text": pd.Series(["red", "green"]),
+    "booleans": pd.Series([True, False]),
+    "categories": pd.Series(pd.Categorical(["lo", "hi"], ordered=True)),
+    "arrow": STAMPS.dt.tz_localize(ZONE).astype(
+        pd.ArrowDtype(pa.timestamp("us", ZONE))
+    ),
+}
+NAT = pd.Series(pd.to_datetime([None, None]))
+EMPTY = {
+    "None": pd.Series([None, None], dtype=object),
+    "NaN": pd.Series([np.nan, np.nan]),
+    "NaT": NAT,
+    "NaT of a zone": NAT.dt.tz_localize("America/Lima"),
+    "no durations": NAT - NAT,
+    "no categories": pd.Series(pd.Categorical([None, None])),
+    "categories of NaT": pd.Series(pd.Categorical(NAT)),
+    "no integers": pd.Series([None, None], dtype="Int8"),
+    "no booleans": pd.Series([None, None], dtype="boolean"),
+    "no text": pd.Series([None, None], dtype="string"),
+    "arrow's null": pd.Series([None, None], dtype=pd.ArrowDtype(pa.null())),
+    "arrow's NaT": pd.Series([None, None], dtype=pd.ArrowDtype(pa.timestamp("us"))),
+}
+
+
+@pytest.mark.parametrize("empty", EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+def test_an_empty_column_is_filled_with_the_values_of_fit(fitted, empty):
+    schema = fit_schema(pd.DataFrame({"a": fitted}))
+    codes = schema.to_codes(pd.DataFrame({"a": fitted}))
+    X = pd.DataFrame({"a": empty}).set_axis([7, 3])
+    filled = schema.fill(X, codes)["a"]
+    assert filled.index.tolist() == [7, 3]
+    assert filled.dtype in (fitted.dtype, empty.dtype)
+    for found, expected in zip(filled, fitted, strict=True):
+        if isinstance(expected, pd.Timestamp):
+            # A time of a zone is no time without one, even if both read the same.
+            assert found.tzinfo is not None or expected.tzinfo is None
+        elif type(expected).__name__ == "date":
+            found, expected = pd.Timestamp(found), pd.Timestamp(expected)
+        assert found == expected
+        assert isinstance(found, bool | np.bool_) == isinstance(expected, bool)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [pl.Null, pl.Datetime("us"), pl.Datetime("us", "UTC"), pl.Float64, pl.String],
+)
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_an_empty_column_of_polars_is_filled_with_the_times_of_fit(container, dtype):
+    stamps = FITTED["aware"]
+    X = pd.DataFrame({"a": stamps})
+    if container == "polars":
+        of_zone = pl.Datetime("us", ZONE)
+        instants = [stamp.value // 1000 for stamp in stamps]
+        times = pl.Series(instants).cast(of_zone)
+        X = pl.DataFrame({"a": times})
+    schema = fit_schema(X)
+    empty = pl.DataFrame({"a": pl.Series([None, None], dtype=dtype)})
+    filled = schema.fill(empty, schema.to_codes(X))["a"]
+    if dtype == pl.Datetime("us", "UTC"):
+        assert filled.dtype == dtype
+    elif container == "polars":
+        assert filled.dtype == of_zone
+    assert [pd.Timestamp(v) for v in filled.to_list()] == stamps.tolist()
+
+
+def test_categories_of_a_zone_are_its_instants():
+    stamps = pd.Series(pd.to_datetime(["2020-01-01", "2020-01-02"], utc=True))
+    schema = fit_schema(pd.DataFrame({"a": stamps}), ["a"])
+    for same in stamps, stamps.dt.tz_convert(ZONE), stamps.astype(object):
+        for one in same, pd.Series(pd.Categorical(same)):
+            np.testing.assert_array_equal(
+                schema.to_codes(pd.DataFrame({"a": one})), [[0], [1]]
+            )
+    naive = pd.DataFrame({"a": stamps.dt.tz_localize(None)})
+    with pytest.warns(UserWarning, match="fit did not see"):
+        assert np.isnan(schema.to_codes(naive)).all()
+    without = fit_schema(naive, ["a"])
+    with pytest.warns(UserWarning, match="fit did not see"):
+        assert np.isnan(without.to_codes(pd.DataFrame({"a": stamps}))).all()

@@ -57,6 +57,8 @@ def test_categories_are_as_ordered_as_they_were(ordered):
 
 @pytest.mark.parametrize("ordered", [False, True])
 def test_dictionaries_of_pyarrow_are_as_ordered_as_they_were(ordered):
+    if ordered and pd.__version__ < "3":
+        pytest.skip("pandas 2 drops the order of dictionaries of pyarrow")
     dtype = pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string(), ordered))
     X = pd.DataFrame({"a": pd.Series(["low", "high", None], dtype=dtype)})
     schema = through_skops(fit_schema(X))

@@ -55,9 +55,9 @@ CODES = [[31, 1, 1, 0], [45, 0, 0, 366], [23, 1, 1, 152]]
         FRAME.astype(object),
         FRAME.to_numpy(),
         FRAME.to_numpy().tolist(),
-        pl.DataFrame(FRAME.to_dict("list")),
+        pl.DataFrame({name: FRAME[name].tolist() for name in FRAME}),
         pl.DataFrame(
-            FRAME.to_dict("list"),
+            {name: FRAME[name].tolist() for name in FRAME},
             schema={
                 "age": pl.UInt8,
                 "colour": pl.Categorical,

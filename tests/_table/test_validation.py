@@ -14,7 +14,11 @@ from scipy.sparse import csr_matrix
 from skvae import VAETransformer
 from skvae._table.codec import fit_codec
 from skvae._table.schema import fit_schema
-from skvae._table.validation import validate_known, validate_new
+from skvae._table.validation import (
+    check_component_labels,
+    validate_known,
+    validate_new,
+)
 
 NUMBERS = np.random.default_rng(0).normal(size=(20, 3))
 
@@ -239,3 +243,85 @@ def test_later_arrays_are_held_to_those_in_fit():
         validate_known(estimator, NUMBERS[:, :2], codec)
     with pytest.raises(ValueError, match="0 sample"):
         validate_known(estimator, NUMBERS[:0], codec)
+
+
+# ------------------------------------------------------------------ labels of columns
+
+LABELS = {
+    "integers": [5, 3, 9, 1],
+    "default": range(4),
+    "tuples": pd.MultiIndex.from_product([["a", "b"], [1, 2]]),
+    "dates": pd.date_range("2020-01-01", periods=4),
+    "floats": [0.5, 1.5, 2.5, -1.0],
+    "some strings": pd.Index([("a", 1), ("b", 2), 3, 4], tupleize_cols=False),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_labels_that_are_no_strings_must_be_those_of_fit_too(labels):
+    X = FRAME.set_axis(labels, axis=1)
+    estimator, codec = known(X)
+    assert_array_equal(validate_known(estimator, X, codec), codec.schema.to_codes(X))
+    with pytest.raises(
+        ValueError, match=r"(?s)names should match those that were .*same order as they"
+    ):
+        validate_known(estimator, X.iloc[:, [0, 2, 1, 3]], codec)
+    with pytest.raises(ValueError, match=r"(?s)should match .*now missing:\n- "):
+        validate_known(estimator, X.iloc[:, :3], codec)
+    with pytest.raises(ValueError, match=r"(?s)unseen at fit time:\n- 77\n"):
+        validate_known(estimator, X.set_axis([77, 78, 79, 80], axis=1), codec)
+
+
+@pytest.mark.parametrize("labels", [[5, 3, 9], range(3)])
+def test_frames_and_arrays_may_stand_for_each_other(labels):
+    X = pd.DataFrame(NUMBERS, columns=labels)
+    estimator, codec = known(X)
+    assert_array_equal(validate_known(estimator, NUMBERS, codec), NUMBERS)
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        validate_known(estimator, X.set_axis(list("abc"), axis=1), codec)
+    estimator, codec = known(NUMBERS)
+    assert_array_equal(validate_known(estimator, X, codec), NUMBERS)
+
+
+@pytest.mark.parametrize(
+    "labels", [["vae1", "vae0"], ["vae0", "vae0"], ["vae1", "x"], [1, 0]]
+)
+def test_components_in_another_order_are_refused(labels):
+    Z = pd.DataFrame(np.zeros((2, 2)), columns=labels)
+    with pytest.raises(ValueError, match="should match those that transform gives"):
+        check_component_labels(Z, ["vae0", "vae1"])
+
+
+@pytest.mark.parametrize(
+    "Z",
+    [
+        np.zeros((2, 2)),
+        pd.DataFrame(np.zeros((2, 2))),
+        pd.DataFrame(np.zeros((2, 2)), columns=["vae0", "vae1"]),
+        pd.DataFrame(np.zeros((2, 2)), columns=["x", "y"]),
+        pd.DataFrame(np.zeros((2, 2)), columns=[1, 2]),
+        pl.DataFrame({"vae0": [1.0], "vae1": [2.0]}),
+    ],
+)
+def test_components_may_have_other_labels(Z):
+    check_component_labels(Z, ["vae0", "vae1"])
+
+
+# -------------------------------------------------------------------- masked arrays
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_a_masked_array_is_one_with_missing_entries(dtype):
+    X = np.round(10 * NUMBERS).astype(dtype)
+    mask = np.random.default_rng(1).random(X.shape) < 0.2
+    expected = np.where(mask, np.nan, X)
+    codes, schema, estimator = new(np.ma.array(X, mask=mask))
+    assert_array_equal(codes, expected)
+    codec = fit_codec(codes, schema, "standard")
+    assert_array_equal(
+        validate_known(estimator, np.ma.array(X, mask=mask), codec), expected
+    )
+    assert_array_equal(validate_known(estimator, np.ma.array(X), codec), X)
+    empty = np.ma.array(X, mask=np.arange(3) == 1 | mask)
+    with pytest.raises(ValueError, match="nothing but missing values in column 1"):
+        new(empty)

@@ -1,12 +1,19 @@
 """Pipelines, searches, clones and outputs: what scikit-learn makes of the estimator."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -14,6 +21,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from skvae import VAETransformer
 
@@ -138,3 +146,98 @@ def test_nothing_is_routed():
     with sklearn.config_context(enable_metadata_routing=True):
         vae = VAETransformer()
         assert not [name for name in dir(vae) if re.fullmatch("set_.*_request", name)]
+
+
+def test_the_html_links_to_the_documentation_and_explains_parameters():
+    vae = VAETransformer(3)
+    link = vae._get_doc_link()
+    assert Path(unquote(urlparse(link).path)).name == "_vae.py"
+    html = vae._repr_html_()
+    assert f'href="{link}"' in html
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        assert "Number of latent dimensions" in html
+        assert html.count('class="param-doc-link"') >= len(vae.get_params())
+
+
+def test_latent_rows_with_columns_in_another_order_are_refused(make_vae, frame):
+    vae = make_vae(**LINEAR).fit(frame).set_output(transform="pandas")
+    Z = vae.transform(frame)
+    expected = vae.inverse_transform(Z.to_numpy())
+    np.testing.assert_array_equal(vae.inverse_transform(Z), expected)
+    renamed = Z.set_axis(["x", "y"], axis=1)
+    np.testing.assert_array_equal(vae.inverse_transform(renamed), expected)
+    for swapped in Z.iloc[:, ::-1], Z.set_axis([1, 0], axis=1):
+        with pytest.raises(ValueError, match="must be in the same order as they were"):
+            vae.inverse_transform(swapped)
+    polars = pl.DataFrame(Z.to_numpy(), schema=list(Z.columns)[::-1])
+    with pytest.raises(ValueError, match="must be in the same order as they were"):
+        vae.inverse_transform(polars)
+
+
+@pytest.mark.parametrize(
+    "verb", ["transform", "posterior", "score_samples", "score", "impute"]
+)
+def test_columns_without_names_in_another_order_are_refused(verb, make_vae, curve):
+    X = pd.DataFrame(curve)
+    vae = make_vae(**LINEAR).fit(X)
+    with pytest.raises(ValueError, match="must be in the same order as they were"):
+        getattr(vae, verb)(X[[3, 2, 1, 0]])
+
+
+def test_masked_entries_are_missing_ones(make_vae, curve):
+    mask = np.random.default_rng(0).random(curve.shape) < 0.2
+    X, masked = np.where(mask, np.nan, curve), np.ma.array(curve, mask=mask)
+    oracle, vae = make_vae(**LINEAR).fit(X), make_vae(**LINEAR).fit(masked)
+    Z = oracle.transform(X)
+    np.testing.assert_array_equal(vae.transform(masked), Z)
+    filled = vae.impute(masked)
+    assert type(filled) is np.ndarray
+    np.testing.assert_array_equal(filled, oracle.impute(X))
+    np.testing.assert_array_equal(filled[~mask], curve[~mask])
+    with pytest.raises(ValueError, match=r"contains NaN in component 1 \(row 0\)"):
+        vae.inverse_transform(np.ma.array(Z, mask=[[False, True]] * len(Z)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_are_taken_as_arrays(make_vae, curve):
+    X = torch.from_numpy(
+        np.where(curve > np.quantile(curve, 0.9, axis=0), np.nan, curve)
+    )
+    X = X.requires_grad_()
+    array = X.detach().numpy()
+    vae = make_vae(**LINEAR).fit(X)
+    Z = vae.transform(array)
+    np.testing.assert_array_equal(vae.transform(X), Z)
+    np.testing.assert_array_equal(vae.posterior(X)[0], Z)
+    np.testing.assert_array_equal(vae.impute(X), vae.impute(array))
+    latent = torch.from_numpy(Z)
+    found = vae.inverse_transform(latent)
+    np.testing.assert_array_equal(found, vae.inverse_transform(Z))
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.8"),
+    reason="scikit-learn then needs array_api_compat, which is not installed",
+)
+def test_tensors_are_taken_under_array_api_dispatch():
+    code = (
+        "import numpy as np, sklearn, torch; from skvae import VAETransformer\n"
+        "X = torch.from_numpy(np.random.default_rng(0).normal(size=(30, 3)))\n"
+        "vae = VAETransformer(1, hidden_layer_sizes=())\n"
+        "with sklearn.config_context(array_api_dispatch=True):\n"
+        "    Z = vae.fit_transform(X)\n"
+        "    vae.impute(X), vae.inverse_transform(torch.from_numpy(Z))\n"
+        "np.testing.assert_array_equal(Z, vae.transform(X.numpy()))"
+    )
+    environment = os.environ | {"SCIPY_ARRAY_API": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_a_table_of_pyarrow_is_told_what_to_do(make_vae, frame):
+    vae, table = make_vae(**LINEAR), pa.Table.from_pandas(frame)
+    with pytest.raises(TypeError, match=r"pyarrow\.lib\.Table.* Use X\.to_pandas\(\)"):
+        vae.fit(table)
+    vae.fit(frame)
+    for verb in vae.transform, vae.impute, vae.score, vae.inverse_transform:
+        with pytest.raises(TypeError, match=r"Use X\.to_pandas\(\)"):
+            verb(table)
