@@ -15,14 +15,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
     _cli display _fitting _likelihoods _linear _model _numerics _table _training
-    _layout _parameters _vae _version __init__ __main__
+    _artefact _layout _parameters _rules _vae _version __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
 
 # floor -> (floors and libraries that it never imports, why)
 NEVER = {
     "_table": (
-        {*EVERYTHING - {"_table", "_layout", "_numerics"}, "torch"},
+        {*EVERYTHING - {"_table", "_layout", "_numerics", "_rules"}, "torch"},
         "a table is rows of floats, whatever is made of them",
     ),
     "_linear": (
@@ -65,8 +65,17 @@ NEVER = {
         "numerics know arrays and tensors",
     ),
     "_layout": (
-        {*EVERYTHING - {"_layout"}, "torch", "sklearn", "pandas"},
+        {*EVERYTHING - {"_layout", "_rules"}, "torch", "sklearn", "pandas"},
         "the layout is what table and network agree on",
+    ),
+    "_rules": (
+        {*EVERYTHING - {"_rules"}, "torch", "sklearn", "pandas"},
+        "a rule knows plain data",
+    ),
+    "_artefact": (
+        {"_fitting", "_training", "_vae", "_parameters", "_cli", "display"}
+        | {"__init__", "sklearn", "pandas"},
+        "a file is read without fitting",
     ),
     "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }

@@ -5,10 +5,11 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from skvae._rules import Optional, flag, record
 from skvae._table.kinds import NUMBERS, kind_of
-from skvae._table.plain import pack, unpack
+from skvae._table.plain import labels, pack, unpack
 from skvae._table.times import read_times
-from skvae._table.values import is_missing, objects
+from skvae._table.values import is_missing, objects, shorten
 
 
 class CategoricalColumn:
@@ -26,10 +27,15 @@ class CategoricalColumn:
     """
 
     kinds = "boolean", "text", "category"
+    rule = record({"levels": labels, "ordered": Optional(flag)})
 
     def __init__(self, levels, ordered=False):
         self.categories, self._ordered = unpack(levels), ordered
         self.n_categories = len(self.categories)
+        # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
+        self._index = _object_index(self.categories)
+        if not self._index.is_unique:
+            raise ValueError(f"equal categories: {shorten(list(self._index), 10)}")
 
     @property
     def likelihood(self):
@@ -56,9 +62,8 @@ class CategoricalColumn:
             return codes, []
         kind_of(series[observed], name)  # raises if it is no column at all
         indices, distinct = _factorize(series[observed])
-        # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
-        distinct, categories = _object_index(distinct), _object_index(self.categories)
-        code_of = categories.get_indexer(distinct)
+        distinct = _object_index(distinct)
+        code_of = self._index.get_indexer(distinct)
         codes[observed] = np.where(code_of < 0, np.nan, code_of)[indices]
         return codes, list(distinct[code_of < 0])
 
@@ -112,7 +117,6 @@ def _sort_key(value):
 
 def _object_index(values):
     """Return an Index of Python objects; datetime64 become Timestamps."""
-    dtype = (
-        object if values.dtype == object else None
-    )  # else pandas 2 may infer datetimes
-    return pd.Index(pd.Series(values, dtype=dtype).astype(object), dtype=object)
+    if values.dtype != object:  # of objects pandas 2 might infer datetimes
+        values = pd.Series(values).astype(object)
+    return pd.Index(values, dtype=object)

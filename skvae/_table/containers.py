@@ -6,7 +6,8 @@ A new container is one more class, listed in `CONTAINERS`. A class has:
 - `may_choose`, what errors tell the user to do to make a column categorical;
 - `to_series`, from a table to its columns as Series of pandas, and `dtypes`, from a
   table to the dtypes that they come back with;
-- `dump_labels`, from a table to the labels of its columns as plain data;
+- `dump_labels`, from a table to the labels of its columns as plain data, and
+  `labels_rule`, what a file must hold for them;
 - `new_column`, from what a column decodes codes to, to a column with a dtype, and
   `new_table`, from such columns to a table;
 - `fill_column`, from a table and values to one of its columns without missing values,

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from skvae._rules import one_of
 from skvae._table.values import cast
 
 
@@ -31,6 +32,8 @@ class Numpy:
     def dump_labels(X):
         """Return None, as the columns of an array have no labels."""
         return
+
+    labels_rule = staticmethod(one_of(None))
 
     @staticmethod
     def new_column(column, dtype, values, indices):
