@@ -298,7 +298,7 @@ def changed_array(value, rng):
         raw = value.view(np.uint8) if value.ndim == 1 else flat.view(np.uint8)
         raw[rng.randrange(raw.size)] ^= 1 << rng.randrange(8)
     elif how < 6 and value.dtype.kind == "f":
-        flat[at] = rng.choice([np.nan, np.inf, -np.inf, 0, -1, 1e30, -1e-300, 1e300])
+        flat[at] = rng.choice([np.nan, np.inf, -np.inf, 0, -1, 1e30, 1e99, -1e-300])
     elif how < 6 and value.dtype.kind in "iu":
         flat[at] = rng.choice([-1, 0, 1, 2**31 - 1])
     elif how == 6:

@@ -239,7 +239,7 @@ def array(dtypes, shape, low=-inf, high=inf, rule=""):
     return check
 
 
-LARGEST = 1e30  # of weights: their products are still finite in double precision
+LARGEST = 1e100  # of weights: products of a few are finite in double precision
 LEAST = 1e-300  # of what must be above 0
 
 
