@@ -13,13 +13,13 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skvae._artefact import check_keys, dump_fitted, load_fitted
 from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._fitting.fit import ACTIVE_NATS, Listener, Printer, fit_vae
 from skvae._fitting.recipe import make_recipe
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows
-from skvae._model.state import dump_density, load_density, upgrade_density
 from skvae._numerics.chunks import slices
 from skvae._numerics.draws import spread_normal
 from skvae._numerics.threads import one_thread
@@ -30,7 +30,7 @@ from skvae._parameters import (
     make_generator,
     resolve_random_state,
 )
-from skvae._table.codec import Codec, fit_codec, load_codec
+from skvae._table.codec import Codec, fit_codec
 from skvae._table.containers import as_table
 from skvae._table.entries import check_entries
 from skvae._table.validation import (
@@ -996,18 +996,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return tags
 
     def __getstate__(self):
-        state = {**super().__getstate__(), "_skvae_version": __version__}
-        if "_density" in state:
-            codec = state.pop("_codec")
-            state["_state"] = {
-                "codec": codec.state(),
-                "density": dump_density(state.pop("_density"), codec.layout),
-            }
-        return state
+        return dump_fitted({**super().__getstate__(), "_skvae_version": __version__})
 
     def __setstate__(self, state):
-        state = dict(state)
-        version = state.pop("_skvae_version", "unknown")
+        check_keys(state, type(self))
+        version = state.get("_skvae_version", "unknown")
         if version != __version__:
             warn(
                 InconsistentVersionWarning(
@@ -1016,28 +1009,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     original_sklearn_version=version,
                 )
             )
-        if "_parameters" in state:
-            state = _upgrade(state)
-        fitted = state.pop("_state", None)
-        super().__setstate__(state)
-        if fitted is not None:
-            self._density, layout = load_density(fitted["density"])
-            self._codec = load_codec(fitted["codec"], layout)
-
-
-def _upgrade(state):
-    """Return the state of a file from before densities had parts."""
-    codec = {
-        "schema": state.pop("_schema"),
-        "mean": state["mean_"],
-        "scale": state["scale_"],
-        "marginals": state.pop("_marginals"),
-    }
-    density = upgrade_density(state.pop("_parameters"), state["beta"])
-    fitted = {"codec": codec, "density": density}
-    shape = {k: v for k, v in state.pop("_fitted_shape").items() if k != "columns"}
-    del state["_log_slope"]
-    return state | {"_state": fitted, "_fitted_shape": shape}
+        super().__setstate__(load_fitted(state, type(self)))
 
 
 def _rows(codec, codes, x=None):

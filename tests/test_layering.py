@@ -16,9 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 FLOORS = """
     _cleaning _cli display _files _fitting _likelihoods _linear _model _numerics _table
     _training
-    _choices _layout _parameters _printable _vae _version __init__ __main__
-    _cli display _fitting _likelihoods _linear _model _numerics _table _training
-    _layout _parameters _vae _version _warnings __init__ __main__
+    _artefact _choices _layout _parameters _printable _rules _vae _version _warnings
+    __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
 LIBRARIES = {"torch", "sklearn", "pandas", "numpy", "scipy"}
@@ -27,7 +26,8 @@ LIBRARIES = {"torch", "sklearn", "pandas", "numpy", "scipy"}
 NEVER = {
     "_table": (
         {
-            *EVERYTHING - {"_table", "_layout", "_numerics", "_printable", "_warnings"},
+            *EVERYTHING
+            - {"_table", "_layout", "_numerics", "_printable", "_rules", "_warnings"},
             "torch",
         },
         "a table is rows of floats, whatever is made of them",
@@ -83,12 +83,21 @@ NEVER = {
         "numerics know arrays and tensors",
     ),
     "_layout": (
-        {*EVERYTHING - {"_layout"}, "torch", "sklearn", "pandas"},
+        {*EVERYTHING - {"_layout", "_rules"}, "torch", "sklearn", "pandas"},
         "the layout is what table and network agree on",
     ),
     "_choices": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
     "_printable": (EVERYTHING | LIBRARIES, "the command tells a mistake at once"),
     "_warnings": (EVERYTHING, "whoever warns needs no other to do so"),
+    "_rules": (
+        {*EVERYTHING - {"_rules"}, "torch", "sklearn", "pandas"},
+        "a rule knows plain data",
+    ),
+    "_artefact": (
+        {"_fitting", "_training", "_vae", "_parameters", "_cli", "display"}
+        | {"__init__", "sklearn", "pandas"},
+        "a file is read without fitting",
+    ),
     "_version": (EVERYTHING - {"_version"}, "the version is read by the build"),
 }
 

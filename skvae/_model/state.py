@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from skvae._layout import Block, Layout, numeric_block, numeric_layout
+from skvae._layout import Block, Layout, load_layout, numeric_block, numeric_layout
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.vae import LinearVAE
@@ -14,6 +14,7 @@ from skvae._model.density import Density
 from skvae._model.network import VAE, Architecture
 from skvae._model.parts import Part
 from skvae._model.prior import NormalMixture, StandardNormal
+from skvae._model.state_rules import old_density_rule
 
 
 def dump_density(density, layout):
@@ -37,8 +38,11 @@ def dump_density(density, layout):
 
 
 def load_density(state):
-    """Return the density and the layout that `dump_density` was given."""
-    layout = Layout(tuple(Block(**block) for block in state["layout"]))
+    """Return the density and the layout that `dump_density` was given.
+
+    The state must keep `density_rule`.
+    """
+    layout = load_layout(state["layout"])
     parts = tuple(_load_part(part, layout) for part in state["parts"])
     readout = _tensor(state["readout"])
     return Density(parts, tuple(state["weights"]), readout), layout
@@ -58,6 +62,7 @@ def upgrade_density(state, beta):
     -------
     dict
     """
+    old_density_rule(state, "_parameters")
     coder = {"linear": state["linear"]}
     layout = numeric_layout(len(coder["linear"]["decoder_bias"]))
     if state["blocks"]:
@@ -74,8 +79,9 @@ def upgrade_density(state, beta):
             ones if state["informed"] is None else state["informed"]
         )
         coder["posterior_scale"] = state["widening"]
-    noise = {"variance": state["noise_variance"], "dispersion": state["dispersion"]}
-    first = {"coder": coder, "noise": noise, "prior": state["prior"]}
+    noise = {"variance": state["noise_variance"]}
+    noise["dispersion"] = state["dispersion"] or ()
+    first = {"coder": coder, "noise": noise, "prior": state["prior"] or ()}
     fallback, weight = state["fallback"], state["network_weight"]
     variance = fallback["noise_variance"][: layout.n_numeric]
     second = {

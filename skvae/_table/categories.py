@@ -5,11 +5,26 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from skvae._rules import Optional, array, both, flag, maybe, record, require
 from skvae._table.groupings import Grouping, find_groups
 from skvae._table.kinds import NUMBERS, kind_of
-from skvae._table.plain import pack, unpack
+from skvae._table.plain import labels, pack, unpack
 from skvae._table.times import AWARE, read_times
-from skvae._table.values import is_missing, localize, objects
+from skvae._table.values import is_missing, localize, objects, shorten
+
+
+def _groups_fit(value, path):
+    """Check that each category has a group and a count, and each group a category."""
+    groups, counts = (value.get(key, np.zeros(0, int)) for key in ("groups", "counts"))
+    require(len(groups) == len(counts), f"{path}.counts", f"of {len(groups)}", counts)
+    if "groups" not in value:
+        return
+    rule = f"the group of each of {len(value['levels'])} categories, numbered from 0"
+    fits = len(groups) == len(value["levels"]) and groups.max(initial=0) < len(groups)
+    fits = fits and bool(np.bincount(groups).all())
+    if value.get("ordered"):
+        fits = fits and bool((np.diff(groups) >= 0).all())
+    require(fits, f"{path}.groups", rule, groups)
 
 
 class CategoricalColumn:
@@ -33,6 +48,18 @@ class CategoricalColumn:
     """
 
     kinds = "boolean", "text", "category"
+    rule = both(
+        record(
+            {
+                "levels": labels,
+                "ordered": Optional(flag),
+                "is_aware": Optional(maybe(flag)),
+                "groups": Optional(array("int32 int64", (None,), low=0)),
+                "counts": Optional(array("int32 int64", (None,), low=1)),
+            }
+        ),
+        _groups_fit,
+    )
 
     def __init__(self, levels, ordered=False, groups=(), counts=(), is_aware=None):
         self.categories, self._ordered = unpack(levels), ordered
@@ -42,6 +69,10 @@ class CategoricalColumn:
             self.grouping = Grouping(groups, counts, takes_unseen=not ordered)
         else:
             self.grouping = Grouping.alone(self.n_categories)
+        # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
+        self._index = _object_index(self.categories, is_aware)
+        if not self._index.is_unique:
+            raise ValueError(f"equal categories: {shorten(list(self._index), 10)}")
 
     @property
     def likelihood(self):
@@ -82,10 +113,8 @@ class CategoricalColumn:
         indices, distinct, is_aware = _factorize(series[observed])
         if self.is_aware is None:
             is_aware = None
-        # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
         distinct = _object_index(distinct, is_aware)
-        categories = _object_index(self.categories, self.is_aware)
-        code_of = categories.get_indexer(distinct)
+        code_of = self._index.get_indexer(distinct)
         of_unseen = self.n_categories if self.grouping.takes_unseen else np.nan
         codes[observed] = np.where(code_of < 0, of_unseen, code_of)[indices]
         return codes, list(distinct[code_of < 0])
@@ -146,7 +175,6 @@ def _object_index(values, is_aware):
     """Return an Index of Python objects; datetime64 become Timestamps."""
     if values.dtype.kind == "M" and is_aware:
         return localize(values, "UTC").astype(object)
-    dtype = (
-        object if values.dtype == object else None
-    )  # else pandas 2 may infer datetimes
-    return pd.Index(pd.Series(values, dtype=dtype).astype(object), dtype=object)
+    if values.dtype != object:  # of objects pandas 2 might infer datetimes
+        values = pd.Series(values).astype(object)
+    return pd.Index(values, dtype=object)

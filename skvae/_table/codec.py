@@ -7,10 +7,22 @@ ticks of times, and indices of categories; NaN where an entry is missing.
 import joblib
 import numpy as np
 
-from skvae._table.entries import check_entries
-from skvae._table.indicators import fit_layout
+from skvae._rules import (
+    LARGEST,
+    LEAST,
+    both,
+    each,
+    made,
+    maybe,
+    of_numeric,
+    record,
+    require,
+)
+from skvae._table.entries import LARGEST_VALUE, check_entries
+from skvae._table.indicators import INDICATORS, fit_layout
+from skvae._table.quantiles import MARGINAL
 from skvae._table.scaling import fit_scaling, make_scaling
-from skvae._table.schema import Schema
+from skvae._table.schema import SCHEMA, Schema
 
 CHUNK_ROWS = 4096
 
@@ -119,10 +131,51 @@ def fit_codec(codes, schema, scaling):
     return Codec(schema, mean, scale, marginals, layout)
 
 
+def codec_rule(layout):
+    """Return the rule for what `Codec.state` returns, if its layout is known."""
+    is_numeric = layout.is_numeric_feature
+
+    def fits(value, path):
+        columns = value["schema"][1]
+        rule = f"of {len(is_numeric)} columns"
+        require(len(columns) == len(is_numeric), f"{path}.schema[1]", rule, columns)
+        with np.errstate(over="ignore"):
+            is_near = abs(value["mean"]) / value["scale"] <= LARGEST
+        rule = f"at least 1/{LARGEST:g} of the mean"
+        require((is_near | ~is_numeric).all(), f"{path}.scale", rule, value["scale"])
+
+    fields = {
+        "schema": SCHEMA,
+        "mean": of_numeric(is_numeric, -LARGEST_VALUE, LARGEST_VALUE),
+        "scale": of_numeric(is_numeric, LEAST, LARGEST_VALUE),
+        "marginals": maybe(each(MARGINAL, layout.n_numeric, layout.n_numeric)),
+    }
+    return both(record(fields), fits)
+
+
 def load_codec(state, layout):
-    """Return the codec that `Codec.state` was asked of."""
-    schema = Schema(*state["schema"])
-    return Codec(schema, state["mean"], state["scale"], state["marginals"], layout)
+    """Return the codec that `Codec.state` was asked of, if the state keeps its rule.
+
+    That the schema fits the layout, and can make a table, shows here.
+    """
+    path = "codec.schema"
+    schema = made(path, Schema, *state["schema"])
+    for block in layout.blocks:
+        for column, size in zip(block.columns, block.sizes, strict=True):
+            kind, n = schema.kinds[column], schema.n_groups[column]
+            fits = kind == block.kind
+            if fits and kind in INDICATORS:
+                fits = size == len(INDICATORS[kind].scale(np.full(n, 1 / n))[0])
+            rule = f"a column of kind {block.kind}, of {size} of the network's"
+            require(
+                fits,
+                f"{path}[1][{column}]",
+                rule,
+                f"{kind} of {n} groups of categories",
+            )
+    codec = Codec(schema, state["mean"], state["scale"], state["marginals"], layout)
+    schema.rehearse(path)
+    return codec
 
 
 def check_numeric(codes, names, is_numeric, **known):

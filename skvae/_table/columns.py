@@ -5,6 +5,7 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 - `kinds`, which of the kinds of `kind_of` it takes;
 - `fit`, which returns the arguments of the class for a column: a dict of numbers,
   strings, lists and arrays, so that any file can hold it;
+- `rule`, what a file must hold for these arguments, see `_rules.py`;
 - `likelihood`, the kind of its likelihood, "gaussian" unless it is categorical;
 - `n_categories`, which is 0 unless the column is categorical; then `grouping` is the
   `Grouping` of its categories;
@@ -20,6 +21,7 @@ A new kind of column is one more class, and one more row in `COLUMNS`. A class h
 
 from typing import Any
 
+from skvae._rules import one_of, require
 from skvae._table.categories import CategoricalColumn
 from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
@@ -66,3 +68,11 @@ def fit_column(series, name, is_chosen=False):
 def make_column(kind, **state):
     """Return the column whose arguments `fit_column` returned."""
     return COLUMNS[kind](**state)
+
+
+def column_rule(value, path):
+    """Check that a value is what `fit_column` returns."""
+    require(type(value) is dict, path, "a dict", value)
+    one_of(*COLUMNS)(value.get("kind"), f"{path}.kind")
+    own = {key: one for key, one in value.items() if key != "kind"}
+    COLUMNS[value["kind"]].rule(own, path)

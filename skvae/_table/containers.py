@@ -6,7 +6,7 @@ A new container is one more class, listed in `CONTAINERS`. A class has:
 - `to_series`, from a table to its columns as Series of pandas, and `dtypes`, from a
   table to the dtypes that they come back with;
 - `dump_labels`, from a table to the labels of its columns as plain data, and
-  `load_labels`, back;
+  `load_labels`, back; `labels_rule`, what a file must hold for them;
 - `new_column`, from what a column decodes codes to, to a column with a dtype (or, where
   that is None, with one that the values have of themselves), `as_series`, from such a
   column to a Series of pandas, and `new_table`, from such columns to a table;

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from skvae._rules import integer, one_of, record
 from skvae._table.kinds import BOOLEANS, INTEGERS, NUMBERS, all_are, kind_of, misfit
 from skvae._table.values import is_missing, objects, uncategorized
 
@@ -21,6 +22,12 @@ class NumericColumn:
 
     kinds = ("numeric",)
     likelihood, n_categories, is_aware = "gaussian", 0, None
+    rule = record(
+        {
+            "entry": one_of("int", "float", "Decimal"),
+            "decimals": integer(0, 10_000),
+        }
+    )
 
     def __init__(self, entry, decimals):
         self.entry, self.decimals = entry, decimals

@@ -6,6 +6,7 @@ The masked entries of a masked array are missing.
 import numpy as np
 import pandas as pd
 
+from skvae._rules import one_of
 from skvae._table.values import cast
 
 
@@ -48,6 +49,8 @@ class Numpy:
     def dump_labels(X):
         """Return None, as the columns of an array have no labels."""
         return
+
+    labels_rule = staticmethod(one_of(None))
 
     @staticmethod
     def load_labels(labels):

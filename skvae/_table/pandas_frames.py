@@ -3,7 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from skvae._table.plain import dump_dtype, load_dtype, pack, unpack
+from skvae._rules import maybe, record
+from skvae._table.plain import (
+    dtype_rule,
+    dump_dtype,
+    labels,
+    load_dtype,
+    pack,
+    unpack,
+)
 from skvae._table.values import cast, localize, objects, to_decimals
 
 
@@ -30,13 +38,17 @@ class Pandas:
     @staticmethod
     def dump_labels(X):
         """Return the labels of the columns as plain data."""
-        labels = X.columns
-        is_multi = isinstance(labels, pd.MultiIndex)
+        columns = X.columns
+        is_multi = isinstance(columns, pd.MultiIndex)
         return {
-            "values": pack(labels.to_numpy(dtype=object)),
-            "names": pack(objects(labels.names)),
-            "dtype": None if is_multi else dump_dtype(labels.dtype),
+            "values": pack(columns.to_numpy(dtype=object)),
+            "names": pack(objects(columns.names)),
+            "dtype": None if is_multi else dump_dtype(columns.dtype),
         }
+
+    labels_rule = staticmethod(
+        record({"values": labels, "names": labels, "dtype": maybe(dtype_rule)})
+    )
 
     @staticmethod
     def load_labels(labels):

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 
+from skvae._rules import each, text
 from skvae._table.plain import class_name
 from skvae._table.values import cast, to_decimals
 
@@ -33,6 +34,8 @@ class Polars:
     def dump_labels(X):
         """Return the labels of the columns as plain data."""
         return list(X.columns)
+
+    labels_rule = staticmethod(each(text()))
 
     @staticmethod
     def load_labels(labels):

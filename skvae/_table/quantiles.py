@@ -11,11 +11,53 @@ integrate to 1 whatever the column is made of.
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from skvae._rules import (
+    LEAST,
+    array,
+    both,
+    integer,
+    maybe,
+    number,
+    record,
+    require,
+    vector,
+)
+
 POINT_ROWS, POINT_SHARE = 3, 0.01  # at least so many rows make a value a point mass
 CELL_ROWS, MOST_CELLS = 20, 200  # of the values that are none
 MOST_VALUES = 10_000  # that are remembered of a column
 LEAST_GAP = 1e-290  # smaller ones have no slope that is finite
 DECIMALS = range(-6, 7)
+MOST = 1e101  # of what a column may hold, and somewhat beyond
+
+
+def _cells_fit(value, path):
+    """Check that cells follow each other, and have their points within."""
+    edges, scores, points = (value[key] for key in ("edges", "scores", "points"))
+    for key, of_edges in (("edges", edges), ("scores", ndtr(scores))):
+        rises = len(of_edges) == len(points) + 1 > 1 and (np.diff(of_edges) > 0).all()
+        rule = "increasing, one more than points"
+        require(rises, f"{path}.{key}", rule, value[key])
+    inside = (edges[:-1] <= points) & (points <= edges[1:])
+    require((inside | np.isnan(points)).all(), f"{path}.points", "in cells", points)
+    values = value["values"]
+    rises = not len(values) or (np.diff(values) > 0).all()
+    require(rises, f"{path}.values", "increasing", values)
+
+
+MARGINAL = both(
+    record(
+        {
+            "edges": array("float64", (None,), -MOST, MOST),
+            "scores": array("float64", (None,), -8, 8),
+            "points": vector(),
+            "tail": number(LEAST, MOST),
+            "decimals": maybe(integer(min(DECIMALS), max(DECIMALS))),
+            "values": array("float64", (None,), -MOST, MOST),
+        }
+    ),
+    _cells_fit,
+)
 
 
 class Marginal:

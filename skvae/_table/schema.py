@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from skvae._printable import quote
+from skvae._rules import anything, both, each, made, one_of, record, row, text
 from skvae._table.categorical_features import find_categorical
-from skvae._table.columns import fit_column, make_column
+from skvae._table.columns import column_rule, fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
 from skvae._table.groupings import LEAST_ROWS, NO_GROUPS
 from skvae._table.kinds import kind_of
 from skvae._table.numeric import NumericColumn
-from skvae._table.plain import dump_dtype, load_dtype
+from skvae._table.plain import dtype_rule, dump_dtype, load_dtype
 from skvae._table.values import is_missing, shorten, uncategorized
 from skvae._warnings import warn
 
@@ -174,14 +175,32 @@ class Schema:
         """
         if self.is_of_floats:
             return codes.astype(dtype or np.float64, copy=False)
-        container, dtypes = CONTAINERS[self._container["kind"]], self._dtypes
-        if container is Numpy and dtypes and dtypes[0].kind == "f":
-            dtypes = [np.dtype(dtype or np.float64)] * len(dtypes)
-        columns = [
-            container.new_column(column, of, *column.from_codes(x))
-            for column, of, x in zip(self._columns, dtypes, codes.T, strict=True)
-        ]
+        columns = [self._new_column(j, x, dtype) for j, x in enumerate(codes.T)]
+        container = CONTAINERS[self._container["kind"]]
         return container.new_table(columns, self.labels, index, len(codes))
+
+    def _new_column(self, j, codes, dtype=None):
+        """Return one column of a table."""
+        container, of = CONTAINERS[self._container["kind"]], self._dtypes[j]
+        if container is Numpy and self._dtypes[0].kind == "f":
+            of = np.dtype(dtype or np.float64)
+        column = self._columns[j]
+        return container.new_column(column, of, *column.from_codes(codes))
+
+    def rehearse(self, path):
+        """Make a table once, to find what a file has made impossible.
+
+        Of all categories, and of numbers so large that a dtype or a limit cuts them.
+        """
+        if self.is_of_floats:
+            return
+        codes = np.outer([-1, 1], np.where(self.n_categories > 0, 0, 1e300))
+        columns = [
+            made(f"{path}[1][{j}]", self._new_column, j, x)
+            for j, x in enumerate(codes.T)
+        ]
+        new_table = CONTAINERS[self._container["kind"]].new_table
+        made(f"{path}[0].labels", new_table, columns, self.labels, None, len(codes))
 
     def fill(self, X, codes):
         """Return a copy of X whose missing values are replaced by those of `codes`.
@@ -228,6 +247,18 @@ class Schema:
         is_same = container is CONTAINERS[self._container["kind"]]
         dtype = self._dtypes[j] if is_same else None  # None: as the values say
         return container.new_column(column, dtype, values, indices)
+
+
+def _labels_fit(value, path):
+    """Check that the labels of the columns are those of a container."""
+    container = CONTAINERS[value["kind"]]
+    container.labels_rule(value["labels"], f"{path}.labels")
+
+
+SCHEMA = row(
+    both(record({"kind": one_of(*CONTAINERS), "labels": anything}), _labels_fit),
+    each(record({"name": text(), "column": column_rule, "dtype": dtype_rule}), least=1),
+)
 
 
 def fit_schema(X, categorical_features="from_dtype"):

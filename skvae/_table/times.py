@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from skvae._printable import quote
+from skvae._rules import both, integer, maybe, one_of, record, require
 from skvae._table.kinds import TIMES, all_are, classes_of, kind_of, misfit
+from skvae._table.plain import ZONE
 from skvae._table.values import (
     float_within,
     is_missing,
@@ -24,6 +26,7 @@ IN_ERRORS = {
     AWARE: "datetimes with a time zone",
     TIMEDELTAS: "timedeltas",
 }
+ENTRIES = "Timestamp", "datetime", "date", "Timedelta", "timedelta", "time"
 MIDNIGHT = dt.datetime.min  # of any day
 TICKS = {  # units of numpy, longest first: their lengths in nanoseconds
     "D": 86_400_000_000_000,
@@ -34,6 +37,16 @@ TICKS = {  # units of numpy, longest first: their lengths in nanoseconds
     "us": 1_000,
     "ns": 1,
 }
+
+
+INSTANT = integer(-(2**63), 2**63 - 1)
+
+
+def _limits_in_order(value, path):
+    """Check that a time's origin lies within its limits."""
+    ordered = value["low"] <= value["origin"] <= value["high"]
+    rule = f"from low={value['low']} to high={value['high']}"
+    require(ordered, f"{path}.origin", rule, value["origin"])
 
 
 class TimeColumn:
@@ -63,6 +76,20 @@ class TimeColumn:
 
     kinds = ("time",)
     likelihood, n_categories = "gaussian", 0
+    rule = both(
+        record(
+            {
+                "what": one_of(*IN_ERRORS),
+                "tick": one_of(*TICKS),
+                "origin": INSTANT,
+                "low": INSTANT,
+                "high": INSTANT,
+                "entry": one_of(*ENTRIES),
+                "zone": maybe(ZONE),
+            }
+        ),
+        _limits_in_order,
+    )
 
     def __init__(self, what, tick, origin, low, high, entry, zone):
         self.what, self.tick, self.entry, self.zone = what, tick, entry, zone

@@ -19,6 +19,7 @@ from skvae._model.parts import Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
 from skvae._model.state import dump_density, load_density, upgrade_density
+from skvae._model.state_rules import density_rule
 from skvae._numerics.draws import spread_normal
 
 K = 2
@@ -117,6 +118,7 @@ def leaves(state):
 def test_a_density_survives_plain_data(of, options):
     density, layout = make_density(of, options)
     state = dump_density(density, layout)
+    density_rule(state, "density")  # or no file of it would load
     plain = np.ndarray, str, int, float, bool, type(None)
     assert {type(leaf) for leaf in leaves(state)} <= set(plain)
     again, same_layout = load_density(state)

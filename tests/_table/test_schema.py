@@ -16,7 +16,7 @@ from strategies import tables
 
 from skvae._table.containers import column_labels
 from skvae._table.groupings import MOST
-from skvae._table.schema import Schema, fit_schema
+from skvae._table.schema import SCHEMA, Schema, fit_schema
 
 
 def through_skops(schema):
@@ -32,7 +32,9 @@ def through_pickle(schema):
 @given(X=tables())
 def test_a_schema_survives_its_file(way, X):
     schema = fit_schema(X)
+    SCHEMA(schema.arguments(), "schema")  # or no file of it would load
     copied = way(schema)
+    copied.rehearse("schema")
     codes = copied.to_codes(X)
     np.testing.assert_array_equal(codes, schema.to_codes(X))
     assert copied.names == schema.names
