@@ -53,7 +53,7 @@ def impute(selection, estimator):
         rows = np.flatnonzero(selection.empty[column])
         if len(rows):
             observed = selection.X[column].dropna()
-            imputed = values.iloc[rows].set_axis(rows)
+            imputed = _within_range(observed, values.iloc[rows].set_axis(rows))
             entries[column] = _round_like(observed, imputed)
     return entries
 
@@ -92,6 +92,8 @@ def fill(file, selection, entries):
 def sample(n_rows, table, selection, estimator, random_state, as_values=False):
     """Return sampled rows with the table's columns and formats.
 
+    Their numbers and dates are within the range of their column, as imputed ones are.
+
     Parameters
     ----------
     n_rows : int
@@ -122,7 +124,8 @@ def sample(n_rows, table, selection, estimator, random_state, as_values=False):
     for column, values in table.items():
         reader = selection.readers[column]
         if column in sampled:
-            new = sampled[column]
+            observed = selection.X[column].dropna()
+            new = _within_range(observed, sampled[column])
             columns[column] = new if as_values else reader.write(new)
         elif column in selection.constants:
             constant = pd.Series(
@@ -132,20 +135,32 @@ def sample(n_rows, table, selection, estimator, random_state, as_values=False):
     return pd.DataFrame(columns)
 
 
+def _within_range(observed, values):
+    """Return numbers and times clipped to the range of a column; others as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae._cli.results import _within_range
+    >>> _within_range(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
+    [0.5, 1.23456]
+    """
+    if values.dtype.kind not in "fiuMm":
+        return values
+    return values.clip(observed.min(), observed.max())
+
+
 def _round_like(observed, values):
-    """Return numbers or times within a column's range, and with its decimals.
+    """Return numbers rounded to the decimals of a column; others as they are.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from skvae._cli.results import _round_like
-    >>> _round_like(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
+    >>> _round_like(pd.Series([0.5, 2.25]), pd.Series([0.5, 1.23456])).tolist()
     [0.5, 1.23]
     """
-    if values.dtype.kind not in "fiumM":
-        return values
-    values = values.clip(observed.min(), observed.max())
-    if values.dtype.kind in "mM":
+    if values.dtype.kind not in "fiu":
         return values
     exact = (d for d in range(MAX_DECIMALS) if (observed.round(d) == observed).all())
     decimals = next(exact, None)

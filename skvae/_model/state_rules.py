@@ -71,6 +71,7 @@ def _part_rule(layout, n_components):
     mixture = both(
         row(positive(None), weights(None, k), weights(None, k, k)), _is_mixture
     )
+    margins = both(row(weights(None), weights(None, n)), _are_margins)
     dispersion = row(weights(2 * k + 1, n), number(0, LARGEST))
     return record(
         {
@@ -79,6 +80,7 @@ def _part_rule(layout, n_components):
                 {"variance": positive(n), "dispersion": _unless_empty(dispersion)}
             ),
             "prior": _unless_empty(mixture),
+            "margins": Optional(_unless_empty(margins)),
         }
     )
 
@@ -104,6 +106,17 @@ def _is_mixture(value, path):
     copied = torch.tensor(covariances, dtype=torch.float64, device="cpu")
     _, info = torch.linalg.cholesky_ex(copied)
     require(not info.any(), f"{path}[2]", "positive definite", covariances)
+
+
+def _are_margins(value, path):
+    """Check that the map between two scales grows, so that it can be inverted."""
+    knots, quantiles = value
+    fits = len(knots) == len(quantiles) > 1
+    require(fits, path, "of as many quantiles as knots", quantiles)
+    grows = (knots[1:] > knots[:-1]).all()
+    require(grows, f"{path}[0]", "increasing", knots)
+    grows = (quantiles[1:] > quantiles[:-1]).all()
+    require(grows, f"{path}[1]", "increasing", quantiles)
 
 
 def _coder_rule(d, k):
