@@ -213,8 +213,14 @@ class DelimitedFile:
             return 1
         line, width = wide[0]
         number = self._line_number(self._cells.starts[self._cells.first[line]])
+        at = self._line_number(self._cells.starts[self._cells.first[top]])
+        title = ""
+        if n == 1 or (widths > n).mean() > 0.5:
+            title = "; if the table begins further down, remove what stands above it"
+        expected = "1 field" if n == 1 else f"{n} fields"
         raise ValueError(
-            f"{self.name}, line {number}: expected {n} fields, saw {width}"
+            f"{self.name}, line {number}: expected {expected}, as line {at} has, saw "
+            f"{width}{title}"
         )
 
     # --- what is read ----------------------------------------------------------------
