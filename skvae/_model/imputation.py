@@ -70,9 +70,9 @@ class Imputation:
         Tensor of shape (n_rows, n, d)
         """
         draws = self._draws[:RESAMPLED_DRAWS]
-        proposals = [self._propose(*pair, rows) for pair in self._parts]
-        drawn = [proposal.draw(draws) for proposal in proposals]
-        z, decoded, log_weights = (torch.cat(of) for of in zip(*drawn, strict=True))
+        proposals = [self._propose(rows, *pair) for pair in self._parts]
+        found = [proposal.draw(draws) for proposal in proposals]
+        z, decoded, log_weights = (torch.cat(of) for of in zip(*found, strict=True))
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
@@ -88,7 +88,7 @@ class Imputation:
 
         A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
         """
-        proposals = [self._propose(*pair, rows) for pair in parts]
+        proposals = [self._propose(rows, *pair) for pair in parts]
         left, average = torch.arange(len(rows), device="cpu"), _WeightedMean(rows.x)
         for batch, draws in enumerate(self._draws.split(FIRST_DRAWS)):
             log_weights, means = [], []
@@ -102,7 +102,7 @@ class Imputation:
                 break
         return average.log_weight(), average.mean()
 
-    def _propose(self, part, weight, rows):
+    def _propose(self, rows, part, weight):
         """Return where z is drawn: somewhat beyond the posteriors."""
         rows, log_slope = part.margins.of_part(rows)
         mean, log_var = part.coder.encode(rows.x)

@@ -10,6 +10,7 @@ logarithm of the map's slope, and integrates to 1 as before.
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch.special import ndtr, ndtri
 
@@ -136,10 +137,8 @@ def match_quantiles(part, n_numeric):
         mean = part.coder.decode(z)[:, :n_numeric]
         return mean, part.likelihood.given(z).variance.sqrt().expand_as(mean)
 
-    like = {"dtype": torch.float64, "device": "cpu"}
-    ends = torch.tensor([-OUTERMOST, OUTERMOST], **like)
-    knots = torch.linspace(-DENSE, DENSE, N_DENSE, **like)
-    knots = torch.cat([ends[:1], knots, ends[1:]])
+    dense = np.linspace(-DENSE, DENSE, N_DENSE)
+    knots = torch.from_numpy(np.r_[-OUTERMOST, dense, OUTERMOST])
     noise = normal_draws(DRAWS, 1, seed=0).double()[:, 0]
     mean, std = map_chunks(decode, part.prior.spread(DRAWS))
     columns = zip(mean.T, std.T, strict=True)
