@@ -38,7 +38,6 @@ from skvae._version import __version__
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
 SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
-EXPECTED_DRAWS = 64  # whose mean stands for the expected value
 SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
@@ -484,7 +483,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         def reconstruct(Z):
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
-            return self._to_codes(self._density.reconstruct(z))
+            return self._codec.unscaled(self._density.reconstruct(z).numpy())
 
         dtype = Z.dtype if schema.is_of_floats else np.float64
         codes = _map_rows(reconstruct, Z, dtype)
@@ -494,10 +493,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Draw new rows from the model, observation noise included.
 
         From the network, with probability `network_weight_`, its z from the mixture
-        fitted to the posteriors; else from the linear model. Given z every column is
-        normal and so without bounds; with ``scaling="quantile"`` a column is rounded
-        as it was in `X`, and leaves the range that it had there about once in as many
-        rows as `X` had, never where it ends in a value that many rows share.
+        fitted to the posteriors; else from the linear model. Categories are as frequent
+        as in the `X` of `fit`. Given z every numeric column is normal, and so without
+        bounds; its mean and standard deviation are about those of `X`. With
+        ``scaling="quantile"`` every column is distributed as in `X`: its quantiles, and
+        the shares of values that many rows have, are those of the observed entries
+        there, it is rounded as they were, and keeps to their range.
 
         Parameters
         ----------
@@ -533,7 +534,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         generator = make_generator(random_state)
 
         def draw(rows):
-            return self._to_codes(self._density.sample(len(rows), generator))
+            return self._codec.drawn(self._density.sample(len(rows), generator).numpy())
 
         codes = _map_rows(draw, range(n_samples), np.float64)
         return self._codec.schema.to_table(codes)
@@ -561,7 +562,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             row, or its most probable category (the median if they have an order);
             integers are rounded. By draws from the posterior, weighted by importance
             [2]_, or exactly, where all columns are numeric and the model is linear.
-            Observed entries are as they were, to the bit. ``noise="diag"`` fills in
+            Observed entries are as they were, to the bit. Without `n_draws` equal rows
+            are completed alike, whatever the other rows. ``noise="diag"`` fills in
             nearest, ``hidden_layer_sizes=()`` fastest.
 
         Raises
@@ -594,7 +596,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_draws = check_count("n_draws", n_draws)
         codes = self._validate(X)
         incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
-        imputation = Imputation(self._density)
+        # Of scores the mean is not that of their values.
+        to_numbers = self._codec.numbers if self._codec.marginals else None
+        imputation = Imputation(self._density, to_numbers)
         generator = None if n_draws is None else make_generator(random_state)
 
         def complete(X):  # (n, d) -> (n, n_tables, d)
@@ -844,21 +848,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _expect(self, imputation, rows):
         """Return the expected rows given what is observed of them, as codes."""
-        expected = self._to_codes(imputation.expected(rows))
-        if self._codec.marginals:  # of scores the mean is not that of their values
-            generator = torch.Generator().manual_seed(0)
-            drawn = self._draw_given(imputation, rows, EXPECTED_DRAWS, generator)
-            is_numeric = self._codec.is_numeric
-            expected[:, is_numeric] = drawn.mean(axis=1)[:, is_numeric]
-        return expected
+        expected = imputation.expected(rows).numpy()
+        if self._codec.marginals:
+            return self._codec.averaged(expected)
+        return self._codec.unscaled(expected)
 
     def _draw_given(self, imputation, rows, n, generator):
         """Draw rows n times given what is observed of them, as codes."""
         drawn = imputation.draws(rows, n, generator)
-        return self._to_codes(drawn.flatten(0, 1)).reshape(len(rows), n, -1)
-
-    def _to_codes(self, x):
-        return self._codec.unscaled(x.numpy())
+        codes = self._codec.drawn(drawn.flatten(0, 1).numpy())
+        return codes.reshape(len(rows), n, -1)
 
     # --------------------------------------------------------------- scikit-learn
 

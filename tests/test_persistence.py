@@ -200,3 +200,16 @@ def test_a_file_from_before_densities_had_parts_says_the_same(
     again = old.__getstate__()
     assert joblib.hash(again["_state"]) == joblib.hash(fitted)
     assert again.keys() == vae.__getstate__().keys()
+
+
+def test_a_file_from_before_margins_were_matched_is_read(make_vae, mixed):
+    vae = make_vae(max_iter=3, scaling="quantile").fit(mixed)
+    state = vae.__getstate__()
+    for part in state["_state"]["density"]["parts"]:
+        del part["margins"]
+    old = VAETransformer()
+    old.__setstate__(state)
+    np.testing.assert_array_equal(old.transform(mixed), vae.transform(mixed))
+    assert np.isfinite(old.score(mixed))
+    assert old.score(mixed) != vae.score(mixed)
+    assert len(old.sample(9, random_state=0)) == 9

@@ -21,6 +21,7 @@ from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean
 from skvae._model.bounds import elbo, standard_normal
 from skvae._model.density import stacking_weight
+from skvae._model.margins import match_quantiles, match_shares
 from skvae._model.prior import fit_mixture, likeliest_mixture
 from skvae._numerics.chunks import map_chunks, slices
 from skvae._numerics.draws import spread_normal
@@ -185,6 +186,20 @@ def choose_posterior_scale(candidate, split):
 
     best = max(POSTERIOR_SCALES, key=score)
     return candidate.with_first(coder=replace(first.coder, posterior_scale=best))
+
+
+def match_margins(candidate, split):
+    """Let each part distribute columns as the table has them.
+
+    Categories have their shares. Of numeric columns the distribution is known where
+    they are normal scores.
+    """
+    layout, parts = split.recipe.layout, candidate.density.parts
+    if not layout.is_numeric:
+        parts = tuple(map(match_shares, parts))
+    if split.recipe.of_scores:
+        parts = tuple(match_quantiles(part, layout.n_numeric) for part in parts)
+    return replace(candidate, density=replace(candidate.density, parts=parts))
 
 
 def choose_weight(candidate, split):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from skvae._fitting.calibration import refit_dispersion, refit_prior
+from skvae._fitting.calibration import match_margins, refit_dispersion, refit_prior
 from skvae._fitting.candidate import encode_some, make_coder, typical_share
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import kl_divergence
@@ -39,12 +39,11 @@ def finish(candidate, split):
         coder = replace(coder, typical_share=share, posterior_scale=scale)
     candidate = replace(candidate, network=network, start=start)
     candidate = candidate.with_first(coder=coder)
+    candidate = refit_dispersion(refit_prior(candidate, split), split)
+    candidate = match_margins(candidate, split)
     (decoded,) = map_chunks(lambda z: (candidate.first.mean(z),), mean)
     readout = fit_readout(mean, rows.observed - decoded)
-    density = replace(candidate.density, readout=readout)
-    candidate = replace(candidate, density=density)
-    candidate = refit_dispersion(refit_prior(candidate, split), split)
-    return candidate.density, component_kl[order]
+    return replace(candidate.density, readout=readout), component_kl[order]
 
 
 def _component_kl(candidate, observed, mean, log_var):  # -> (k,)

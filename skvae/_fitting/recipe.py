@@ -28,6 +28,7 @@ class Recipe:
     n_validation: int  # rows that stop the training and measure the noise
     seed: int
     device: str = "cpu"
+    of_scores: bool = False  # whether numeric columns are normal scores
 
     @property
     def n_components(self):
@@ -113,4 +114,5 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
         n_validation=min(n_validation, n_rows - 1),
         seed=seed,
         device=parameters["device"],
+        of_scores=parameters["scaling"] == "quantile",
     )

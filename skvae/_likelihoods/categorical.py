@@ -7,6 +7,9 @@ import torch
 from skvae._likelihoods.dispersion import CONSTANT
 
 MOST_LOGIT = 40.0  # whose exponential single precision can add up
+LEAST_SHARE = 1e-9
+OFFSET_STEPS, OFFSET_TOL = 30, 1e-3
+MOST_OFFSET = 5.0  # where a category is as good as never seen
 
 
 class Indicators(ABC):
@@ -98,6 +101,21 @@ class Indicators(ABC):
         """Return the gradient of the log-mass by `decoded`."""
         return -self._gradient(indicators, decoded, torch.empty_like(decoded))
 
+    def start(self):
+        """Return what decodes to each indicator's share of the rows."""
+        return self.decoded_at(self.center)
+
+    def offset(self, decoded):  # (n, d) -> (d,)
+        """Return what to add to rows so that their mean is each indicator's share."""
+        goal, offset = self.start(), torch.zeros_like(self.center)
+        for _ in range(OFFSET_STEPS):
+            share = self.probability(decoded + offset).mean(dim=0)
+            step = goal - self.decoded_at(share)
+            offset = (offset + step).clamp(-MOST_OFFSET, MOST_OFFSET)
+            if step.abs().max() < OFFSET_TOL:
+                break
+        return offset
+
     @abstractmethod
     def probability(self, decoded):
         """Return the probability of each indicator."""
@@ -107,8 +125,8 @@ class Indicators(ABC):
         return torch.sub(self.probability(decoded), indicators, out=out)
 
     @abstractmethod
-    def start(self):
-        """Return the logits of each indicator's share of the rows."""
+    def decoded_at(self, share):
+        """Return what decodes to indicators of some shares, alike in all rows."""
 
     @abstractmethod
     def _errors(self, indicators, decoded):
@@ -129,10 +147,9 @@ class Bernoulli(Indicators):
         """Return the probability of each indicator."""
         return torch.sigmoid(decoded)
 
-    def start(self):
-        """Return the logits of each indicator's share of the rows."""
-        share = self.center.clamp(1e-9, 1 - 1e-9)
-        return (share / (1 - share)).log()
+    def decoded_at(self, share):
+        """Return the logits of some shares."""
+        return torch.logit(share, LEAST_SHARE)
 
     def _errors(self, indicators, decoded):
         return torch.nn.functional.softplus(decoded) - indicators * decoded
@@ -161,9 +178,9 @@ class Categorical(Indicators):
         """Return the probability of each indicator."""
         return self._log_probability(decoded).exp()
 
-    def start(self):
-        """Return the logits of each indicator's share of the rows."""
-        return self.center.clamp(1e-9, 1 - 1e-9).log()
+    def decoded_at(self, share):
+        """Return the logarithms of some shares."""
+        return share.clamp(LEAST_SHARE, 1 - LEAST_SHARE).log()
 
     def _log_probability(self, decoded):
         logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)

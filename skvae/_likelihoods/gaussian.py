@@ -112,6 +112,10 @@ class Gaussian:
         """Return the mean of each entry."""
         return decoded
 
+    def offset(self, decoded):  # (n, d) -> (d,)
+        """Return 0: a column's mean is what the decoder makes it."""
+        return torch.zeros_like(decoded[0])
+
     def sample(self, decoded, generator):
         """Draw each entry."""
         # Single precision is enough for noise, and six times as fast.

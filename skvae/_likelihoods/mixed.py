@@ -94,6 +94,10 @@ class Mixed:
         """Return the mean of each entry."""
         return self._join("mean", self._split(decoded))
 
+    def offset(self, decoded):
+        """Return what to add to rows so that categories have their shares."""
+        return self._join("offset", self._split(decoded))
+
     def sample(self, decoded, generator):
         """Draw each entry."""
         return self._join("sample", self._split(decoded), generator=generator)

@@ -13,7 +13,7 @@ without an order do.
 import torch
 from torch.nn.functional import logsigmoid, softplus
 
-from skvae._likelihoods.categorical import Indicators
+from skvae._likelihoods.categorical import LEAST_SHARE, Indicators
 
 LEAST_GAP = 1e-6  # between neighbouring logits, whose difference has a logarithm
 
@@ -48,10 +48,9 @@ class Ordinal(Indicators):
         """Return the probability that the category exceeds each but the last."""
         return torch.sigmoid(self._logits(decoded)[0])
 
-    def start(self):
-        """Return what the shares of the rows that exceed each category come from."""
-        share = self.center.clamp(1e-9, 1 - 1e-9)
-        logits = (share / (1 - share)).log()
+    def decoded_at(self, share):
+        """Return what the shares of rows that exceed each category come from."""
+        logits = torch.logit(share, LEAST_SHARE)
         gap = (logits.roll(1) - logits).clamp(min=LEAST_GAP)
         return torch.where(self._first, logits, gap.expm1().log())
 

@@ -5,7 +5,7 @@ range it goes on along the linear VAE that it started from. And training rows ma
 encoder surer than rows that it did not see find it: its posteriors are widened.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -67,6 +67,13 @@ class Coder:
         beyond = (z - inside) @ self.linear.output_map[1:]
         return self.network.decode(inside) + beyond
 
+    def with_offset(self, offset):  # (d,)
+        """Return the coder that decodes so much more."""
+        network = self.network.copy()
+        bias = network.parts["decoder_linear_bias"]
+        bias.copy_((bias + offset).float())  # as files keep it
+        return replace(self, network=network)
+
 
 @dataclass(frozen=True)
 class LinearCoder:
@@ -103,6 +110,12 @@ class LinearCoder:
     def decode(self, z):  # (n, k) -> (n, d)
         """Return what parametrises p(x|z): means, and logits of indicators."""
         return self.linear.output_map[0] + z @ self.linear.output_map[1:]
+
+    def with_offset(self, offset):  # (d,)
+        """Return the coder that decodes so much more."""
+        bias, weights = self.linear.output_map.tensor_split([1])
+        output_map = torch.cat([bias + offset, weights])
+        return LinearCoder(replace(self.linear, output_map=output_map))
 
 
 def widen(log_var, factor):

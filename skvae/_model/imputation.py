@@ -4,12 +4,14 @@ By draws from the posteriors, weighted by importance (MIWAE: Mattei & Frellsen 2
 exactly where a part of the density is linear.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from math import inf, log, sqrt
 
 import torch
 
-from skvae._model.parts import FIRST_DRAWS
-from skvae._numerics.draws import spread_normal
+from skvae._model.parts import FIRST_DRAWS, Part
+from skvae._numerics.draws import normal_draws, spread_normal
 
 MOST_DRAWS = 512  # of a row whose missing entries are expected
 ENOUGH_DRAWS = 24  # that count alike
@@ -18,6 +20,7 @@ RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
 # is too narrow, z beyond it would be rare and weigh all. The root keeps what that costs
 # in draws alike for each k.
 PROPOSAL_SPREAD = 2.0
+NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 
 class Imputation:
@@ -26,16 +29,26 @@ class Imputation:
     Parameters
     ----------
     density : Density
+    to_numbers : callable, optional
+        From numeric columns on the network's scale, an array of shape (n, n_numeric),
+        to the numbers whose mean is expected, where that is not what the mean of the
+        columns stands for.
     """
 
-    def __init__(self, density):
+    def __init__(self, density, to_numbers=None):
         self._parts = list(zip(density.parts, density.weights, strict=True))
+        self._to_numbers = to_numbers
         self._draws = spread_normal(MOST_DRAWS, density.n_components)
         self._log_spread = log(1 + PROPOSAL_SPREAD / sqrt(density.n_components))
 
     def expected(self, rows):  # -> (n, d)
-        """Return the mean of each entry of some rows given those that are observed."""
-        linear = [part.as_linear(rows) for part, _ in self._parts]
+        """Return the mean of each entry of some rows given those that are observed.
+
+        Every row has the same draws, so that it is up to the row alone. Numeric columns
+        are in numbers, if these are asked for.
+        """
+        exact = self._to_numbers is None
+        linear = [part.as_linear(rows) if exact else None for part, _ in self._parts]
         drawn = [pair for pair, of in zip(self._parts, linear, strict=True) if not of]
         found = [self._by_draws(drawn, rows)] if drawn else []
         for (_, weight), of_part in zip(self._parts, linear, strict=True):
@@ -57,9 +70,9 @@ class Imputation:
         Tensor of shape (n_rows, n, d)
         """
         draws = self._draws[:RESAMPLED_DRAWS]
-        proposals = [self._propose(part, rows) for part, _ in self._parts]
-        weighed = self._weigh(self._parts, proposals, rows.observed, draws)
-        z, decoded, log_weights = weighed
+        proposals = [self._propose(rows, *pair) for pair in self._parts]
+        found = [proposal.draw(draws) for proposal in proposals]
+        z, decoded, log_weights = (torch.cat(of) for of in zip(*found, strict=True))
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
@@ -67,8 +80,7 @@ class Imputation:
         drawn = torch.empty_like(decoded)
         for i, (part, _) in enumerate(self._parts):
             of_part = chosen // len(draws) == i
-            noise = part.likelihood.given(z[of_part])
-            drawn[of_part] = noise.sample(decoded[of_part], generator)
+            drawn[of_part] = part.draw(z[of_part], decoded[of_part], generator)
         return drawn
 
     def _by_draws(self, parts, rows):
@@ -76,39 +88,85 @@ class Imputation:
 
         A row gets more draws until as many as `ENOUGH_DRAWS` would count alike.
         """
-        proposals = [self._propose(part, rows) for part, _ in parts]
+        proposals = [self._propose(rows, *pair) for pair in parts]
         left, average = torch.arange(len(rows), device="cpu"), _WeightedMean(rows.x)
-        for draws in self._draws.split(FIRST_DRAWS):
-            some = [(mean[left], log_var[left]) for mean, log_var in proposals]
-            observed = rows.observed[left]
-            _, decoded, log_weights = self._weigh(parts, some, observed, draws)
-            means = parts[0][0].likelihood.mean(decoded)
-            average.add(left, log_weights, means)
+        for batch, draws in enumerate(self._draws.split(FIRST_DRAWS)):
+            log_weights, means = [], []
+            for proposal in proposals:
+                z, decoded, of_part = proposal[left].draw(draws)
+                log_weights.append(of_part)
+                means.append(self._means(proposal.part, z, decoded, batch))
+            average.add(left, torch.cat(log_weights), torch.cat(means))
             left = left[average.n_alike()[left] < ENOUGH_DRAWS]
             if not len(left):
                 break
         return average.log_weight(), average.mean()
 
-    def _propose(self, part, rows):
+    def _propose(self, rows, part, weight):
         """Return where z is drawn: somewhat beyond the posteriors."""
+        rows, log_slope = part.margins.of_part(rows)
         mean, log_var = part.coder.encode(rows.x)
-        return mean, log_var + self._log_spread
+        log_weight = torch.full_like(mean[:, 0], log(weight)) + log_slope
+        log_var = log_var + self._log_spread
+        return _Proposal(part, rows.observed, mean, log_var, log_weight)
 
-    @staticmethod
-    def _weigh(parts, proposals, observed, draws):
-        """Draw z of rows under some parts, one part's draws after the other's.
+    def _means(self, part, z, decoded, batch):  # -> (n_draws, n, d)
+        """Return what is expected of rows at some z, with the noise of a batch."""
+        means = part.likelihood.mean(decoded)
+        if self._to_numbers is None:
+            return means
+        std = part.likelihood.given(z).variance.sqrt()
+        numeric = decoded[..., : std.shape[-1]]
+        noise = self._noise.split(FIRST_DRAWS)[batch][:, :, None]
+        drawn = numeric[:, None] + std.expand_as(numeric)[:, None] * noise
+        scores = part.margins.of_table(drawn.flatten(0, 2))
+        numbers = torch.from_numpy(self._to_numbers(scores.numpy()))
+        numbers = numbers.reshape(drawn.shape).mean(dim=1)
+        return torch.cat([numbers, means[..., std.shape[-1] :]], dim=-1)
 
-        Returns
-        -------
-        z : Tensor of shape (n_parts * n_draws, n, k)
-        decoded : Tensor of shape (n_parts * n_draws, n, d)
-        log_weights : Tensor of shape (n_parts * n_draws, n)
+    @cached_property
+    def _noise(self):
+        """Return fixed noise, (MOST_DRAWS, NOISE_DRAWS, n_numeric), spread evenly.
+
+        Each column has its own at each draw of z, and each of these one in each part of
+        its distribution.
         """
-        found = []
-        for (part, weight), proposal in zip(parts, proposals, strict=True):
-            z, decoded, log_weights = part.weigh(observed, proposal, draws)
-            found.append((z, decoded, log_weights + log(weight)))
-        return [torch.cat(of_parts) for of_parts in zip(*found, strict=True)]
+        n_numeric = len(self._parts[0][0].likelihood.variance)
+        share = torch.special.ndtr(normal_draws(MOST_DRAWS, n_numeric, seed=0).double())
+        part = torch.arange(NOISE_DRAWS, dtype=torch.float64, device="cpu")
+        return torch.special.ndtri((part[:, None] + share[:, None]) / NOISE_DRAWS)
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """Where z of rows is drawn, and what the draws are weighed by.
+
+    Parameters
+    ----------
+    part : Part
+    observed : Tensor of shape (n, d) or (n, 2, d)
+        In the part's scores.
+    mean, log_var : Tensor of shape (n, k)
+    log_weight : Tensor of shape (n,)
+        Of the part, and what a log-density gains on its way to the table's scores.
+    """
+
+    part: Part
+    observed: torch.Tensor
+    mean: torch.Tensor
+    log_var: torch.Tensor
+    log_weight: torch.Tensor
+
+    def __getitem__(self, rows):
+        """Return the proposal for some of the rows."""
+        of_rows = self.observed, self.mean, self.log_var, self.log_weight
+        return _Proposal(self.part, *(of_all[rows] for of_all in of_rows))
+
+    def draw(self, draws):
+        """Draw z; return it, decoded, and the logarithms of the weights."""
+        proposal = self.mean, self.log_var
+        z, decoded, log_weights = self.part.weigh(self.observed, proposal, draws)
+        return z, decoded, log_weights + self.log_weight
 
 
 class _WeightedMean:

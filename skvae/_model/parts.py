@@ -13,6 +13,7 @@ from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
+from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.prior import NormalMixture, StandardNormal
 
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
@@ -27,11 +28,14 @@ class Part:
     coder : Coder or LinearCoder
     likelihood : Gaussian or Mixed
     prior : StandardNormal or NormalMixture
+    margins : Margins or OwnScores, default=OWN
+        The map between the scores of the table and the part's own.
     """
 
     coder: Coder | LinearCoder
     likelihood: Gaussian
     prior: StandardNormal | NormalMixture
+    margins: Margins | OwnScores = OWN
 
     def log_density(self, rows, draws):
         """Bound log p(x) from below, in nats.
@@ -46,10 +50,10 @@ class Part:
         -------
         Tensor of shape (n,)
         """
-        linear = self.as_linear(rows)
-        if linear is not None:
-            return linear.log_density(rows.x)
-        return importance_weighted_bound(
+        rows, log_slope = self.margins.of_part(rows)
+        if self._linear is not None and not rows.has_intervals:
+            return self._linear.log_density(rows.x) + log_slope
+        bound = importance_weighted_bound(
             self.coder,
             self.likelihood,
             rows.x,
@@ -58,6 +62,7 @@ class Part:
             n_first=FIRST_DRAWS,
             observed=rows.observed,
         )
+        return bound + log_slope
 
     def weigh(self, observed, proposal, draws):
         """Draw z of rows, and weigh the draws by importance.
@@ -65,6 +70,7 @@ class Part:
         Parameters
         ----------
         observed : Tensor of shape (n, d) or (n, 2, d)
+            In the part's own scores.
         proposal : tuple of Tensor of shape (n, k)
             Means and log-variances of the distributions that z is drawn from.
         draws : Tensor of shape (n_draws, k)
@@ -87,11 +93,16 @@ class Part:
     def sample(self, n, generator):  # -> (n, d)
         """Draw rows, observation noise included."""
         z = self.prior.sample(n, generator)
-        return self.likelihood.given(z).sample(self.coder.decode(z), generator)
+        return self.draw(z, self.coder.decode(z), generator)
+
+    def draw(self, z, decoded, generator):  # (n, k), (n, d) -> (n, d)
+        """Draw rows at some z, in the table's scores."""
+        drawn = self.likelihood.given(z).sample(decoded, generator)
+        return self.margins.of_table(drawn)
 
     def as_linear(self, rows):
         """Return the linear VAE that this part is to rows, None where it is more."""
-        return None if rows.has_intervals else self._linear
+        return None if rows.has_intervals or self.margins.is_fitted else self._linear
 
     @cached_property
     def _linear(self):

@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from skvae._model.bounds import standard_normal
+from skvae._numerics.draws import spread_normal
 
 SIZES = 1, 2, 4, 8, 16, 32
 PATIENCE = 2  # sizes without an improvement after which no larger one is tried
@@ -41,6 +42,10 @@ class StandardNormal:
         """Draw rows."""
         like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
         return torch.randn(n, self._n_components, **like)
+
+    def spread(self, n):  # -> (n, k)
+        """Return fixed rows, spread evenly."""
+        return spread_normal(n, self._n_components)
 
     def arguments(self):
         """Return nothing: it is known without."""
@@ -89,9 +94,17 @@ class NormalMixture:
     def sample(self, n, generator):  # -> (n, k)
         """Draw rows."""
         like = {"generator": generator, "dtype": self.means.dtype, "device": "cpu"}
-        edges = self.weights.cumsum(dim=0)[:-1]
-        component = torch.searchsorted(edges, torch.rand(n, **like))
-        noise = torch.randn(n, self.means.shape[1], **like)
+        share = torch.rand(n, **like)
+        return self._place(share, torch.randn(n, self.means.shape[1], **like))
+
+    def spread(self, n):  # -> (n, k)
+        """Return fixed rows, spread evenly."""
+        draws = spread_normal(n, self.means.shape[1] + 1)
+        return self._place(torch.special.ndtr(draws[:, 0]), draws[:, 1:])
+
+    def _place(self, share, noise):  # (n,), (n, k) -> (n, k)
+        """Return the rows that uniform and normal numbers stand for."""
+        component = torch.searchsorted(self.weights.cumsum(dim=0)[:-1], share)
         step = (self.factors[component] * noise[:, None, :]).sum(dim=2)
         return self.means[component] + step
 

@@ -11,6 +11,7 @@ from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.vae import LinearVAE
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density
+from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.network import VAE, Architecture
 from skvae._model.parts import Part
 from skvae._model.prior import NormalMixture, StandardNormal
@@ -130,6 +131,7 @@ def _dump_part(part):
             "dispersion": likelihood.dispersion.arguments(),
         },
         "prior": part.prior.arguments(),
+        "margins": part.margins.arguments(),
     }
 
 
@@ -161,7 +163,10 @@ def _load_part(state, layout):
     prior = StandardNormal(coder.n_components)
     if state["prior"]:
         prior = NormalMixture(*map(_tensor, state["prior"]))
-    return Part(coder, likelihood, prior)
+    margins: OwnScores | Margins = OWN
+    if state.get("margins"):  # older files have none
+        margins = Margins(*map(_tensor, state["margins"]))
+    return Part(coder, likelihood, prior, margins)
 
 
 def _load_coder(state):

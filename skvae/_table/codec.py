@@ -9,7 +9,7 @@ import numpy as np
 
 from skvae._table.entries import check_entries
 from skvae._table.indicators import fit_layout
-from skvae._table.scaling import fit_scaling, make_scaling
+from skvae._table.scaling import fit_scaling, make_numeric, make_scaling
 from skvae._table.schema import Schema
 
 CHUNK_ROWS = 4096
@@ -34,6 +34,9 @@ class Codec:
         self.mean, self.scale, self.marginals = mean, scale, marginals
         self.is_numeric = schema.n_categories == 0
         self._scaling = make_scaling(mean, scale, marginals, layout)
+        self._numeric = make_numeric(mean, scale, marginals, layout)
+        self._range = np.full((2, len(mean)), [[-np.inf], [np.inf]])
+        self._range[:, self.is_numeric] = self._numeric.range
 
     def check(self, codes):
         """Raise an error that names the entry that cannot be scaled."""
@@ -85,6 +88,23 @@ class Codec:
     def unscaled(self, x):  # (n, n_columns) -> (n, d)
         """Return the codes that scaled rows stand for."""
         return self._scaling.backward(x)
+
+    def drawn(self, x):  # (n, n_columns) -> (n, d)
+        """Return the codes of rows that a model draws.
+
+        A column whose quantiles are known keeps to the range that it had.
+        """
+        return self.unscaled(x).clip(*self._range)
+
+    def numbers(self, x):  # (n, n_numeric) -> (n, n_numeric)
+        """Return drawn numeric columns as numbers."""
+        return self._numeric.backward(x).clip(*self._numeric.range)
+
+    def averaged(self, x):  # (n, n_columns) -> (n, d)
+        """Return the codes of means of `numbers`, and of scaled categories."""
+        codes = self.unscaled(x)
+        codes[:, self.is_numeric] = x[:, : self.layout.n_numeric]
+        return codes.clip(*self._range)
 
     def describes(self, schema):
         """Whether another schema is of a table with the same columns."""

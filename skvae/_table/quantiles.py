@@ -54,6 +54,13 @@ class Marginal:
         self._centers = np.concatenate([[0], centers, [0]])
 
     @property
+    def ends(self):
+        """Least and largest value that there was."""
+        first, last = self.points[[0, -1]]
+        low, high = self.edges[[0, -1]]
+        return low if np.isnan(first) else first, high if np.isnan(last) else last
+
+    @property
     def has_points(self):
         return bool(self._is_point.any())
 

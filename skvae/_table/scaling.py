@@ -5,7 +5,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skvae._numerics.chunks import slices
 from skvae._numerics.missing import have_missing
-from skvae._table.indicators import INDICATORS, OneHot
+from skvae._table.indicators import INDICATORS
 from skvae._table.quantiles import Marginal, fit_marginal
 
 SCALINGS = "standard", "quantile", None
@@ -20,6 +20,8 @@ class Affine:
     ----------
     mean, scale : ndarray of shape (d,)
     """
+
+    range = np.array([[-np.inf], [np.inf]])  # that drawn entries keep to
 
     def __init__(self, mean, scale):
         self.mean, self.scale = mean, scale
@@ -52,6 +54,8 @@ class Quantile:
 
     def __init__(self, marginals):
         self.marginals = [Marginal(**arguments) for arguments in marginals]
+        ends = [m.ends for m in self.marginals]
+        self.range = np.array(ends).reshape(-1, 2).T  # that drawn entries keep to
 
     def forward(self, X):  # (n, d) -> (n, d)
         return self._by_column(Marginal.forward, X)
@@ -207,12 +211,19 @@ def _some(X):
 
 def make_scaling(mean, scale, marginals, layout):
     """Return the map that `fit_scaling` found."""
-    scalers: list[Affine | Quantile | OneHot] = []
-    for block in layout.blocks:
-        if block.kind in INDICATORS:
-            scalers.append(INDICATORS[block.kind](block))
-        elif marginals is None:
-            scalers.append(Affine(mean[block.columns], scale[block.columns]))
-        else:
-            scalers.append(Quantile(marginals))
-    return scalers[0] if layout.is_numeric else ByBlock(scalers, layout)
+    numeric = make_numeric(mean, scale, marginals, layout)
+    if layout.is_numeric:
+        return numeric
+    scalers = [
+        INDICATORS[block.kind](block) if block.kind in INDICATORS else numeric
+        for block in layout.blocks
+    ]
+    return ByBlock(scalers, layout)
+
+
+def make_numeric(mean, scale, marginals, layout):
+    """Return the map of the numeric columns that `fit_scaling` found."""
+    if marginals is not None:
+        return Quantile(marginals)
+    columns = layout.blocks[0].columns if layout.n_numeric else slice(0)
+    return Affine(mean[columns], scale[columns])

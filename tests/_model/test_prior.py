@@ -51,6 +51,15 @@ def test_log_prob_is_scipys():
     np.testing.assert_allclose(found, logsumexp(each, axis=0), rtol=1e-9)
 
 
+@pytest.mark.parametrize("prior", [some_mixture(), StandardNormal(K)])
+def test_spread_rows_have_the_moments_of_draws_the_same_each_time(prior):
+    spread, drawn = prior.spread(2**12), prior.sample(2**18, generator())
+    assert torch.equal(prior.spread(2**12), spread)
+    gap, std = spread.mean(dim=0) - drawn.mean(dim=0), drawn.std(dim=0)
+    np.testing.assert_allclose(gap / std, 0, atol=0.01)
+    np.testing.assert_allclose(torch.cov(spread.T), torch.cov(drawn.T), atol=0.1)
+
+
 def test_samples_have_the_mixtures_moments():
     mixture, n = some_mixture(), 100_000
     z = mixture.sample(n, generator()).numpy()

@@ -69,6 +69,26 @@ def test_a_table_comes_back_by_its_codes(scaling):
     pd.testing.assert_frame_equal(back, people, rtol=1e-12)
 
 
+@each_scaling
+def test_what_is_drawn_keeps_to_a_range_that_is_known(scaling):
+    codec, codes = fit(table_of_all_kinds(missing=0.3), scaling)
+    x = 9 * np.random.default_rng(0).normal(size=(300, codec.layout.n_columns))
+    drawn, back = codec.drawn(x), codec.unscaled(x)
+    if scaling != "quantile":
+        assert_array_equal(drawn, back)
+        return
+    low, high = np.nanmin(codes, axis=0), np.nanmax(codes, axis=0)
+    assert_array_equal(drawn, back.clip(low, high))
+    assert (drawn != back).any()
+    numbers = codec.numbers(x[:, : codec.layout.n_numeric])
+    assert_array_equal(numbers, drawn[:, codec.is_numeric])
+    mean = np.c_[numbers + 0.25, x[:, codec.layout.n_numeric :]]
+    averaged = codec.averaged(mean)
+    assert_array_equal(averaged[:, ~codec.is_numeric], drawn[:, ~codec.is_numeric])
+    expected = (numbers + 0.25).clip(*codec._numeric.range)
+    assert_array_equal(averaged[:, codec.is_numeric], expected)
+
+
 def test_an_array_without_rows_or_with_one_is_scaled():
     codec, codes = fit(numbers(), "standard")
     assert codec.scaled(codes[:0]).shape == codec.unscaled(codes[:0]).shape == (0, 3)

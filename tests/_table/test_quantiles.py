@@ -125,6 +125,11 @@ def test_nothing_lies_beyond_a_point_mass_at_the_end(name):
     assert fit(x).backward(np.array([-9.0]))[0] == 0
 
 
+@each_column
+def test_the_ends_are_the_least_and_the_largest_value(x):
+    assert fit(x).ends == (x.min(), x.max())
+
+
 def test_beyond_the_range_scores_go_on_along_a_line():
     marginal = fit(NORMAL)
     far = NORMAL.max() + np.array([0, 1, 2, 50])

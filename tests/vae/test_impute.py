@@ -42,6 +42,37 @@ def test_draws_are_counted_from_one(n_draws):
         vae.impute(bow(5), n_draws=n_draws)
 
 
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (16,)])
+@pytest.mark.parametrize("scaling", ["standard", "quantile", None])
+def test_equal_rows_are_completed_alike_wherever_they_stand(
+    scaling, hidden_layer_sizes, make_vae
+):
+    X = bow(200)
+    X[:, 4] = np.maximum(X[:, 4], 0).round(1)  # some values that many rows share
+    options = {"hidden_layer_sizes": hidden_layer_sizes, "scaling": scaling}
+    vae = make_vae(**options).fit(X)
+    incomplete = with_missing(X[:100], 0.4)
+    full, order = vae.impute(incomplete), np.random.default_rng(1).permutation(100)
+    alone = np.concatenate([vae.impute(row[None]) for row in incomplete[:9]])
+    for found, expected in (
+        (vae.impute(incomplete[order]), full[order]),
+        (vae.impute(np.repeat(incomplete, 6, axis=0)), np.repeat(full, 6, axis=0)),
+        (alone, full[:9]),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_means_of_skewed_columns_are_those_of_many_draws(make_vae):
+    """Of numbers, and not of their normal scores."""
+    X = np.exp(bow(300) / 2)
+    vae = make_vae(scaling="quantile").fit(X)
+    incomplete = with_missing(X[:20], 0.4)
+    drawn = np.array(vae.impute(incomplete, n_draws=2000, random_state=0))
+    gap = (vae.impute(incomplete) - drawn.mean(axis=0)) / X.std(axis=0)
+    assert np.abs(gap)[np.isnan(incomplete)].mean() < 0.08
+    assert drawn.std(axis=0)[np.isnan(incomplete)].min() > 0
+
+
 # ------------------------------------------------------------------------- mixed tables
 
 
