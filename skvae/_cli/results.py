@@ -33,8 +33,8 @@ def embed(selection, estimator):
 def impute(table, selection, estimator):
     """Return the table with the missing values of its fitted columns imputed.
 
-    Imputed numbers are within the range of their column and have its decimals, imputed
-    dates have the format of its text.
+    Imputed numbers and dates are within the range of their column. Numbers have its
+    decimals, dates have the format of its text.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def impute(table, selection, estimator):
     for column, values in estimator.impute(selection.X).items():
         missing = is_missing(selection.X[column])
         if missing.any():
-            if selection.kinds[column] == "numeric":
-                values = _round_like(selection.X[column][~missing], values)
+            observed = selection.X[column][~missing]
+            values = _round_like(observed, _within_range(observed, values))
             array = table[column].array.copy()
             array[missing] = format_like(values, table[column]).array[missing]
             imputed[column] = array
@@ -66,6 +66,8 @@ def impute(table, selection, estimator):
 
 def sample(n_rows, table, selection, estimator, random_state):
     """Return sampled rows with the table's columns and formats.
+
+    Their numbers and dates are within the range of their column, as imputed ones are.
 
     Parameters
     ----------
@@ -93,26 +95,42 @@ def sample(n_rows, table, selection, estimator, random_state):
     columns = {}
     for column, values in table.items():
         if column in sampled:
-            columns[column] = format_like(sampled[column], values)
+            observed = selection.X[column].dropna()
+            within = _within_range(observed, sampled[column])
+            columns[column] = format_like(within, values)
         elif column in selection.constants:
             constant = [selection.constants[column]] * n_rows
             columns[column] = pd.Series(constant, dtype=values.dtype)
     return pd.DataFrame(columns)
 
 
+def _within_range(observed, values):
+    """Return numbers and times clipped to the range of a column; others as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae._cli.results import _within_range
+    >>> _within_range(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
+    [0.5, 1.23456]
+    """
+    if values.dtype.kind not in "fiuMm":
+        return values
+    return values.clip(observed.min(), observed.max())
+
+
 def _round_like(observed, values):
-    """Return numbers clipped to the range of a column and rounded to its decimals.
+    """Return numbers rounded to the decimals of a column; others as they are.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from skvae._cli.results import _round_like
-    >>> _round_like(pd.Series([0.5, 2.25]), pd.Series([-0.1, 1.23456])).tolist()
+    >>> _round_like(pd.Series([0.5, 2.25]), pd.Series([0.5, 1.23456])).tolist()
     [0.5, 1.23]
     """
     if values.dtype.kind not in "fiu":
         return values
-    values = values.clip(observed.min(), observed.max())
     exact = (d for d in range(MAX_DECIMALS) if (observed.round(d) == observed).all())
     decimals = next(exact, None)
     return values if decimals is None else values.round(decimals)

@@ -67,3 +67,31 @@ def test_sampled_rows_are_the_estimators(fitted):
     assert_array_equal(sampled["colour"], expected["colour"])
     assert (sampled["constant"] == 3).all()
     assert_array_equal(sampled.index, range(7))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+def test_sampled_and_imputed_values_keep_to_the_range_of_their_column(scaling):
+    """A normal waiting time is below 0 now and then, and a past day in the future."""
+    rng = np.random.default_rng(0)
+    hours = rng.exponential(size=N)
+    days = pd.Timestamp("2026-01-01") - pd.to_timedelta((24 * hours).round(), unit="h")
+    table = pd.DataFrame(
+        {
+            "hours": hours,
+            "count": rng.poisson(hours),
+            "text": [f"{hour:.1f}" for hour in rng.permutation(hours)],
+            "day": days,
+            "written": [f"{day:%Y-%m-%d}" for day in days],
+        }
+    ).mask(rng.random((N, 5)) < 0.1)
+    selection = select("t.csv", table)
+    vae = VAETransformer(2, hidden_layer_sizes=(), scaling=scaling, random_state=0)
+    vae.fit(selection.X)
+    if scaling == "standard":
+        assert vae.sample(2000, random_state=0)["hours"].min() < 0
+    sampled = select("s.csv", sample(2000, table, selection, vae, 0)).X
+    imputed = select("i.csv", impute(table, selection, vae)).X
+    for column, observed in selection.X.items():
+        for found in sampled[column], imputed[column]:
+            assert found.min() >= observed.min()
+            assert found.max() <= observed.max()
