@@ -18,6 +18,7 @@ OPTIONS = {
     "ablation": "--tables sixty",
     "anomaly": "--tables iris --rows 60",
     "calibration": "--tables sixty",
+    "drawn_columns": "--tables sixty,mixed_sixty",
     "fit": "--tables sixty --seeds 1 --parts fits",
     "imputation": "--tables sixty,mixed_sixty --shares .3",
     "interpolation": "--tables sixty",
@@ -55,6 +56,7 @@ def small(load, monkeypatch):
     for name in "EXTRA_TREES", "FOREST_TREES", "FOREST_ROUNDS", "EPOCHS":
         monkeypatch.setattr(load("rivals"), name, 2)
     monkeypatch.setattr(load("imputation"), "N_DRAWS", 5)
+    monkeypatch.setattr(load("drawn_columns"), "N_DRAWN", 1_000)
 
 
 def test_every_script_is_run_here():
