@@ -272,15 +272,8 @@ def change(state, rng, hostile):
     if type(value) is np.ndarray and value.size:
         whole += [lambda: changed_array(value, rng)] * 8
     elif type(value) in (int, float):
-        changed = [
-            -value,
-            value * 10,
-            value * 10**40,
-            value + 1,
-            0,
-            float("nan"),
-            10**9,
-        ]
+        changed = [-value, value * 10, value * 10**40, value + 1, 0, 10**9]
+        changed.append(float("nan"))
         whole += [lambda: rng.choice(changed)] * 4
     elif type(value) is str:
         changed = [value + "x", value[1:], value.upper(), value * 1000, f"../{value}"]

@@ -74,8 +74,9 @@ def number(low=-inf, high=inf):
     rule = f"a number from {low:g} to {high:g}"
 
     def check(value, path):
+        known = float(value) if type(value) in FLOATS else value  # not of 32 bits
         is_number = type(value) in INTEGERS | FLOATS
-        require(is_number and low <= value <= high, path, rule, value)
+        require(is_number and low <= known <= high, path, rule, value)
 
     return check
 
@@ -115,7 +116,7 @@ def text(pattern=r"(?s:.*)", rule="a text", most=None):
 
 def one_of(*options):
     """Return the rule for one of some texts, numbers or None."""
-    rule = "one of " + ", ".join(map(repr, options))
+    rule = ("one of " if len(options) > 1 else "") + ", ".join(map(repr, options))
 
     def check(value, path):
         known = any(type(value) is type(one) and value == one for one in options)
@@ -206,7 +207,7 @@ def record(fields):
     return check
 
 
-def array(dtypes, shape, low=-inf, high=inf, rule=""):
+def array(dtypes, shape, low=-inf, high=inf):
     """Return the rule for an array.
 
     Parameters
@@ -217,12 +218,10 @@ def array(dtypes, shape, low=-inf, high=inf, rule=""):
         None where any length will do.
     low, high : float
         Limits of the entries; NaN is beyond them, and infinite ones unless they are.
-    rule : str
-        More of the rule, for errors.
     """
     known = [np.dtype(name) for name in dtypes.split()]
-    lengths = "(" + "".join("any, " if n is None else f"{n}, " for n in shape) + ")"
-    rule = f"an array of {' or '.join(dtypes.split())} of shape {lengths}{rule}"
+    lengths = ", ".join("any" if n is None else str(n) for n in shape)
+    rule = f"an array of {' or '.join(dtypes.split())} of shape ({lengths})"
     if (low, high) != (-inf, inf):
         rule += f" from {low:g} to {high:g}"
 
@@ -233,7 +232,7 @@ def array(dtypes, shape, low=-inf, high=inf, rule=""):
             n in (None, found) for n, found in zip(shape, value.shape, strict=True)
         )
         if fits and value.size and value.dtype != object:  # NaN is beyond any limit
-            fits = bool(low <= value.min() and value.max() <= high)
+            fits = low <= float(value.min()) and float(value.max()) <= high
         require(fits, path, rule, value)
 
     return check
@@ -258,7 +257,7 @@ def of_numeric(is_numeric, low, high):
     rule = f"from {low:g} to {high:g} where a column is numeric, and NaN elsewhere"
 
     def check_entries(value, path):
-        numbers, others = value[is_numeric], value[~is_numeric]
+        numbers, others = value[is_numeric].astype(float), value[~is_numeric]
         fits = (low <= numbers) & (numbers <= high)
         require(fits.all() and np.isnan(others).all(), path, rule, value)
 

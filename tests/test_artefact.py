@@ -155,7 +155,7 @@ class Floats(np.ndarray):
 OF_NETWORK = {
     # what the state is
     "a method": (("transform",), "x", "a key of the state must be an attribute that"),
-    "a property": (("_n_features_out",), 7, "_n_features_out must be one of 2"),
+    "a property": (("_n_features_out",), 7, "_n_features_out must be 2"),
     "a dunder": (("__class__",), dict, "a key of the state must be"),
     "an object made later": (("_density",), 1, "a key of the state must be"),
     "a field less": (("mean_",), KeyError, "mean_ must be there"),
@@ -201,7 +201,7 @@ OF_NETWORK = {
     "shapes apart": (
         (*CODER, "linear", "decoder"),
         np.zeros((2, 5)),
-        r"coder.linear.decoder must be an array of float64 of shape \(2, 4, \)",
+        r"coder.linear.decoder must be an array of float64 of shape \(2, 4\)",
     ),
     "a weight less": ((*CODER, "flat"), lambda x: x[:-1], "flat must be of the"),
     "layers": (
@@ -219,7 +219,7 @@ OF_NETWORK = {
         "eval",
         "activation must",
     ),
-    "n_features_in_": (("n_features_in_",), 5, "n_features_in_ must be one of 4"),
+    "n_features_in_": (("n_features_in_",), 5, "n_features_in_ must be 4"),
     "a column twice": (
         (*DENSITY, "layout", 0, "columns"),
         np.array([0, 1, 2, 2]),
