@@ -1,9 +1,11 @@
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae._cleaning.dates import find_date_format, find_digits
+
+quickly = settings(max_examples=60, deadline=None)
 
 
 def find(texts):
@@ -122,6 +124,7 @@ FORMS = [
 ]
 
 
+@quickly
 @given(
     st.lists(st.integers(0, 20_000), min_size=30, max_size=40, unique=True),
     st.sampled_from(FORMS),

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae._cleaning.numbers import NumberFormat, find_number_format, to_integers
+
+quickly = settings(max_examples=60, deadline=None)
 
 
 def find(texts, decimal=None):
@@ -108,6 +110,7 @@ def test_an_entry_of_another_unit_is_none():
     np.testing.assert_array_equal(found, [4, 5, np.nan, np.nan])
 
 
+@quickly
 @given(
     st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20),
     st.integers(0, 4),

@@ -4,10 +4,12 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae._files.cells import UnclosedQuote, _split_one_by_one, split
+
+quickly = settings(max_examples=60, deadline=None)
 
 texts = st.text('ab",\n\r é', max_size=30)
 
@@ -31,6 +33,7 @@ def lines_of(text, cells):
     return [[unquote(cell) for cell in found[i:j]] for i, j in edges]
 
 
+@quickly
 @given(texts)
 def test_cells_are_those_of_csv(text):
     content = text.encode()
@@ -43,6 +46,7 @@ def test_cells_are_those_of_csv(text):
     assert lines_of(content, cells) == expected
 
 
+@quickly
 @given(texts)
 def test_both_ways_to_split_agree(text):
     """The quick way gives up where quotes do not stand at the edges of cells."""

@@ -3,10 +3,12 @@ import gzip
 import lzma
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae._files.content import compress, decode, decompress
+
+quickly = settings(max_examples=60, deadline=None)
 
 TEXT = "a,b\n1,é€\n" * 20
 
@@ -34,6 +36,7 @@ def test_broken_file_is_named(suffix):
         decompress("t.csv", packed[: len(packed) // 2])
 
 
+@quickly
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
@@ -45,6 +48,7 @@ def test_text_and_mark_are_the_content(text, encoding):
     assert mark + found.decode().encode(known) == content
 
 
+@quickly
 @given(st.binary().filter(lambda content: b"\0" not in content))
 def test_any_bytes_are_text_that_comes_back(content):
     try:

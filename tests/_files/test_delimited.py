@@ -2,7 +2,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae._files.delimited import MISSING, DelimitedFile
@@ -10,6 +10,8 @@ from skvae._files.delimited import MISSING, DelimitedFile
 words = st.text("ab 1.é", min_size=1, max_size=5).filter(
     lambda text: text == text.strip()
 )
+
+quickly = settings(max_examples=60, deadline=None)
 inner = st.text("ab,;\t|\"'\n ", max_size=6)
 
 
@@ -58,6 +60,7 @@ def files(draw):
     return end.join(given_text) + last, end.join(full_text) + last, fills
 
 
+@quickly
 @given(files())
 def test_nothing_filled_gives_the_bytes(case):
     text, full, _ = case
@@ -65,6 +68,7 @@ def test_nothing_filled_gives_the_bytes(case):
     assert read(full).filled({}) == full.encode()
 
 
+@quickly
 @given(files(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]))
 def test_empty_cells_are_filled_and_nothing_else(case, encoding):
     text, full, fills = case
