@@ -15,7 +15,8 @@ def is_better(network, start, split):
     """Whether validation rows find a network better than the start that it came from.
 
     In nats, and where all columns have one noise in training, as PCA has it, in
-    squared error, too.
+    squared error, too: of all columns, and of the numeric ones, which categories may
+    not gain by.
 
     Parameters
     ----------
@@ -36,8 +37,9 @@ def is_better(network, start, split):
     gain = _errors(start.network, rows, start, split)
     gain -= _errors(network, rows, start, split)
     squares = rows.observed.double().square().nan_to_num(0.0)
-    slack = R2_TOLERANCE * squares.sum(dim=1).mean()
-    return exceeds_chance(gain + slack)
+    gain += R2_TOLERANCE * squares.mean(dim=0)
+    groups = [gain, split.numeric(gain)] if split.recipe.layout.n_numeric else [gain]
+    return all(exceeds_chance(of_some.sum(dim=1)) for of_some in groups)
 
 
 def exceeds_chance(gain):  # (n,) -> bool
@@ -55,7 +57,7 @@ def _bounds(network, rows, start, split):
 
 
 def _errors(network, rows, start, split):
-    """Return the squared error of rows decoded from their posterior means."""
+    """Return squared errors of rows decoded from their posterior means, (n, d)."""
     likelihood = start.likelihood.likelihood
 
     def decode(x, observed):
@@ -67,4 +69,4 @@ def _errors(network, rows, start, split):
     readout = fit_readout(*map_chunks(decode, few.x, few.observed))
     mean, residual = decode(rows.x, rows.observed)
     residual = residual - readout[0] - mean @ readout[1:]
-    return residual.nan_to_num(0.0).square().sum(dim=1)
+    return residual.nan_to_num(0.0).square()

@@ -107,7 +107,7 @@ class _Fitter:
         weight = stacking_weight(*cross_fit.log_densities(variance))
         coder = LinearCoder(honest)
         variance = variance * interval_factor(coder, honest.fill, split)
-        start = Start(coder, tracked(variance, split), honest, honest)
+        start = Start(coder, tracked(variance, split), honest, honest, linear)
         candidate = make_candidate(coder, start, variance, split, linear)
         density = replace(candidate.density, weights=(weight, 1 - weight))
         progress = Progress(n_epochs=1, stopped="closed form")
@@ -151,7 +151,7 @@ class _Fitter:
         record = self._train(copied, split.x)
         candidate = replace(candidate, network=record.network, start=start)
         if self._warm is None:
-            return self._with_fallback(candidate, start.linear), record.progress
+            return self._with_fallback(candidate, start.fallback), record.progress
         return self._with_fallback_of_all(candidate), record.progress
 
     def _fallen_back(self, start):
@@ -162,7 +162,7 @@ class _Fitter:
         candidate = self._calibrated(start.network, start)
         every = self._start(self.split.x)
         candidate = replace(candidate, network=every.network, start=every)
-        return self._with_fallback(candidate, every.linear)
+        return self._with_fallback(candidate, every.fallback)
 
     def _refined(self, closed_form, start):
         """Let the closed form have a prior and a dispersion, if they help.
@@ -173,7 +173,7 @@ class _Fitter:
         split, variance = self.split, closed_form.first.likelihood.variance
         if not split.gains_columns:
             return closed_form
-        fallback = fallback_vae(start.linear, split.training, split)
+        fallback = fallback_vae(start.fallback, split.training, split)
         of_rest = make_candidate(start.network, start, variance, split, fallback)
         chosen = choose_prior(choose_dispersion(of_rest, split), split).first
         if not (chosen.prior.is_fitted or chosen.likelihood.dispersion.is_fitted):
@@ -210,7 +210,7 @@ class _Fitter:
     def _calibrated(self, network, start):
         """Return the candidate of a network with what validation rows tell of it."""
         split = self.split
-        fallback = fallback_vae(start.linear, split.training, split)
+        fallback = fallback_vae(start.fallback, split.training, split)
         variance = start.likelihood.variance.double()
         candidate = make_candidate(network, start, variance, split, fallback)
         return calibrate(candidate, split)
