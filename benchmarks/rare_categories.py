@@ -52,8 +52,8 @@ PCA       PCA(k) of standardised numeric and one-hot columns, missing entries at
 R2        mean over the numeric columns of the R2 of what comes back, over observed
           entries of the test rows
 gap       R2 minus PCA's, of the column where it is least
-RMSE      of {HIDDEN_SHARE:.0%} of the numeric entries of test rows, hidden from impute, \
-in standard
+RMSE      of {HIDDEN_SHARE:.0%} of the numeric entries of test rows, hidden from \
+impute, in standard
           deviations of the training rows (PCA: the mean of the column)"""
 
 OURS = {"skvae": {}, "linear": {"hidden_layer_sizes": ()}}

@@ -1,6 +1,7 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
 import warnings
+from math import isfinite
 
 import numpy as np
 import torch
@@ -777,7 +778,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.best_iter_ = progress.best_epoch
         self.loss_curve_ = [loss - log_slope for loss in progress.loss_curve]
         self.validation_scores_ = self.best_validation_score_ = None
-        if progress.validation_scores:
+        if isfinite(progress.start_score):
             scores = progress.validation_scores
             self.validation_scores_ = [score + log_slope for score in scores]
             self.best_validation_score_ = progress.best_score + log_slope

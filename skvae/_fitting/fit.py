@@ -19,7 +19,7 @@ from skvae._fitting.calibration import (
     interval_factor,
 )
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
-from skvae._fitting.comparison import is_better
+from skvae._fitting.comparison import has_diverged, is_better
 from skvae._fitting.finish import finish
 from skvae._fitting.split import Split
 from skvae._fitting.start import (
@@ -120,6 +120,10 @@ class _Fitter:
         copied = replace(start, network=start.network.copy())
         record = self._train(copied, split.training, split.inside)
         network, progress = record.network, record.progress
+        if has_diverged(network, start, split.x, split):
+            network = start.network
+            history = {"best_epoch": 0, "best_score": progress.start_score}
+            progress = replace(progress, stopped="diverged", **history)
         may_fall_back = self._warm is None and self.recipe.training.beta == 1
         if may_fall_back and not (
             progress.best_epoch and is_better(network, start, split)
@@ -133,7 +137,8 @@ class _Fitter:
             best = replace(start, network=network, likelihood=likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, split.x, listener=SILENT, **changes)
-            candidate = replace(candidate, network=last.network)
+            if not has_diverged(last.network, start, split.x, split):
+                candidate = replace(candidate, network=last.network)
             if last.progress.stopped == "diverged":
                 progress = replace(progress, stopped="diverged")
         return self._with_fallback_of_all(candidate), progress
@@ -145,14 +150,21 @@ class _Fitter:
         parts = split.training, split.validation
         copied = replace(start, network=start.network.copy())
         rehearsal = self._train(copied, *parts, listener=SILENT)
-        candidate = self._calibrated(rehearsal.network, start)
+        network, of_rest = rehearsal.network, start
         start = self._start(split.x)
         copied = replace(start, network=start.network.copy())
         record = self._train(copied, split.x)
-        candidate = replace(candidate, network=record.network, start=start)
+        trained, progress = record.network, record.progress
+        if has_diverged(network, of_rest, split.x, split) or has_diverged(
+            trained, start, split.x, split
+        ):
+            network, trained = of_rest.network, start.network
+            progress = replace(progress, stopped="diverged", best_epoch=0)
+        candidate = self._calibrated(network, of_rest)
+        candidate = replace(candidate, network=trained, start=start)
         if self._warm is None:
-            return self._with_fallback(candidate, start.fallback), record.progress
-        return self._with_fallback_of_all(candidate), record.progress
+            return self._with_fallback(candidate, start.fallback), progress
+        return self._with_fallback_of_all(candidate), progress
 
     def _fallen_back(self, start):
         """Return the closed form, or with indicators what training starts from."""

@@ -49,7 +49,7 @@ class Progress:
 
     best_score: float = -inf
     start_score: float = -inf
-    n_epochs: int = 0
+    n_epochs: int = 0  # whose loss was finite
     best_epoch: int = 0  # 0: nothing beat the start
     last_improvement: int = 0  # the epoch, by more than the tolerance
     n_restarts: int = 0
@@ -146,19 +146,19 @@ class Trainer:
             score, fitted = self._evaluate()
             scores = (*scores, score)
         epoch = before.n_epochs + 1
-        curve = (*before.loss_curve, loss)
-        self._note(n_epochs=epoch, loss_curve=curve, validation_scores=scores)
         shown = score if self._is_validated else None
         is_asked = settings.listener.epoch_end(epoch, loss, shown)
         if isfinite(loss) and isfinite(score) and self._weights_are_finite():
+            curve = (*before.loss_curve, loss)
+            self._note(n_epochs=epoch, loss_curve=curve, validation_scores=scores)
             self._keep_if_better(score, fitted)
             stopped = self._reason_to_stop()
         elif before.n_restarts:
             stopped = "diverged"
-        else:
+        else:  # an epoch that does not count
             stopped = ""
             self._restart()
-        if not stopped and epoch >= settings.max_epochs:
+        if not stopped and self._progress.n_epochs >= settings.max_epochs:
             stopped = "max_epochs"
         self._note(stopped=stopped or ("asked" if is_asked else ""))
 
