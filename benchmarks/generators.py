@@ -92,6 +92,22 @@ def mixed_sixty():
     return frame.assign(target=y), "target"
 
 
+def rare_categories(n_samples, share_missing):
+    """Two factors in four numeric and three categorical columns, most of them rare."""
+    rng = np.random.default_rng(n_samples)
+    z = rng.normal(size=(n_samples, 2))
+    X = z @ rng.normal(size=(2, 4)) + 0.3 * rng.normal(size=(n_samples, 4))
+    frame = pd.DataFrame(X).add_prefix("x")
+    for j in range(3):
+        shares = np.arange(1, rng.integers(9, 41)) ** -1.2
+        edges = (shares / shares.sum()).cumsum()
+        score = z @ rng.normal(size=2) + 0.7 * rng.normal(size=n_samples)
+        rank = (score.argsort().argsort() + 0.5) / n_samples
+        codes = np.searchsorted(edges, rank).astype(str)
+        frame[f"c{j}"] = pd.Categorical(codes)
+    return frame.mask(rng.random(frame.shape) < share_missing)
+
+
 ALL = (
     circles,
     heavy_tails,

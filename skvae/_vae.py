@@ -1,5 +1,6 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -875,7 +876,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.best_iter_ = progress.best_epoch
         self.loss_curve_ = [loss - log_slope for loss in progress.loss_curve]
         self.validation_scores_ = self.best_validation_score_ = None
-        if progress.validation_scores:
+        if isfinite(progress.start_score):
             scores = progress.validation_scores
             self.validation_scores_ = [score + log_slope for score in scores]
             self.best_validation_score_ = progress.best_score + log_slope

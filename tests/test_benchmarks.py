@@ -25,6 +25,7 @@ OPTIONS = {
     "interpolation": "--tables sixty",
     "mixed": "--tables mixed_sixty --seeds 2",
     "quality": "--tables sixty --seeds 2",
+    "rare_categories": "--tables drawn_60 --seeds 2",
     "sampling": "--tables sixty",
     "scale": "--tables 60x4,120x4",
     "seeds": "--tables sixty --seeds 2 --least-rows 10",

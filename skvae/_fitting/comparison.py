@@ -8,6 +8,7 @@ from skvae._training.evaluation import evaluate
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
+MOST_WORSE = 10.0  # nats a column that training may lose without having diverged
 COMPARED_ROWS = 1_000  # of the validation rows, whose densities are compared
 
 
@@ -15,7 +16,8 @@ def is_better(network, start, split):
     """Whether validation rows find a network better than the start that it came from.
 
     In nats, and where all columns have one noise in training, as PCA has it, in
-    squared error, too.
+    squared error, too: of all columns, and of the numeric ones, which categories may
+    not gain by.
 
     Parameters
     ----------
@@ -36,8 +38,33 @@ def is_better(network, start, split):
     gain = _errors(start.network, rows, start, split)
     gain -= _errors(network, rows, start, split)
     squares = rows.observed.double().square().nan_to_num(0.0)
-    slack = R2_TOLERANCE * squares.sum(dim=1).mean()
-    return exceeds_chance(gain + slack)
+    gain += R2_TOLERANCE * squares.mean(dim=0)
+    groups = [gain, split.numeric(gain)] if split.recipe.layout.n_numeric else [gain]
+    return all(exceeds_chance(of_some.sum(dim=1)) for of_some in groups)
+
+
+def has_diverged(network, start, x, split):
+    """Whether training left a network that says next to nothing of rows.
+
+    Weights may be finite and so large that what they make of rows is not; such a
+    network is no candidate.
+
+    Parameters
+    ----------
+    network : VAE
+    start : Start
+        That it came from.
+    x : Tensor of shape (n, d)
+    split : Split
+
+    Returns
+    -------
+    bool
+    """
+    rows = start.rows(x[:SUMMARY_ROWS])
+    given = start.likelihood, rows, split.draws(rows.x), split.recipe.training.beta
+    score, of_start = (evaluate(vae, *given)[0] for vae in (network, start.network))
+    return not score > of_start - MOST_WORSE * x.shape[1]
 
 
 def exceeds_chance(gain):  # (n,) -> bool
@@ -55,7 +82,7 @@ def _bounds(network, rows, start, split):
 
 
 def _errors(network, rows, start, split):
-    """Return the squared error of rows decoded from their posterior means."""
+    """Return squared errors of rows decoded from their posterior means, (n, d)."""
     likelihood = start.likelihood.likelihood
 
     def decode(x, observed):
@@ -67,4 +94,4 @@ def _errors(network, rows, start, split):
     readout = fit_readout(*map_chunks(decode, few.x, few.observed))
     mean, residual = decode(rows.x, rows.observed)
     residual = residual - readout[0] - mean @ readout[1:]
-    return residual.nan_to_num(0.0).square().sum(dim=1)
+    return residual.nan_to_num(0.0).square()

@@ -9,6 +9,7 @@ for a share of the variance, several are tried; the rest happens to one trial on
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from skvae._fitting.calibration import (
     interval_factor,
 )
 from skvae._fitting.candidate import as_noise, fallback_vae, make_candidate
-from skvae._fitting.comparison import is_better
+from skvae._fitting.comparison import has_diverged, is_better
 from skvae._fitting.dimension import (
     EXPECTED_RATIO,
     Search,
@@ -159,7 +160,7 @@ class _Fitter:
         if self.recipe.is_closed_form:
             linear = fit_linear(split.training, self.recipe)
             likelihood = tracked(linear.noise_variance, split)
-            start = Start(LinearCoder(linear), likelihood, linear, linear)
+            start = Start(LinearCoder(linear), likelihood, linear, linear, linear)
             progress = Progress(n_epochs=1, stopped="closed form")
             return _Trial(start, start.network, likelihood, progress)
         start = self._start(split.training)
@@ -168,6 +169,10 @@ class _Fitter:
         tell(f"Training on {n_rows}; {_count(split.validation)} validate")
         record = self._train(copied, split.training, split.inside)
         network, progress = record.network, record.progress
+        if self._haste.insist(has_diverged, network, start, split.x, split):
+            history = {"best_epoch": 0, "best_score": progress.start_score}
+            network = start.network
+            progress = replace(progress, stopped="diverged", **history)
         if self._haste.insist(self._is_no_better, network, progress, start):
             history = {"best_epoch": 0, "best_score": progress.start_score}
             network, progress = start.network, replace(progress, **history)
@@ -182,7 +187,7 @@ class _Fitter:
 
     def _of_all_rows(self, trial):
         """Return the candidate that all rows make of a trial, and how training went."""
-        if trial.network is trial.start.network:
+        if trial.network is trial.start.network and self._warm is None:
             return self._fallen_back(trial.start), trial.progress
         if self.recipe.training.patience:
             return self.early_stopped(trial)
@@ -238,7 +243,7 @@ class _Fitter:
         weight = stacking_weight(*cross_fit.log_densities(variance))
         coder = LinearCoder(honest)
         variance = variance * interval_factor(coder, honest.fill, split)
-        start = Start(coder, tracked(variance, split), honest, honest)
+        start = Start(coder, tracked(variance, split), honest, honest, linear)
         candidate = make_candidate(coder, start, variance, split, linear)
         density = replace(candidate.density, weights=(weight, 1 - weight))
         return replace(candidate, density=density)
@@ -257,7 +262,8 @@ class _Fitter:
             best = replace(start, network=network, likelihood=trial.likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, split.x, **changes)
-            candidate = replace(candidate, network=last.network)
+            if not has_diverged(last.network, start, split.x, split):
+                candidate = replace(candidate, network=last.network)
             if last.progress.stopped == "diverged":
                 progress = replace(progress, stopped="diverged")
         return self._with_fallback_of_all(candidate), progress
@@ -269,18 +275,23 @@ class _Fitter:
         """
         split = self.split
         candidate = self._calibrated(trial.network, trial.start)
-        if not self._haste.reason:
-            self._listener.phase(f"Training on all {_count(split.x)} from the start")
-            start = self._start(split.x)
-            copied = replace(start, network=start.network.copy())
-            record = self._train(copied, split.x)
+        kept = self._with_fallback_of_all(candidate)
+        progress = replace(trial.progress, validation_scores=(), start_score=-inf)
         if self._haste.reason:
-            progress = replace(trial.progress, validation_scores=())
-            return self._with_fallback_of_all(candidate), progress
+            return kept, progress
+        self._listener.phase(f"Training on all {_count(split.x)} from the start")
+        start = self._start(split.x)
+        copied = replace(start, network=start.network.copy())
+        record = self._train(copied, split.x)
+        if self._haste.reason:
+            return kept, progress
+        if has_diverged(record.network, start, split.x, split):
+            return kept, replace(progress, stopped="diverged")
+        progress = record.progress
         candidate = replace(candidate, network=record.network, start=start)
         if self._warm is None:
-            return self._with_fallback(candidate, start.linear), record.progress
-        return self._with_fallback_of_all(candidate), record.progress
+            return self._with_fallback(candidate, start.fallback), progress
+        return self._with_fallback_of_all(candidate), progress
 
     def _fallen_back(self, start):
         """Return the closed form, or with indicators what training starts from."""
@@ -289,7 +300,7 @@ class _Fitter:
         candidate = self._calibrated(start.network, start)
         every = self._start(self.split.x)
         candidate = replace(candidate, network=every.network, start=every)
-        return self._with_fallback(candidate, every.linear)
+        return self._with_fallback(candidate, every.fallback)
 
     def _refined(self, closed_form, start):
         """Let the closed form have a prior and a dispersion, if they help.
@@ -300,7 +311,7 @@ class _Fitter:
         split, variance = self.split, closed_form.first.likelihood.variance
         if not split.gains_columns:
             return closed_form
-        fallback = fallback_vae(start.linear, split.training, split)
+        fallback = fallback_vae(start.fallback, split.training, split)
         of_rest = make_candidate(start.network, start, variance, split, fallback)
         chosen = choose_prior(choose_dispersion(of_rest, split), split).first
         if not (chosen.prior.is_fitted or chosen.likelihood.dispersion.is_fitted):
@@ -340,7 +351,7 @@ class _Fitter:
         """Return the candidate of a network with what validation rows tell of it."""
         split = self.split
         self._listener.phase("Choosing the noise and the prior by the validation rows")
-        fallback = fallback_vae(start.linear, split.training, split)
+        fallback = fallback_vae(start.fallback, split.training, split)
         variance = start.likelihood.variance.double()
         candidate = make_candidate(network, start, variance, split, fallback)
         return calibrate(candidate, split)

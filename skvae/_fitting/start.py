@@ -9,12 +9,15 @@ from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._likelihoods.mixed import indicator_blocks, make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import MOST_EXACT, fit_linear_vae, fit_wide_linear_vae
+from skvae._linear.moments import observed_mean
 from skvae._linear.vae import LinearVAE
 from skvae._model.coder import LinearCoder
 from skvae._model.network import VAE, initial_parameters
 from skvae._model.rows import Rows
 from skvae._numerics.missing import have_missing
 from skvae._training.loop import HIDDEN_SHARE
+
+LEAST_ROWS_A_COLUMN = 3  # that tell each column's noise apart, for the encoder's sake
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Start:
     likelihood: Tracked
     linear: LinearVAE
     filler: LinearVAE  # what missing entries are expected to be, for the encoder
+    fallback: LinearVAE  # of the same rows, which the density falls back on
 
     def fill(self, x):
         """Return rows as the encoder reads them, without gaps."""
@@ -49,12 +53,14 @@ def start_from_linear(x, split):
     Start
     """
     recipe = split.recipe
-    linear = fit_linear(x, recipe)
+    fallback = fit_linear(x, recipe)
+    linear = fit_anchor(x, fallback, recipe)
     generator = torch.Generator().manual_seed(recipe.seed)
     flat = initial_parameters(recipe.architecture, linear, generator)
     network, variance = VAE(recipe.architecture, flat), linear.noise_variance
     likelihood = tracked(split.numeric(variance), split)
-    return Start(network, likelihood, linear, fit_filler(x, linear, split))
+    filler = fit_filler(x, linear, split)
+    return Start(network, likelihood, linear, filler, fallback)
 
 
 def start_from_density(density, x, split):
@@ -76,28 +82,62 @@ def start_from_density(density, x, split):
         variance = variance.mean().expand_as(variance)
     network = VAE(recipe.architecture, part.coder.network.flat.float())
     likelihood = tracked(variance, split)
-    return Start(network, likelihood, linear, fit_filler(x, linear, split))
+    filler = fit_filler(x, linear, split)
+    return Start(network, likelihood, linear, filler, linear)
+
+
+def fit_anchor(x, fallback, recipe):
+    """Return the linear VAE that training starts from.
+
+    With indicators that is the PCA of rows whose missing entries are at the mean. The
+    linear VAE that is likeliest given what is observed takes indicators for numbers,
+    whose noise is small where categories are rare: it leaves components that keep a
+    numeric column to categories, and has these tell what is missing.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    fallback : LinearVAE
+        The likeliest.
+    recipe : Recipe
+
+    Returns
+    -------
+    LinearVAE
+    """
+    if recipe.layout.is_numeric or not have_missing(x):
+        return fallback
+    filled = torch.where(x.isnan(), observed_mean(x).to(x), x)
+    return with_logits(_fit_components(filled, recipe), x, recipe.layout)
 
 
 def fit_linear(x, recipe):
-    """Return the linear VAE of some rows."""
+    """Return the linear VAE that is likeliest given what is observed of some rows."""
+    linear = _fit_components(x, recipe)
+    if recipe.layout.is_numeric:
+        return linear
+    return with_logits(linear, x, recipe.layout)
+
+
+def _fit_components(x, recipe):
     layout, k, noise = recipe.layout, recipe.n_components, recipe.training_noise
     if layout.is_numeric:
         return fit_linear_vae(x, k, noise, recipe.floor)
     n_dependent = sum(block.n_dependent for block in indicator_blocks(layout, x))
     if x.shape[1] > MOST_EXACT:
-        linear = fit_wide_linear_vae(x, k, recipe.floor, n_dependent)
-    else:
-        linear = fit_linear_vae(x, k, noise, recipe.floor, n_dependent)
-    return with_logits(linear, x, layout)
+        return fit_wide_linear_vae(x, k, recipe.floor, n_dependent)
+    return fit_linear_vae(x, k, noise, recipe.floor, n_dependent)
 
 
 def fit_filler(x, linear, split):
     """Return what fills gaps: a factor analysis where the linear VAE has one noise.
 
-    Columns that are nearly exact tell more of the others than PCA has it.
+    Columns that are nearly exact tell more of the others than PCA has it; which are so
+    takes some rows for each to tell.
     """
-    if not (split.gains_columns and have_missing(x)) or x.shape[1] > MOST_EXACT:
+    n, d = x.shape
+    is_told = d <= MOST_EXACT and n >= LEAST_ROWS_A_COLUMN * d
+    if not (split.gains_columns and have_missing(x) and is_told):
         return linear
     return fit_linear_vae(x, split.recipe.n_components, "diag", NOISE_FLOOR["diag"])
 

@@ -9,6 +9,7 @@ from skvae._table.indicators import INDICATORS, OneHot
 from skvae._table.quantiles import Marginal, fit_marginal
 
 SCALER_ROWS = 2**16
+ROUNDINGS = 8.0  # of a column's mean, that its scale is at least
 MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
 
 
@@ -169,7 +170,8 @@ def fit_numeric(X, scaling):
     mean, scale : ndarray of shape (n_features,)
         A column's own standard deviation, 1 where that is 0. If `scaling` is None, the
         root of the columns' mean variance: relative scales survive. 1 where that is
-        less than the rounding of a mean.
+        less than the rounding of a mean; and never less than some such roundings, by
+        which entries of a constant may be off their mean.
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
@@ -183,9 +185,12 @@ def fit_numeric(X, scaling):
         scaler = _fit_scaler(X)
         mean, scale = scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64)
         variance = scaler.var_
+    rounding = np.spacing(abs(mean))  # to which entries and their mean are known
+    scale = np.maximum(scale, np.maximum(np.sqrt(variance), ROUNDINGS * rounding))
     if scaling is None:
-        shared, rounding = np.sqrt(np.mean(variance)), np.spacing(abs(mean).max())
-        scale = np.full(X.shape[1], shared if shared > rounding else 1.0)
+        shared, rounding = np.sqrt(np.mean(variance)), rounding.max()
+        least = max(1.0, ROUNDINGS * rounding)
+        scale = np.full(X.shape[1], shared if shared > rounding else least)
     if scaling != "quantile":
         return mean, scale, None
     if has_missing:

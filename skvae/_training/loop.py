@@ -50,7 +50,7 @@ class Progress:
 
     best_score: float = -inf
     start_score: float = -inf
-    n_epochs: int = 0
+    n_epochs: int = 0  # whose loss was finite
     best_epoch: int = 0  # 0: nothing beat the start
     last_improvement: int = 0  # the epoch, by more than the tolerance
     n_restarts: int = 0
@@ -165,9 +165,9 @@ class Trainer:
         score, fitted = -loss, self._likelihood
         if self._is_validated:
             score, fitted = self._evaluate()
+        epoch = self._progress.n_epochs + 1
         self._best = best = self._judge(loss, score, fitted)
         shown = score if self._is_validated else None
-        epoch = best.progress.n_epochs
         is_asked = self._settings.listener.epoch_end(epoch, loss, shown)
         if is_asked and best.progress.stopped != "diverged":
             self._best = _with_progress(best, stopped="asked")
@@ -218,20 +218,20 @@ class Trainer:
 
     def _judge(self, loss, score, fitted):
         """Return how the run stands after an epoch."""
-        before = self._progress
+        before, best = self._progress, self._best
         scores = (score,) if self._is_validated else ()
-        best = _with_progress(
-            self._best,
-            n_epochs=before.n_epochs + 1,
-            loss_curve=(*before.loss_curve, loss),
-            validation_scores=(*before.validation_scores, *scores),
-        )
         if isfinite(loss) and isfinite(score) and self._weights_are_finite():
+            best = _with_progress(
+                best,
+                n_epochs=before.n_epochs + 1,
+                loss_curve=(*before.loss_curve, loss),
+                validation_scores=(*before.validation_scores, *scores),
+            )
             best = self._better(best, score, fitted)
             stopped = self._reason_to_stop(best.progress)
         elif before.n_restarts:
             stopped = "diverged"
-        else:
+        else:  # an epoch that does not count
             stopped = ""
             self._restart()
             best = _with_progress(best, n_restarts=before.n_restarts + 1)

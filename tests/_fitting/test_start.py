@@ -182,7 +182,9 @@ def test_the_filler_is_of_all_rows_where_the_start_is(with_categories, parameter
             coder.filler.fill(rows), expected.fill(rows), atol=1e-3
         )
     # Training, calibration and the fitted model read the same.
-    start = Start(coder.network.to(torch.float32), None, coder.linear, coder.filler)
+    linear = coder.linear
+    network = coder.network.to(torch.float32)
+    start = Start(network, None, linear, coder.filler, fallback=linear)
     _, *found = encode_some(start.network, start, x.float())
     encoded = coder.network.encode(coder.filler.fill(x))
     for a, b in zip(found, encoded, strict=True):

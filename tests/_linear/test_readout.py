@@ -58,15 +58,40 @@ def test_readout_ignores_an_empty_component():
     assert readout.isfinite().all()
 
 
-def test_missing_entries_count_as_being_like_the_others():
+def test_each_column_has_the_ridge_regression_of_the_rows_that_have_it():
     rng = np.random.default_rng(0)
-    z, weights = rng.normal(size=(20_000, 2)) + 1, rng.normal(size=(2, 4))
-    residual = z @ weights + 3 + 0.1 * rng.normal(size=(20_000, 4))
-    complete = fit_readout(tensor(z), tensor(residual))
+    z = rng.normal(size=(60, 2)) + 1
+    residual = z @ rng.normal(size=(2, 4)) + 3 + rng.normal(size=(60, 4))
     residual[rng.random(residual.shape) < [0.0, 0.2, 0.5, 0.9]] = np.nan
     found = fit_readout(tensor(z), tensor(residual))
-    np.testing.assert_allclose(found[:, 0], complete[:, 0])
-    np.testing.assert_allclose(found, complete, atol=0.15)
+    for j, column in enumerate(residual.T):
+        rows = ~np.isnan(column)
+        x, y = z[rows] - z[rows].mean(0), column[rows] - column[rows].mean()
+        ridge = np.eye(2) * (60e-6 + 10 * (1 - rows.mean()))
+        weights = np.linalg.solve(x.T @ x + ridge, x.T @ y)
+        intercept = column[rows].mean() - z[rows].mean(0) @ weights
+        np.testing.assert_allclose(found[:, j], [intercept, *weights], rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_observed", [0, 1, 2])
+def test_a_column_of_few_entries_is_hardly_corrected(n_observed):
+    rng = np.random.default_rng(0)
+    z, residual = rng.normal(size=(40, 6)), rng.normal(size=(40, 3))
+    residual[n_observed:, 0] = np.nan
+    found = fit_readout(tensor(z), tensor(residual))[:, 0]
+    assert found.isfinite().all()
+    assert abs(found[1:]).max() < 0.2
+    some = residual[:n_observed, 0]
+    assert abs(found[0]) <= max(abs(some), default=0.0) + 0.3
+
+
+def test_columns_and_rows_at_a_time_make_the_same_readout(rows, monkeypatch):
+    z, residual = rows
+    residual[3:20, 1] = np.nan
+    given = tensor(z), tensor(residual)
+    together = fit_readout(*given)
+    monkeypatch.setattr(readout_module, "CHUNK_ENTRIES", 48)  # three of each
+    np.testing.assert_allclose(fit_readout(*given), together, rtol=1e-9)
 
 
 def test_rows_of_single_precision_have_a_readout_of_double(rows):

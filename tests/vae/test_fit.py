@@ -351,3 +351,96 @@ def test_more_beta_means_fewer_nats(make_vae, curve):
         for beta in (1.0, 4.0, 16.0)
     ]
     assert nats[0] > nats[1] > nats[2]
+
+
+# ------------------------------------------------------------ what may come to nothing
+
+
+def assert_all_is_finite(vae, X):
+    assert np.isfinite(vae.loss_curve_).all()
+    if vae.validation_scores_ is not None:
+        assert np.isfinite([*vae.validation_scores_, vae.best_validation_score_]).all()
+        assert len(vae.validation_scores_) == vae.n_iter_
+    assert len(vae.loss_curve_) in (0, vae.n_iter_)
+    assert np.isfinite(vae.component_kl_).all()
+    assert np.isfinite(vae.noise_variance_).all()
+    Z = vae.transform(X)
+    found = Z, vae.inverse_transform(Z), vae.score_samples(X), vae.impute(X)
+    for part in (*found, *vae.posterior(X), vae.sample(9, random_state=0)):
+        assert np.isfinite(part).all()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": False},
+        {"scaling": "quantile"},
+        {"noise": "diag", "early_stopping": False},
+        {"beta": 0.0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("learning_rate", "alpha"), [(10, 1000), (1e3, 0), (1e30, 1)])
+@pytest.mark.parametrize("n", [6, 80])
+def test_a_fit_that_diverges_leaves_a_finite_model(parameters, learning_rate, alpha, n):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 2)) @ rng.normal(size=(2, 5)) + rng.normal(size=(n, 5))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    X[0] = 1.0
+    vae = VAETransformer(2, hidden_layer_sizes=(6,), max_iter=4, random_state=0)
+    vae.set_params(learning_rate_init=learning_rate, alpha=alpha, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        vae.fit(X)
+    assert_all_is_finite(vae, X)
+
+
+def test_all_rows_that_diverge_warn_and_leave_the_start():
+    X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 2, 3, 4]
+    parameters = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0}
+    vae = VAETransformer(2, early_stopping=False, **parameters)
+    with pytest.warns(ConvergenceWarning, match="infinite or NaN"):
+        vae.set_params(learning_rate_init=1e3, alpha=1e3).fit(X)
+    start = VAETransformer(2, **parameters, learning_rate_init=1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        start.fit(X)
+    found, expected = (a.inverse_transform(a.transform(X)) for a in (vae, start))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile", None])
+@pytest.mark.parametrize("value", [7e63, 1e36, 1e60, -1e100])
+@pytest.mark.parametrize("spread", [0.0, 1e-16, 1e-15])
+def test_rows_of_a_huge_nearly_constant_column_are_taken(value, spread, scaling):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    X[:, 1] = value * (1 - spread * rng.integers(0, 3, 40))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
+        vae = VAETransformer(2, hidden_layer_sizes=(), scaling=scaling).fit(X)
+        assert_all_is_finite(vae, X)
+    back = vae.inverse_transform(vae.transform(X))
+    np.testing.assert_allclose(back[:, 1], X[:, 1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile", None])
+@pytest.mark.parametrize("hidden", [(), (4,)])
+@pytest.mark.parametrize("n_observed", [1, 2])
+@pytest.mark.parametrize("n", [2, 3, 40])
+def test_columns_of_few_entries_warn_of_nothing(n, n_observed, hidden, scaling):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3))
+    X[n_observed:, 1] = np.nan
+    if n > 3:
+        X[5] = np.nan
+    parameters = {"max_iter": 2, "random_state": 0, "scaling": scaling}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
+        vae = VAETransformer(1, hidden_layer_sizes=hidden, **parameters).fit(X)
+        assert_all_is_finite(vae, X)

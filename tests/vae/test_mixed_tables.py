@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.stats import entropy, norm
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -445,3 +446,57 @@ def test_any_table_goes_through(X, n_components, scaling):
         )  # has no category that fit did not see: no warning
     for full in (vae.impute(X), *vae.impute(X, n_draws=2, random_state=0)):
         assert_only_missing_are_filled(full, X)
+
+
+# --------------------------------------------------- rare categories and missing values
+
+
+def rare_and_missing(n=90, share=0.25, seed=0):
+    """Four numeric columns of two factors, three of many categories, gaps in all."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 2))
+    numbers = z @ rng.normal(size=(2, 4)) + 0.3 * rng.normal(size=(n, 4))
+    frame = pd.DataFrame(numbers).add_prefix("x")
+    for j in range(3):
+        score = z @ rng.normal(size=2) + 0.7 * rng.normal(size=n)
+        edges = np.quantile(score, 1 - np.geomspace(0.8, 0.01, 25))
+        frame[f"c{j}"] = pd.Categorical(np.digitize(score, edges).astype(str))
+    gaps = rng.random(frame.shape) < [share, 0.6, share, share, share, share, share]
+    return frame.mask(gaps)
+
+
+def r2_of_numbers(frame, numbers):
+    """R2 of four numeric columns, over what is observed of them."""
+    truth = frame.iloc[:, :4].to_numpy()
+    squares = np.square(truth - numbers)
+    deviations = np.square(truth - np.nanmean(truth, axis=0))
+    return 1 - np.nansum(squares, axis=0) / np.nansum(deviations, axis=0)
+
+
+def by_pca(train, test, k):
+    """Return the numeric columns of rows, by PCA of one-hot rows filled with means."""
+    mean, std = train.iloc[:, :4].mean(), train.iloc[:, :4].std(ddof=0)
+    rows = []
+    for frame in train, test:
+        dummies = [
+            pd.get_dummies(frame[name], dtype=float).mask(frame[name].isna())
+            for name in frame.columns[4:]
+        ]
+        rows.append(np.c_[(frame.iloc[:, :4] - mean) / std, *dummies])
+    x, new = (np.nan_to_num(x - np.nanmean(rows[0], axis=0)) for x in rows)
+    pca = PCA(k).fit(x)
+    back = pca.inverse_transform(pca.transform(new))[:, :4]
+    return back * std.to_numpy() + mean.to_numpy()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_beside_rare_categories_come_back_as_by_pca(seed):
+    frame = rare_and_missing(seed=seed)
+    train, test = frame[:68], frame[68:]
+    oracle = r2_of_numbers(test, by_pca(train, test, 5))
+    # One epoch of tiny steps: the start is kept.
+    parameters = {"max_iter": 1, "learning_rate_init": 1e-9, "random_state": 0}
+    vae = VAETransformer(5, hidden_layer_sizes=(4,), **parameters).fit(train)
+    back = vae.inverse_transform(vae.transform(test))
+    found = r2_of_numbers(test, back.iloc[:, :4].to_numpy())
+    assert (found > oracle - 0.03).all()
