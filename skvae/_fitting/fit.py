@@ -120,7 +120,7 @@ class _Fitter:
         copied = replace(start, network=start.network.copy())
         record = self._train(copied, split.training, split.inside)
         network, progress = record.network, record.progress
-        if has_diverged(network, start, split.x, split):
+        if has_diverged(network, start, split):
             network = start.network
             history = {"best_epoch": 0, "best_score": progress.start_score}
             progress = replace(progress, stopped="diverged", **history)
@@ -137,7 +137,7 @@ class _Fitter:
             best = replace(start, network=network, likelihood=likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, split.x, listener=SILENT, **changes)
-            if not has_diverged(last.network, start, split.x, split):
+            if not has_diverged(last.network, start, split):
                 candidate = replace(candidate, network=last.network)
             if last.progress.stopped == "diverged":
                 progress = replace(progress, stopped="diverged")
@@ -155,9 +155,7 @@ class _Fitter:
         copied = replace(start, network=start.network.copy())
         record = self._train(copied, split.x)
         trained, progress = record.network, record.progress
-        if has_diverged(network, of_rest, split.x, split) or has_diverged(
-            trained, start, split.x, split
-        ):
+        if has_diverged(network, of_rest, split) or has_diverged(trained, start, split):
             network, trained = of_rest.network, start.network
             progress = replace(progress, stopped="diverged", best_epoch=0)
         candidate = self._calibrated(network, of_rest)
