@@ -1,5 +1,7 @@
 """Whether a network is better than its start: validation rows say, beyond chance."""
 
+import torch
+
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import elbo
 from skvae._numerics.chunks import map_chunks
@@ -8,7 +10,7 @@ from skvae._training.evaluation import evaluate
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
 R2_TOLERANCE = 1e-3
-MOST_WORSE = 10.0  # nats a column that training may lose without having diverged
+MOST_WORSE = 1e4  # nats a column that training may lose without having diverged
 COMPARED_ROWS = 1_000  # of the validation rows, whose densities are compared
 
 
@@ -43,7 +45,7 @@ def is_better(network, start, split):
     return all(exceeds_chance(of_some.sum(dim=1)) for of_some in groups)
 
 
-def has_diverged(network, start, x, split):
+def has_diverged(network, start, split):
     """Whether training left a network that says next to nothing of rows.
 
     Weights may be finite and so large that what they make of rows is not; such a
@@ -54,17 +56,17 @@ def has_diverged(network, start, x, split):
     network : VAE
     start : Start
         That it came from.
-    x : Tensor of shape (n, d)
     split : Split
 
     Returns
     -------
     bool
     """
-    rows = start.rows(x[:SUMMARY_ROWS])
+    parts = [part[:SUMMARY_ROWS] for part in (split.inside, split.training)]
+    rows = start.rows(torch.cat(parts))
     given = start.likelihood, rows, split.draws(rows.x), split.recipe.training.beta
     score, of_start = (evaluate(vae, *given)[0] for vae in (network, start.network))
-    return not score > of_start - MOST_WORSE * x.shape[1]
+    return not score > of_start - MOST_WORSE * rows.x.shape[1]
 
 
 def exceeds_chance(gain):  # (n,) -> bool

@@ -169,7 +169,7 @@ class _Fitter:
         tell(f"Training on {n_rows}; {_count(split.validation)} validate")
         record = self._train(copied, split.training, split.inside)
         network, progress = record.network, record.progress
-        if self._haste.insist(has_diverged, network, start, split.x, split):
+        if self._haste.insist(has_diverged, network, start, split):
             history = {"best_epoch": 0, "best_score": progress.start_score}
             network = start.network
             progress = replace(progress, stopped="diverged", **history)
@@ -262,7 +262,7 @@ class _Fitter:
             best = replace(start, network=network, likelihood=trial.likelihood)
             changes = {"max_epochs": n_epochs, "patience": None, "kl_warmup": False}
             last = self._train(best, split.x, **changes)
-            if not has_diverged(last.network, start, split.x, split):
+            if not has_diverged(last.network, start, split):
                 candidate = replace(candidate, network=last.network)
             if last.progress.stopped == "diverged":
                 progress = replace(progress, stopped="diverged")
@@ -285,7 +285,7 @@ class _Fitter:
         record = self._train(copied, split.x)
         if self._haste.reason:
             return kept, progress
-        if has_diverged(record.network, start, split.x, split):
+        if has_diverged(record.network, start, split):
             return kept, replace(progress, stopped="diverged")
         progress = record.progress
         candidate = replace(candidate, network=record.network, start=start)

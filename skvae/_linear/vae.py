@@ -149,9 +149,12 @@ class Conditional:
         pull = residual @ weighted.T
         self.covariance, log_det = inverse_and_log_det(precision)
         self.mean = (self.covariance * pull[:, None]).sum(dim=2)
-        fit = residual**2 / noise + observed * (2 * pi * noise).log()
-        fit = fit.sum(dim=1)
-        self.log_density = 0.5 * ((self.mean * pull).sum(dim=1) - log_det - fit)
+        # What is left of the row, and what z costs: a difference of what it explains
+        # would lose digits where noise is small.
+        left = (residual - self.mean @ linear.decoder).where(observed, 0.0)
+        fit = left**2 / noise + observed * (2 * pi * noise).log()
+        cost = fit.sum(dim=1) + (self.mean**2).sum(dim=1)
+        self.log_density = -0.5 * (cost + log_det)
 
     def filled(self):  # -> (n, d)
         """Return the rows with their missing entries at the conditional means."""

@@ -205,3 +205,16 @@ def test_a_linear_vae_cannot_be_changed():
     assert isinstance(linear, LinearVAE)
     with pytest.raises(AttributeError):
         linear.decoder = linear.decoder + 1
+
+
+def test_the_density_of_a_few_exact_entries_loses_no_digits():
+    """However small the noise, and so however much z explains."""
+    rng = np.random.default_rng(0)
+    loadings = torch.from_numpy(np.linalg.qr(rng.normal(size=(9, 1)))[0].T.copy())
+    noise = torch.full((9,), 1e-10, dtype=torch.float64)
+    linear = with_encoder(loadings, torch.zeros(9, dtype=torch.float64), noise, 1)
+    x = torch.full((9, 9), float("nan"), dtype=torch.float64)
+    x.diagonal().copy_(torch.from_numpy(rng.normal(size=9)))
+    variance = loadings[0] ** 2 + noise
+    oracle = -0.5 * (x.diagonal() ** 2 / variance + (2 * np.pi * variance).log())
+    np.testing.assert_allclose(linear.log_density(x), oracle, rtol=1e-12)
