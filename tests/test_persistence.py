@@ -207,6 +207,7 @@ def test_a_file_from_before_margins_were_matched_is_read(make_vae, mixed):
     state = vae.__getstate__()
     for part in state["_state"]["density"]["parts"]:
         del part["margins"]
+    del state["_digest"]
     old = VAETransformer()
     old.__setstate__(state)
     np.testing.assert_array_equal(old.transform(mixed), vae.transform(mixed))

@@ -501,7 +501,7 @@ def test_who_stops_a_run_at_its_end_would_not_wait_for_more(no_warmup, monkeypat
 def test_that_a_run_diverged_is_graver_than_that_it_was_stopped(monkeypatch):
     spy_on_steps(monkeypatch).spoilt = set(range(99))
     progress = run(max_epochs=9, patience=99, listener=Witness(2)).progress
-    assert (progress.n_epochs, progress.stopped) == (2, "diverged")
+    assert (progress.n_epochs, progress.stopped) == (0, "diverged")
 
 
 # ------------------------------------------------------------------------- interrupted
