@@ -137,7 +137,12 @@ def _factorize(observed):
     if isinstance(observed.dtype, pd.CategoricalDtype):
         seen, codes = np.unique(observed.cat.codes, return_inverse=True)
         return codes, *_to_numpy(observed.cat.categories[seen].to_series())
-    # From a Series of objects, pandas 2 would make datetime64 of the values if it can.
+    if (
+        observed.dtype == object
+    ):  # pandas 2 would take "\\0" for "", and infer datetimes
+        index_of: dict = {}
+        indices = [index_of.setdefault(v, len(index_of)) for v in observed.to_numpy()]
+        return np.array(indices, dtype=np.intp), objects(list(index_of)), None
     is_numpy = isinstance(observed.dtype, np.dtype)
     codes, values = pd.factorize(observed.to_numpy() if is_numpy else observed.array)
     return codes, *_to_numpy(pd.Series(values, dtype=values.dtype))

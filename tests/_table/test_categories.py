@@ -54,3 +54,9 @@ def test_unseen_values_are_missing_and_returned():
     codes, unseen = encode(fit(["a", "b"]), ["c", "b", None, 1, "c"])
     np.testing.assert_array_equal(codes, [np.nan, 1, np.nan, np.nan, np.nan])
     assert unseen == ["c", 1]
+
+
+def test_a_null_character_is_no_empty_text():
+    column = fit(["\0", "", "\0"])
+    assert column.n_categories == 2
+    assert encode(column, ["", "\0"]) == ([0, 1], [])
