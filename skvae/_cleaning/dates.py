@@ -145,13 +145,13 @@ def find_date_format(counts):
         return _make_format(best[0], bool(iso), parts, counts), ""
     if most > 0.9 * weights.sum():
         return None, (
-            f"what looks like dates, such as {texts[0]!r}, not read: day and month "
-            "cannot be told apart"
+            f"text that looks like dates, such as {texts[0]!r}, not read: day and "
+            "month cannot be told apart"
         )
     tried = list(counts)[:N_TRIED]
     like = [text for text in tried if LOOSE.fullmatch(text)]
     if len(like) > 0.9 * len(tried):
-        return None, f"what looks like dates, such as {like[0]!r}, not read"
+        return None, f"text that looks like dates, such as {like[0]!r}, not read"
     return None, ""
 
 

@@ -367,5 +367,5 @@ def _looks_like(counts):
     """Return that texts look like numbers, with an example, if nearly all do."""
     like = [text for text in counts if LOOSE.fullmatch(text)]
     if sum(counts[text] for text in like) > 0.9 * sum(counts.values()):
-        return f"what looks like numbers, such as {like[0]!r}, not read"
+        return f"text that looks like numbers, such as {like[0]!r}, not read"
     return ""

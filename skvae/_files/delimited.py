@@ -54,8 +54,6 @@ class DelimitedFile:
     def __init__(self, name, content):
         self.name = name
         text, self._mark, self._encoding = decode(name, content)
-        if not text.strip():
-            raise ValueError(f"{name} is empty")
         if self._encoding in CODE_PAGES:
             line, byte = first_undecodable(content)
             warnings.warn(
@@ -65,6 +63,8 @@ class DelimitedFile:
             )
         dialect = find_dialect(text)
         self._head, self._text = text[: dialect.start], text[dialect.start :]
+        if not self._text.strip():
+            raise ValueError(f"{name} is empty")
         self._delimiter, self._quote = dialect.delimiter, dialect.quote
         self.delimiter = self._delimiter.decode()
         self.decimal = "," if self.delimiter == ";" else None

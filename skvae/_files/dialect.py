@@ -98,6 +98,8 @@ def _fit(head, delimiter, quote):
         head = head.replace(quote, b"")
         cells = split(head, delimiter, quote)
     widths = cells.widths[:HEAD_LINES]
+    if not len(widths):  # an error, too
+        return False, 0.0, 0
     in_cells = slice(0, int(cells.first[: HEAD_LINES + 1][-1]))
     edges = zip(cells.starts[in_cells], cells.ends[in_cells], strict=True)
     texts = [head[start:end] for start, end in edges]

@@ -73,14 +73,14 @@ def test_dates_are_read_and_written_as_they_were(texts, dates):
     [
         (
             "1/2/2020|3/4/2020",
-            "what looks like dates, .*: day and month cannot be told",
+            "text that looks like dates, .*: day and month cannot be told",
         ),
         (
             "01/02/21|03/04/21",
-            "what looks like dates, .*: day and month cannot be told",
+            "text that looks like dates, .*: day and month cannot be told",
         ),
-        ("2009-10|2010-11", "what looks like dates, such as '2009-10', not read"),
-        ("10:30|11:30", "what looks like dates, such as '10:30', not read"),
+        ("2009-10|2010-11", "text that looks like dates, such as '2009-10', not read"),
+        ("10:30|11:30", "text that looks like dates, such as '10:30', not read"),
         ("2020-01-02|soon", "$"),
         ("red|blue", "$"),
         ("May|June", "$"),

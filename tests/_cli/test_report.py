@@ -191,3 +191,25 @@ def test_picture_of_a_mixed_table_has_both_kinds(mixed):
     bars = [bar.get_width() for bar in categorical.containers[1]]
     expected = sorted(gains[mixed.is_categorical], reverse=True)
     assert_allclose(bars, np.maximum(expected, 0))
+
+
+def test_what_columns_are_taken_for_is_said():
+    table = pd.DataFrame(
+        {
+            "zip": ["02109", "02110"] * 100,
+            "price": ["$1,200.50", "$3.00"] * 100,
+            "day": ["1/2/2020", "3/4/2020"] * 100,
+            "id": np.arange(N) + 1234567890123456000,
+        }
+    )
+    selection = selection_module.select("t.csv", table)
+    lines = report_module.describe_selection("t.csv", table, selection).splitlines()
+    assert lines[2:] == [
+        "numeric      1 column: price",
+        "categorical  2 columns: zip, day",
+        "taken for    zip: codes, as some begin with 0",
+        "taken for    price: numbers with ',' between thousands, '$'",
+        "taken for    day: text that looks like dates, such as '1/2/2020', not read: "
+        "day and month cannot be told apart",
+        "left out     id: whole numbers of more than 15 digits",
+    ]

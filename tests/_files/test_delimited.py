@@ -176,3 +176,19 @@ def test_row_with_too_many_cells_is_named(text, line):
         match=f"t.csv, line {line}: expected 2 fields, as line [12] has, saw 3",
     ):
         read(text)
+
+
+@quickly
+@given(st.text("ab1 ,;\t'\"\n\r#=spe", max_size=20))
+def test_any_text_comes_back_or_is_refused(text):
+    try:
+        file = read(text)
+    except ValueError:
+        return
+    assert file.filled({}) == text.encode()
+    assert len(file.frame.columns) == len(set(file.frame.columns)) > 0
+
+
+def test_declaration_alone_is_empty():
+    with pytest.raises(ValueError, match=r"t\.csv is empty"):
+        read("sep=;\n")
