@@ -63,19 +63,21 @@ the files:
   and have as many decimals. Sampled rows have no missing values.
   Row numbers, constant columns, text with too many distinct values, columns with fewer
   than 10 values and the label column are not fitted: --impute copies them as they are,
-  and --sample leaves them out, except for constant columns.
+  and --sample leaves them out, except for constant columns. --impute leaves every byte
+  of a text file but its empty entries as it is.
 
 the table:
-  Empty entries are missing values, and so are NA, NaN, null, None and the like. Text is
-  parsed as numbers or dates if that succeeds for more than 90 % of a column's entries;
-  its other entries are treated as missing values.
+  Empty entries are missing values, and so are NA, NaN, null, None and the like without
+  quotes; among numbers and dates ?, - and . too. Text is parsed as numbers or dates if
+  that succeeds for more than 90 % of a column's entries; its other entries are treated as
+  missing values, and --impute keeps them. Codes such as 02109 stay text.
 
 examples:
   python -m skvae
   python -m skvae wine.csv --label-column cultivar --plot wine.png
   python -m skvae survey.csv --impute full.csv
   python -m skvae survey.csv --sample 1000 --output sampled.csv
-  zcat big.csv.gz | python -m skvae - --n-components 8 --output embedding.parquet"""
+  python -m skvae big.csv.gz --n-components 8 --output embedding.parquet"""
 
 
 def parse_arguments(argv=None):
@@ -143,8 +145,9 @@ def _add_fit_options(add):
         nargs="?",
         type=_path,
         metavar="TABLE",
-        help="a .csv file (separated by commas, semicolons, tabs or bars) or a "
-        ".parquet file; - reads standard input",
+        help="a .csv, .tsv or .txt file (separated by commas, semicolons, tabs or "
+        "bars; also .gz, .bz2, .xz and .zst), .parquet, .feather or .xlsx; - reads "
+        "standard input",
     )
     add(
         "--n-components",
