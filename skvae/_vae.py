@@ -23,6 +23,7 @@ from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows
 from skvae._numerics.chunks import slices
 from skvae._numerics.draws import spread_normal
+from skvae._numerics.errors import whatever_numpy_raises
 from skvae._numerics.threads import one_thread
 from skvae._parameters import (
     check_count,
@@ -347,6 +348,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.device = device
         self.verbose = verbose
 
+    @whatever_numpy_raises
     def fit(self, X, y=None):
         """Fit the model to the rows of X.
 
@@ -402,6 +404,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise
         return self
 
+    @whatever_numpy_raises
     def transform(self, X):
         """Encode rows as the means of their posteriors.
 
@@ -441,6 +444,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X = self._validate(X)
         return _map_rows(lambda X: self._encode(X)[0].numpy(), X, X.dtype)
 
+    @whatever_numpy_raises
     def posterior(self, X):
         """Encode rows as the mean and standard deviation of their posteriors.
 
@@ -487,6 +491,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         both = _map_rows(mean_and_std, X, X.dtype)
         return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
 
+    @whatever_numpy_raises
     def inverse_transform(self, X):
         """Decode latent rows.
 
@@ -536,6 +541,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         return self._decode(self._validate_latent(X), _index(X))
 
+    @whatever_numpy_raises
     def reconstruct(self, X):
         """Encode rows and decode them again.
 
@@ -584,6 +590,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Z = _map_rows(lambda X: self._encode(X)[0], codes, codes.dtype)
         return self._decode(Z, _index(X))
 
+    @whatever_numpy_raises
     def sample(self, n_samples=1, random_state=None):
         """Draw new rows from the model, observation noise included.
 
@@ -635,6 +642,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         codes = _map_rows(draw, range(n_samples), np.float64)
         return self._codec.schema.to_table(codes)
 
+    @whatever_numpy_raises
     def impute(self, X, n_draws=None, random_state=None):
         """Fill in missing entries.
 
@@ -714,6 +722,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             tables.append(self._codec.schema.fill(X, full))
         return tables[0] if n_draws is None else tables
 
+    @whatever_numpy_raises
     def score_samples(self, X):
         """Bound the log-density of rows from below.
 
@@ -932,13 +941,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_component_labels(X, self.get_feature_names_out())
         if isinstance(X, np.ma.MaskedArray):
             X = np.ma.filled(X.astype(np.float64), np.nan)
-        Z = check_array(
-            X,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-            estimator=self,
-            input_name="X",
-        )
+        try:
+            Z = check_array(
+                X,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,
+                estimator=self,
+                input_name="X",
+            )
+        except (ValueError, TypeError) as error:  # pandas' and numpy's name no X
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            rule = "X must be a table of numbers, such as transform returns."
+            raise kind(f"{rule} {error}") from error
         if Z.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {Z.shape[1]} columns, but inverse_transform of this "

@@ -69,8 +69,8 @@ the files:
 the table:
   Empty entries are missing values, and so are NA, NaN, null, None and the like without
   quotes; among numbers and dates ?, - and . too. Text is parsed as numbers or dates if
-  that succeeds for more than 90 % of a column's entries; its other entries are treated as
-  missing values, and --impute keeps them. Codes such as 02109 stay text.
+  that succeeds for more than 90 % of a column's entries; its other entries are treated
+  as missing values, and --impute keeps them. Codes such as 02109 stay text.
 
 examples:
   python -m skvae

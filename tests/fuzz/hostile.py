@@ -181,7 +181,7 @@ WRONG = [
     lambda X: scipy.sparse.csr_matrix(X),
     lambda X: {"a": X[:, 0]},
     lambda X: [{"a": 1.0}] * len(X),
-    lambda X: X.tolist() + [[1.0] * 9],
+    lambda X: [*X.tolist(), [1.0] * 9],
     lambda X: (row for row in X),
     lambda X: pa.table({"a": X[:, 0], "b": X[:, 0] > 0}),
     lambda X: pl.DataFrame(X).lazy(),

@@ -30,7 +30,6 @@ SPEAKERS = "skvae", "sklearn"
 NEAR = {"rtol": 1e-9, "atol": 1e-9}
 
 
-
 def fuzz(share=1):
     """Return the settings of a test of so many of the examples."""
     return settings(
@@ -39,7 +38,6 @@ def fuzz(share=1):
         print_blob=True,
         suppress_health_check=[*HealthCheck],
     )
-
 
 
 @contextmanager
@@ -55,25 +53,33 @@ def only_own_warnings():
 
 def refused(call, *arguments):
     """Call; return the error if it is one that a user can read, else raise it."""
+    found = None
     try:
         call(*arguments)
     except ERRORS as error:
-        trace = error.__traceback__
-        while trace.tb_next:
-            trace = trace.tb_next
-        speaker = trace.tb_frame.f_globals["__name__"].partition(".")[0]
-        assert speaker in SPEAKERS, (speaker, error)
-        assert len(str(error)) > 20, error
-        assert "\x1b" not in str(error), error
-        return error
-    return None
+        found = error
+    if found is not None:
+        assert_readable(found)
+    return found
+
+
+def assert_readable(error):
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    speaker = trace.tb_frame.f_globals["__name__"].partition(".")[0]
+    assert speaker in SPEAKERS, (speaker, error)
+    assert len(str(error)) > 20, error
+    assert "\x1b" not in str(error), error
 
 
 def rows_of(X, rows):
     """Return some rows of a table."""
     if isinstance(X, pd.DataFrame):
         return X.iloc[rows]
-    return X[rows] if is_polars(X) or isinstance(X, np.ndarray) else [X[i] for i in rows]
+    return (
+        X[rows] if is_polars(X) or isinstance(X, np.ndarray) else [X[i] for i in rows]
+    )
 
 
 def as_table(X):
