@@ -57,7 +57,7 @@ def validate_known(estimator, X, codec):
     ndarray of shape (n_samples, n_features)
     """
     X = as_table(X)
-    _check_labels(X, codec.schema.labels)
+    _check_labels(estimator, X, codec.schema.labels)
     if is_table(X) or not codec.schema.are_numbers:
         X = _validate_table(estimator, X, reset=False, least=1)
         codes = codec.schema.to_codes(X)
@@ -88,17 +88,21 @@ def check_component_labels(Z, names):
             raise _other_labels(labels, expected, "that transform gives")
 
 
-def _check_labels(X, fitted):
-    """Raise a ValueError if labels other than strings are not those of fit.
+def _check_labels(estimator, X, fitted):
+    """Raise a ValueError if labels are not those of fit, where scikit-learn does not.
 
-    Of labels that are strings scikit-learn asks the same.
+    It asks the same of strings, but version 1.6 does not see those of polars 2; and it
+    warns where the labels of only one table are strings.
     """
-    if not isinstance(X, pd.DataFrame) or not isinstance(fitted, pd.Index):
+    labels = column_labels(X)
+    if labels is None or fitted is None:
         return
-    are_names = [all(isinstance(v, str) for v in of) for of in (X.columns, fitted)]
-    if not any(are_names) and not X.columns.equals(fitted):
-        what = "that were passed during fit"
-        raise _other_labels(list(X.columns), list(fitted), what)
+    are_names = [all(isinstance(v, str) for v in of) for of in (labels, fitted)]
+    is_known = hasattr(estimator, "feature_names_in_") or not all(are_names)
+    if any(are_names) and is_known:
+        return
+    if not pd.Index(labels).equals(pd.Index(fitted)):
+        raise _other_labels(labels, list(fitted), "that were passed during fit")
 
 
 def _other_labels(labels, expected, what):
