@@ -48,6 +48,8 @@ def describe_selection(name, table, selection):
         lines.append(["", f"{format_name(column)}: {text}, is treated as missing"])
     for column, note in selection.notes.items():
         lines.append(["taken for", f"{format_name(column)}: {note}"])
+    for column, text in selection.pooled.items():
+        lines.append(["pooled", f"{format_name(column)}: {text}"])
     for reason, columns in selection.left_out.items():
         lines.append(["left out", f"{format_names(columns)}: {reason}"])
     n_rows = format_count(len(table), "row")

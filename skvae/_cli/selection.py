@@ -7,7 +7,7 @@ import pandas as pd
 
 from skvae._cleaning.columns import ColumnReader, find_kind, find_readers, is_text
 from skvae._cli.terminal import CommandError, format_count, format_names
-from skvae._table.columns import is_missing
+from skvae._table.columns import fit_column, is_missing, make_column
 
 MIN_ROWS = 10
 MIN_VALUES = 10  # in a column; if there were fewer, all of them could be held out
@@ -46,6 +46,9 @@ class Selection:
 
     marks : dict of str to list of str
         Of each column of `X` the marks that mean that a value is missing.
+
+    pooled : dict of str to str
+        Columns of `X` whose rare categories are pooled, with how many these are.
     """
 
     X: pd.DataFrame
@@ -57,6 +60,7 @@ class Selection:
     readers: dict[str, ColumnReader] = field(default_factory=dict)
     empty: dict[str, np.ndarray] = field(default_factory=dict)
     marks: dict[str, list[str]] = field(default_factory=dict)
+    pooled: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_categorical(self):
@@ -125,6 +129,9 @@ def select(name, table, label_column=None, decimal=None, marks=None):
         found.marks[column] = _marks(table[column], reading, (marks or {}).get(column))
         if len(reading.unread):
             found.unparsed[column] = _describe_unread(reading.unread)
+        pool = _describe_pool(reading.values) if kind == "categorical" else ""
+        if pool:
+            found.pooled[column] = pool
     if not columns:
         reasons = (
             f"{format_names(c)}: {reason}" for reason, c in found.left_out.items()
@@ -142,6 +149,25 @@ def _check_table(name, table):
             f"{name} has {format_count(len(table), 'row')}; at least {MIN_ROWS} are "
             "needed, as a fifth of them is held out"
         )
+
+
+def _describe_pool(values):
+    """Return how many categories of a column are pooled, "" where none is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skvae._cli.selection import _describe_pool
+    >>> _describe_pool(pd.Series(["a"] * 9 + [f"b{i}" for i in range(40)]))
+    '41 categories, of which the 40 rarest are pooled'
+    """
+    column = make_column(**fit_column(values, "it"))
+    grouping, n = column.grouping, f"{column.n_categories:,} categories"
+    if not grouping.n_grouped:
+        return ""
+    if not grouping.takes_unseen:  # they have an order
+        return f"{n}, of which neighbours are joined to {grouping.n_groups:,} groups"
+    return f"{n}, of which the {grouping.n_grouped:,} rarest are pooled"
 
 
 def _marks(column, reading, known):

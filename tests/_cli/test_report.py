@@ -213,3 +213,14 @@ def test_what_columns_are_taken_for_is_said():
         "day and month cannot be told apart",
         "left out     id: whole numbers of more than 15 digits",
     ]
+
+
+def test_how_many_categories_are_pooled_is_said():
+    def describe(tails):
+        table = pd.DataFrame({"tail": tails, "km": np.arange(100) % 7})
+        selection = selection_module.select("flights", table)
+        return report_module.describe_selection("flights", table, selection)
+
+    text = describe(["N1"] * 60 + [f"N{i}" for i in range(100, 140)])
+    assert "pooled       tail: 41 categories, of which the 40 rarest are pooled" in text
+    assert "pooled" not in describe(["N1", "N2"] * 50)
