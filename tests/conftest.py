@@ -6,6 +6,7 @@ import os
 os.environ["SCIPY_ARRAY_API"] = "1"
 
 import random
+import signal
 import warnings
 
 import numpy as np
@@ -15,6 +16,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
+
+# A shell that runs tests in the background has them ignore Ctrl-C, which some send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("helpers", "likelihoods")
 

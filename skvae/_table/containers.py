@@ -53,6 +53,8 @@ REMEDIES = {
 def as_table(X):
     """Return X if its container is known, and arrays of other libraries as numpy's.
 
+    Numbers in another machine's order of bytes are put into this one's.
+
     What is neither is left to the checks of scikit-learn, if they say what to do.
 
     Raises
@@ -64,7 +66,8 @@ def as_table(X):
     if isinstance(X, np.ndarray):
         if X.dtype.names is not None:
             raise _unknown(X, "pandas.DataFrame(X)")
-        return X
+        is_native = X.dtype.isnative  # which pandas needs, and torch
+        return X if is_native else X.astype(X.dtype.newbyteorder("="))
     if isinstance(X, list | tuple):
         if len(X) and isinstance(X[0], Mapping):
             raise _unknown(X, "pandas.DataFrame(X)")

@@ -373,3 +373,14 @@ def test_categories_of_a_zone_are_its_instants():
     without = fit_schema(naive, ["a"])
     with pytest.warns(UserWarning, match="fit did not see"):
         assert np.isnan(without.to_codes(pd.DataFrame({"a": stamps}))).all()
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i2", ">M8[s]", ">U3"])
+@pytest.mark.parametrize("chosen", ["from_dtype", [0]])
+def test_another_order_of_bytes_is_taken(dtype, chosen):
+    X = (np.arange(20).reshape(10, 2) % 3).astype(dtype)
+    table = as_table(X)
+    assert table.dtype.isnative
+    np.testing.assert_array_equal(table, X)
+    schema = fit_schema(table, chosen)
+    np.testing.assert_array_equal(schema.to_table(schema.to_codes(table)), X)

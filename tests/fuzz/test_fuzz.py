@@ -14,7 +14,13 @@ import pandas as pd
 import pytest
 from fuzz.hostile import INVALID, VALID, hostile_tables, parameters
 from fuzz.settings import SETTINGS, set_up
-from helpers import assert_only_missing_are_filled, assert_same_kind, missing_of, state
+from helpers import (
+    assert_only_missing_are_filled,
+    assert_same_kind,
+    columns_of,
+    missing_of,
+    state,
+)
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -86,12 +92,16 @@ def as_table(X):
     """Return what the estimator gives back for X: lists are arrays, none are masked."""
     if isinstance(X, np.ma.MaskedArray):
         return X.filled(np.nan)
+    if isinstance(X, np.ndarray) and not X.dtype.isnative:
+        return X.astype(X.dtype.newbyteorder("="))
     return np.asarray(X) if isinstance(X, list) else X
 
 
 def assert_finite(table):
-    for entry in np.ravel(np.array(table, dtype=object)):
-        assert not isinstance(entry, float | np.floating) or np.isfinite(entry)
+    columns = columns_of(table.to_pandas() if is_polars(table) else table)
+    for column in columns:
+        if column.dtype.kind == "f":
+            assert np.isfinite(column.to_numpy(dtype=np.float64)).all()
 
 
 @fuzz()
