@@ -159,9 +159,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Least improvement of the validation score that counts, in nats a row.
 
     warm_start : bool, default=False
-        Whether `fit` continues from the weights and scaling of the last `fit`, if
-        the columns and the architecture are the same. The validation score is then too
-        high if that `fit` trained on rows that validate now.
+        Whether `fit` continues from the weights of the last `fit`, if the columns and
+        the architecture are the same; from its scaling too, but for quantiles and
+        tables with categorical columns, whose shares are those of the new rows. The
+        validation score is then too high if that `fit` trained on rows that validate
+        now.
 
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
@@ -554,7 +556,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : array-like of shape (n_samples, n_features)
             Rows with the columns that `fit` saw, in the units that they had there. NaN,
             None, NA or NaT where an entry is missing. A category that `fit` did not see
-            counts as missing, with a warning.
+            counts as one of the rare ones where these are pooled, else as missing, and
+            is warned of.
 
         Returns
         -------
@@ -831,8 +834,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         before = self._codec if may_be_warm else None
         codes, schema = validate_new(self, X, before)
         warm = may_be_warm and schema is self._codec.schema
-        codec = self._codec if warm else fit_codec(codes, schema, self.scaling)
-        if warm:
+        # Quantiles and the shares of categories are those of the rows at hand.
+        is_affine = self.scaling != "quantile" and not schema.n_categories.any()
+        keeps_codec = warm and is_affine
+        codec = self._codec if keeps_codec else fit_codec(codes, schema, self.scaling)
+        if keeps_codec:
             codec.check(codes)
         log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
         random_state = resolve_random_state(self.random_state)

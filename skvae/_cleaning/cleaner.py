@@ -1,5 +1,7 @@
 """`TableCleaner`, which makes any data frame one that can be fitted."""
 
+from pathlib import Path
+
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
@@ -78,6 +80,10 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> cleaner.dropped_columns_
     {'id': 'row numbers'}
     """
+
+    # As in VAETransformer: with a link, the HTML shows what each parameter is.
+    _doc_link_module = "skvae"
+    _doc_link_template = Path(__file__).as_uri()
 
     def __init__(self, *, drop_identifiers=True, drop_constant=True):
         self.drop_identifiers = drop_identifiers

@@ -53,6 +53,19 @@ class BooleanFormat:
 
 
 @dataclass
+class PlainNumbers(NumberFormat):
+    """Numbers that a column has as such; other rows may have them as text."""
+
+    whole: bool = False
+
+    kind = "plain"
+
+    def write(self, numbers):
+        """Return numbers as they are."""
+        return numbers
+
+
+@dataclass
 class Reading:
     """What was read of a column.
 
@@ -120,7 +133,8 @@ class ColumnReader:
     @classmethod
     def from_state(cls, state):
         """Return the reader whose `state` this is."""
-        classes = {c.kind: c for c in (NumberFormat, DateFormat, BooleanFormat)}
+        known = NumberFormat, PlainNumbers, DateFormat, BooleanFormat
+        classes = {c.kind: c for c in known}
         kind = state["kind"]
         return cls(classes[kind](**state["fields"]) if kind else None, state["note"])
 
@@ -128,6 +142,7 @@ class ColumnReader:
         """Return the values of a column, and where it has none."""
         if is_text(column):
             return self._read_text(column)
+        column = _without_marks(column)
         missing = is_missing(column)
         if isinstance(self.format, DateFormat) and self.format.numbers:
             present = pd.Series(
@@ -285,12 +300,23 @@ def _find_reader(column, counts, decimal):
 
 def _find_reader_of_values(column):
     """Return the reader of a column that is not text: whole numbers may be dates."""
+    column = _without_marks(column)
     if column.dtype.kind not in "iuf" or isinstance(column.dtype, pd.CategoricalDtype):
         return ColumnReader()
     distinct = column.dropna().drop_duplicates()
     whole = column.dtype.kind in "iu" or (distinct % 1 == 0).all()
     found = find_digits(distinct) if whole and len(distinct) else None
-    return ColumnReader(found, found.describe()) if found else ColumnReader()
+    if found:
+        return ColumnReader(found, found.describe())
+    return ColumnReader(PlainNumbers())
+
+
+def _without_marks(column):
+    """Return a column of values and text, in which marks for missing values are NaN."""
+    if column.dtype != object or is_text(column):
+        return column
+    is_mark = [isinstance(v, str) and v.strip() in MARKS for v in column]
+    return column.mask(is_mark).infer_objects() if any(is_mark) else column
 
 
 def _like(text, other):

@@ -156,7 +156,7 @@ def find_date_format(counts):
 
 
 def find_digits(values):
-    """Return the format of dates such as 20210325, or None if not all are dates.
+    """Return the format of dates such as 20210325, or None if too many are none.
 
     Parameters
     ----------
@@ -165,14 +165,14 @@ def find_digits(values):
     """
     numbers = values.dtype.kind in "iuf"
     texts = _as_digits(values) if numbers else values
-    lengths = set(map(len, texts[:N_TRIED]))
-    if len(texts) < FEWEST or len(lengths) != 1 or not (lengths <= {*DIGITS}):
+    lengths = texts[:N_TRIED].str.len().value_counts()
+    form = DIGITS.get(lengths.index[0]) if len(lengths) else None
+    if form is None:
         return None
-    if not all(text.isascii() and text.isdigit() for text in texts):
-        return None
-    form = DIGITS[lengths.pop()]
-    dates = _parse(texts, form, False, False)
-    if dates.isna().any() or not dates.dt.year.between(*PLAUSIBLE_YEARS).all():
+    digits = texts[texts.map(lambda text: text.isascii() and text.isdigit())]
+    dates = _parse(digits, form, False, False)
+    n_dates = int(dates.dt.year.between(*PLAUSIBLE_YEARS).sum())
+    if n_dates < FEWEST or n_dates <= 0.9 * len(texts):
         return None
     return DateFormat(form, numbers=numbers)
 

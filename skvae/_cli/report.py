@@ -132,7 +132,7 @@ def draw(name, selection, evaluation, embedding):
     panels = [
         ("R² of the column", ~is_categorical, 0),
         (
-            "accuracy above that of the most frequent category",
+            "accuracy above that of\nthe most frequent category",
             is_categorical,
             evaluation.most_frequent,
         ),

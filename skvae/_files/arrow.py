@@ -9,6 +9,9 @@ import pandas as pd
 
 from skvae._files.names import unique_names
 
+# Types of which pyarrow takes no rows, such as the text of polars, and their like.
+WITHOUT_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
+
 
 class ArrowFile:
     """A table read from a Parquet or a Feather file.
@@ -130,8 +133,11 @@ def _fill(column, values):
     new = pa.array([_to_entry(value, type_) for value in values], type_)
     place = np.arange(len(column))
     place[rows] = len(column) + np.arange(len(rows))
-    chunks = [*column.chunks, new]
-    return pa.chunked_array(chunks, type_).take(pa.array(place))
+    both = pa.chunked_array([*column.chunks, new], type_)
+    plain = WITHOUT_VIEWS.get(str(type_))
+    if plain is None:
+        return both.take(pa.array(place))
+    return both.cast(plain).take(pa.array(place)).cast(type_)
 
 
 def _fill_dictionary(column, values):

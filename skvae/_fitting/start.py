@@ -83,7 +83,7 @@ def start_from_density(density, x, split):
     network = VAE(recipe.architecture, part.coder.network.flat.float())
     likelihood = tracked(variance, split)
     filler = fit_filler(x, linear, split)
-    return Start(network, likelihood, linear, filler, linear)
+    return Start(network, likelihood, linear, filler, fit_linear(x, recipe))
 
 
 def fit_anchor(x, fallback, recipe):

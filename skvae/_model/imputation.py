@@ -132,9 +132,13 @@ class Imputation:
         its distribution.
         """
         n_numeric = len(self._parts[0][0].likelihood.variance)
-        share = torch.special.ndtr(normal_draws(MOST_DRAWS, n_numeric, seed=0).double())
-        part = torch.arange(NOISE_DRAWS, dtype=torch.float64, device="cpu")
-        return torch.special.ndtri((part[:, None] + share[:, None]) / NOISE_DRAWS)
+        shape = MOST_DRAWS // FIRST_DRAWS, FIRST_DRAWS, NOISE_DRAWS, n_numeric
+        draws = normal_draws(2 * MOST_DRAWS, NOISE_DRAWS * n_numeric, seed=0).double()
+        places, share = torch.special.ndtr(draws).reshape(2, *shape)
+        share = (places.argsort(dim=1) + share) / FIRST_DRAWS
+        half = torch.arange(NOISE_DRAWS, dtype=torch.float64, device="cpu")
+        share = (half[:, None] + share) / NOISE_DRAWS
+        return torch.special.ndtri(share).flatten(0, 1)
 
 
 @dataclass(frozen=True)

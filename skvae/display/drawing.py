@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skvae._printable import printable
+from skvae._printable import NAME_WIDTH, printable
 
 MAX_CLASSES = 20
 
@@ -42,7 +42,7 @@ def draw_bars(ax, scores, names, max_items, title):
         color = "C0" if i == len(scores) - 1 else str(0.75 - 0.2 * i)
         ax.barh(at, np.maximum(values[order], 0), height, label=method, color=color)
     ax.set(xlim=(0, 1), xlabel=title)
-    ax.set_yticks(places, [as_text(names[j]) for j in order])
+    ax.set_yticks(places, [as_text(names[j], 24) for j in order])
     ax.invert_yaxis()
     if len(scores) > 1:
         ax.legend(
@@ -217,7 +217,7 @@ def class_name(label):
     return str(label)
 
 
-def as_text(name):
+def as_text(name, most=NAME_WIDTH):
     r"""Return a name as text that matplotlib draws as it is.
 
     Parameters
@@ -236,7 +236,7 @@ def as_text(name):
     >>> print(as_text("price in $, cost in $"))
     price in \$, cost in \$
     """
-    text = printable(str(name)).replace("$", r"\$")
+    text = printable(str(name), most).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 

@@ -135,3 +135,30 @@ def test_long_whole_numbers_are_identifiers(dtype):
     found = find_kind(ids)
     assert found == ("numeric", "identifier", "whole numbers of more than 15 digits")
     assert find_kind(ids % 1000 + 3)[1] == ""
+
+
+@pytest.mark.parametrize("mark", ["?", "-", "NA"])
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0.5, 1.25, 7.0], "f"),
+        ([3, 5, 8], "f"),
+        ([pd.Timestamp("2020-01-02"), pd.Timestamp("2021-01-02")], "M"),
+    ],
+)
+def test_marks_among_values_that_are_no_text_are_missing(values, kind, mark):
+    column = pd.Series([*values, mark] * 9, dtype=object)
+    _, reading = read(column)
+    assert reading.values.dtype.kind == kind
+    np.testing.assert_array_equal(reading.empty, column == mark)
+    assert reading.values.dropna().tolist() == values * 9
+
+
+def test_numbers_that_come_as_text_later_are_numbers():
+    reader, _ = read([1.5, 2.5, 4.0])
+    reader = ColumnReader.from_state(reader.state())
+    later = reader.read(pd.Series(["1.5", "?", "x"]))
+    assert later.values.iloc[0] == 1.5
+    assert later.values.isna().tolist() == [False, True, True]
+    assert later.unread.tolist() == ["x"]
+    assert reader.write(later.values).equals(later.values)

@@ -138,3 +138,12 @@ def test_any_dates_of_a_format_come_back(days, form):
         return
     assert found.write(found.parse(texts)).tolist() == texts.tolist()
     assert found.form == form or "b" in form
+
+
+@pytest.mark.parametrize("odd", ["99999999", "0", "20210231", "n/k"])
+def test_one_odd_entry_leaves_the_others_dates(odd):
+    days = pd.date_range("2019-01-01", periods=40, freq="17D").strftime("%Y%m%d")
+    form = find_digits(pd.Series([*days, odd]))
+    dates = form.parse(pd.Series([*days, odd]))
+    assert dates.iloc[:40].dt.strftime("%Y%m%d").tolist() == list(days)
+    assert find_digits(pd.Series([*days[:4], *(f"{i:08d}" for i in range(36))])) is None

@@ -182,7 +182,7 @@ def test_picture_of_a_mixed_table_has_both_kinds(mixed):
     figure = report_module.draw("t.csv", mixed, evaluation, embedding)
     _, numeric, categorical = figure.axes
     assert numeric.get_xlabel() == "R² of the column"
-    label = "accuracy above that of the most frequent category"
+    label = "accuracy above that of\nthe most frequent category"
     assert categorical.get_xlabel() == label
     named = [label.get_text() for label in categorical.get_yticklabels()]
     gains = evaluation.reconstruction["skvae"].by_column - evaluation.most_frequent

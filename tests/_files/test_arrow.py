@@ -130,3 +130,16 @@ def test_two_columns_of_one_name():
     assert list(file.frame.columns) == ["a", "a.1"]
     found = ArrowFile("t", file.filled({"a": pd.Series({1: 2.0})}), "parquet")
     assert found.frame["a"].tolist() == [1.0, 2.0]
+
+
+def test_text_as_polars_writes_it_is_filled():
+    polars = pytest.importorskip("polars")
+    out = io.BytesIO()
+    table = polars.DataFrame({"s": ["a", None, "c"], "x": [1.0, 2.0, None]})
+    table.write_ipc(out)
+    file = ArrowFile("t.feather", out.getvalue(), "feather")
+    schema = feather.read_table(io.BytesIO(out.getvalue())).schema
+    filled = file.filled({"s": pd.Series(["b"], [1]), "x": pd.Series([3.0], [2])})
+    found = feather.read_table(io.BytesIO(filled))
+    assert found.schema == schema
+    assert found.to_pydict() == {"s": ["a", "b", "c"], "x": [1.0, 2.0, 3.0]}

@@ -192,3 +192,9 @@ def test_any_text_comes_back_or_is_refused(text):
 def test_declaration_alone_is_empty():
     with pytest.raises(ValueError, match=r"t\.csv is empty"):
         read("sep=;\n")
+
+
+def test_one_stray_value_behind_trailing_delimiters_shifts_no_name():
+    lines = "a,b\n" + "1,2,\n" * 9 + "3,4,5\n"
+    with pytest.raises(ValueError, match="line 11: expected 2 fields"):
+        DelimitedFile("t.csv", lines.encode())
