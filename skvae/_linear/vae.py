@@ -10,9 +10,14 @@ from math import pi
 import torch
 
 from skvae._numerics.chunks import slices
-from skvae._numerics.linalg import inverse_and_log_det, left_singular_vectors
+from skvae._numerics.linalg import (
+    inverse_and_log_det,
+    left_singular_vectors,
+    orthogonal_rows,
+)
 
 CHUNK_ENTRIES = 2_000_000  # of the covariances and their roots, at a time
+MOST_SIGNAL = 1e6  # over noise, beside which a decomposition loses weak components
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,10 @@ class LinearVAE:
     def with_noise(self, noise_variance):
         """Return the decoder with other noise, rotated to a diagonal posterior."""
         whitened = self.decoder / noise_variance.sqrt()
-        loadings = left_singular_vectors(whitened).T @ self.decoder
+        if torch.linalg.vector_norm(whitened, dim=1).max() > MOST_SIGNAL:
+            loadings = orthogonal_rows(whitened) * noise_variance.sqrt()
+        else:
+            loadings = left_singular_vectors(whitened).T @ self.decoder
         return with_encoder(
             loadings, self.decoder_bias, noise_variance, len(self.decoder)
         )
