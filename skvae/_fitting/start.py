@@ -124,7 +124,7 @@ def _fit_components(x, recipe):
     layout, k, noise = recipe.layout, recipe.n_components, recipe.training_noise
     units = recipe.units
     if layout.is_numeric:
-        return fit_linear_vae(x, k, noise, recipe.floor, units=units)
+        return fit_linear_vae(x, k, noise, recipe.floor, 0, units)
     n_dependent = sum(block.n_dependent for block in indicator_blocks(layout, x))
     if x.shape[1] > MOST_EXACT:
         return fit_wide_linear_vae(x, k, recipe.floor, n_dependent, units)

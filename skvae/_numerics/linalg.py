@@ -8,7 +8,7 @@ process only, which a library must not do, and its last digits depend on the lim
 import torch
 
 OVERSAMPLING, SUBSPACE_STEPS = 10, 20
-MOST_ROTATED = 500  # rows, as the time grows with their cube
+MOST_ROTATED = 200  # rows, as the time grows with their cube
 FEWEST_SWEEPS, MOST_SWEEPS = 3, 30
 ORTHOGONAL = 1e-14  # cosine of rows that need no more turns
 
