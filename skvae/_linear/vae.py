@@ -17,6 +17,7 @@ from skvae._numerics.linalg import (
 )
 
 CHUNK_ENTRIES = 2_000_000  # of the covariances and their roots, at a time
+MOST_EXACT = 1e12  # signal over noise, of which a posterior can be solved for
 ROUNDINGS = 64.0  # of an entry, that what z decodes to may be off it
 MOST_SIGNAL = 1e6  # over noise, beside which a decomposition loses weak components
 
@@ -160,6 +161,8 @@ class Conditional:
         self.linear, self.x = linear, x
         observed, k = ~x.isnan(), len(linear.decoder)
         noise = linear.noise_variance
+        signal = (-linear.log_var).exp().max()
+        noise = noise * (signal / MOST_EXACT).clamp(min=1.0)
         weighted = linear.decoder / noise
         squares = (weighted[:, None] * linear.decoder).reshape(k * k, -1)
         eye = torch.eye(k, dtype=x.dtype, device=x.device)
