@@ -35,6 +35,7 @@ from skvae._parameters import (
 from skvae._table.codec import Codec, fit_codec
 from skvae._table.containers import as_table
 from skvae._table.entries import check_entries
+from skvae._table.scaling import fit_units
 from skvae._table.validation import (
     check_component_labels,
     validate_known,
@@ -850,6 +851,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         listener = Printer(log_slope) if self.verbose else Listener()
         n_components = self.n_components_ if warm else self.n_components
         share = n_components if n_components < 1 else None
+        units = fit_units(codec.scale, self.scaling, codec.layout)
         recipe = make_recipe(
             parameters,
             len(x),
@@ -857,6 +859,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             layout=codec.layout,
             seed=seed,
             listener=listener,
+            units=torch.from_numpy(units),
         )
         density = self._density if warm else None
         solution = fit_vae(x, first_rows, recipe, density, share)

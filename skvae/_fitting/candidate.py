@@ -8,7 +8,7 @@ import torch
 from skvae._fitting.comparison import SUMMARY_ROWS
 from skvae._fitting.start import Start
 from skvae._likelihoods.mixed import make_likelihood
-from skvae._linear.moments import observed_mean
+from skvae._linear.moments import observed_mean, shared_noise
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density
 from skvae._model.network import VAE
@@ -142,5 +142,5 @@ def fallback_vae(linear, x, split):
 def as_noise(error, split):  # (n_numeric,) -> (n_numeric,)
     """Return mean squared errors as the noise variance that they make."""
     if not split.by_column and len(error):
-        error = error.mean().expand_as(error)
+        error = shared_noise(error, split.units)
     return error.maximum(split.least_noise)

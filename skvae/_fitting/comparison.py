@@ -18,8 +18,8 @@ def is_better(network, start, split):
     """Whether validation rows find a network better than the start that it came from.
 
     In nats, and where all columns have one noise in training, as PCA has it, in
-    squared error, too: of all columns, and of the numeric ones, which categories may
-    not gain by.
+    squared error, too: of all columns, in the units of that noise; and of the numeric
+    ones, each in its own, which neither categories nor the largest may gain by.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ def is_better(network, start, split):
     gain -= _errors(network, rows, start, split)
     squares = rows.observed.double().square().nan_to_num(0.0)
     gain += R2_TOLERANCE * squares.mean(dim=0)
-    groups = [gain, split.numeric(gain)] if split.recipe.layout.n_numeric else [gain]
+    groups = [gain * split.recipe.units**2]
+    if split.recipe.layout.n_numeric:
+        groups.append(split.numeric(gain))
     return all(exceeds_chance(of_some.sum(dim=1)) for of_some in groups)
 
 

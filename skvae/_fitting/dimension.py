@@ -91,13 +91,16 @@ class Search:
         return (drawn_to_1 + np.interp(every, at, ratios)) / 2
 
 
-def explained_by_pca(training, validation):  # -> (min(n, d),)
+def explained_by_pca(training, validation, units=1.0):  # -> (min(n, d),)
     """Return the shares of the validation rows' variance that PCA explains.
 
-    By number of components; what is missing counts as the mean.
+    By number of components; what is missing counts as the mean. Columns count in some
+    units.
     """
     validation = validation[:MOST_VALIDATION]
-    training, validation = (x.double().nan_to_num(0.0) for x in (training, validation))
+    training, validation = (
+        (x.double() * units).nan_to_num(0.0) for x in (training, validation)
+    )
     center = observed_mean(training)
     directions = principal_axes(scatter(training, center, len(training)))[1]
     centred = validation - center
@@ -105,7 +108,7 @@ def explained_by_pca(training, validation):  # -> (min(n, d),)
     return _share(_sum_of_squares(centred) - explained, centred, validation)
 
 
-def explained_by(part, training, validation, counts):  # -> (len(counts),)
+def explained_by(part, training, validation, counts, units=1.0):  # -> (len(counts),)
     """Return the shares of the validation rows' variance that components explain.
 
     Those of the first few, ordered by the nats that they carry: the others are held at
@@ -119,6 +122,8 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
         Rows.
     counts : sequence of int
         How many components.
+    units : Tensor of shape (d,) or float, default=1.0
+        In which columns count.
 
     Returns
     -------
@@ -131,7 +136,7 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
     new_z, _ = map_chunks(part.coder.encode, validation)
     center = z.mean(dim=0)
     order = kl_divergence(z, log_var).mean(dim=0).argsort(descending=True, stable=True)
-    deviations = validation - observed_mean(training)
+    deviations = (validation - observed_mean(training)) * units
 
     def explained(n):
         first = order[:n]
@@ -149,7 +154,7 @@ def explained_by(part, training, validation, counts):  # -> (len(counts),)
         )
         readout = fit_readout(seen_z[:, first], seen - decoded)
         left = validation - new_decoded - readout[0] - new_z[:, first] @ readout[1:]
-        return _share(_sum_of_squares(left), deviations, validation)
+        return _share(_sum_of_squares(left * units), deviations, validation * units)
 
     return np.array([explained(n) for n in counts])
 

@@ -111,7 +111,7 @@ def fit_vae(x, first_rows, recipe, start=None, share=None):
 def _search(share, x, first_rows, recipe, haste):
     """Return the fitter and the trial of the fewest components for a share."""
     split, listener = Split(x, first_rows, recipe), recipe.training.listener
-    of_pca = explained_by_pca(split.training, split.validation)
+    of_pca = explained_by_pca(split.training, split.validation, recipe.units)
     search = Search(share, of_pca, 1.0 if recipe.is_linear else EXPECTED_RATIO)
     tried: dict[int, tuple[_Fitter, _Trial]] = {}
     while (k := search.next()) is not None and not haste.reason:
@@ -224,7 +224,8 @@ class _Fitter:
         split, start = self.split, trial.start
         variance = start.likelihood.variance.double()
         candidate = make_candidate(trial.network, start, variance, split, start.linear)
-        return explained_by(candidate.first, split.training, split.validation, counts)
+        given = candidate.first, split.training, split.validation, counts
+        return explained_by(*given, self.recipe.units)
 
     def closed_form(self):
         """Return the linear VAE of all rows, beside itself with a cross-fitted noise.
@@ -235,7 +236,8 @@ class _Fitter:
         self._listener.phase(f"Fitting the linear model to all {_count(split.x)}")
         linear = fit_linear(split.x, recipe)
         self._listener.phase("Measuring its noise on rows left out")
-        cross_fit = CrossFit(split.x, linear, recipe.training_noise, recipe.floor)
+        given = split.x, linear, recipe.training_noise, recipe.floor
+        cross_fit = CrossFit(*given, units=recipe.units)
         honest = linear.with_noise(cross_fit.noise_variance)
         variance = honest.noise_variance
         if split.gains_columns:

@@ -1,6 +1,8 @@
 """One fit's orders."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import torch
 
 from skvae._layout import Layout
 from skvae._model.network import Architecture
@@ -29,6 +31,8 @@ class Recipe:
     seed: int
     device: str = "cpu"
     of_scores: bool = False  # whether numeric columns are normal scores
+    # (n_columns,), or 1: that columns are multiplied by where they share one noise.
+    units: torch.Tensor | float = field(default=1.0, compare=False)
 
     @property
     def n_components(self):
@@ -69,7 +73,7 @@ class Recipe:
         return self.noise == "diag" or (self.noise == "auto" and not is_pca)
 
 
-def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
+def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, units=1.0):
     """Resolve the parameters of the estimator for a fit to so many rows.
 
     Parameters
@@ -80,6 +84,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
     layout : Layout
     seed : int
     listener : Listener
+    units : Tensor of shape (n_columns,) or float, default=1.0
 
     Returns
     -------
@@ -120,4 +125,5 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener):
         seed=seed,
         device=parameters["device"],
         of_scores=parameters["scaling"] == "quantile",
+        units=units,
     )

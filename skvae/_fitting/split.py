@@ -47,6 +47,12 @@ class Split:
         self.by_column = recipe.has_noise_by_column(first_rows.has_intervals)
         self.gains_columns = self.by_column and recipe.training_noise == "spherical"
 
+    @cached_property
+    def units(self):
+        """In which the numeric columns share one noise, where they do."""
+        every = torch.ones(self.x.shape[1], dtype=torch.float64, device="cpu")
+        return self.numeric(every * self.recipe.units)
+
     def numeric(self, x):
         """Return the numeric columns."""
         return x[..., : self.recipe.layout.n_numeric]
@@ -90,4 +96,5 @@ class Split:
 
     def least_noise_of(self, noise):
         """Return the least noise variance of each numeric column."""
-        return least_noise(self.numeric(self.x), noise, self.recipe.floor)
+        x, floor = self.numeric(self.x), self.recipe.floor
+        return least_noise(x, noise, floor, self.units)

@@ -9,7 +9,7 @@ from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._likelihoods.mixed import indicator_blocks, make_likelihood
 from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import MOST_EXACT, fit_linear_vae, fit_wide_linear_vae
-from skvae._linear.moments import observed_mean
+from skvae._linear.moments import observed_mean, shared_noise
 from skvae._linear.vae import LinearVAE
 from skvae._model.coder import LinearCoder
 from skvae._model.network import VAE, initial_parameters
@@ -17,6 +17,7 @@ from skvae._model.rows import Rows
 from skvae._numerics.missing import have_missing
 from skvae._training.loop import HIDDEN_SHARE
 
+SINGLE = 1e-7  # roundings of numbers in single precision, that training can show
 LEAST_ROWS_A_COLUMN = 3  # that tell each column's noise apart, for the encoder's sake
 
 
@@ -79,7 +80,7 @@ def start_from_density(density, x, split):
     recipe, part = split.recipe, density.parts[0]
     variance, linear = part.likelihood.variance, part.coder.linear
     if recipe.training_noise == "spherical" and len(variance):
-        variance = variance.mean().expand_as(variance)
+        variance = shared_noise(variance, split.units)
     network = VAE(recipe.architecture, part.coder.network.flat.float())
     likelihood = tracked(variance, split)
     filler = fit_filler(x, linear, split)
@@ -121,12 +122,13 @@ def fit_linear(x, recipe):
 
 def _fit_components(x, recipe):
     layout, k, noise = recipe.layout, recipe.n_components, recipe.training_noise
+    units = recipe.units
     if layout.is_numeric:
-        return fit_linear_vae(x, k, noise, recipe.floor)
+        return fit_linear_vae(x, k, noise, recipe.floor, 0, units)
     n_dependent = sum(block.n_dependent for block in indicator_blocks(layout, x))
     if x.shape[1] > MOST_EXACT:
-        return fit_wide_linear_vae(x, k, recipe.floor, n_dependent)
-    return fit_linear_vae(x, k, noise, recipe.floor, n_dependent)
+        return fit_wide_linear_vae(x, k, recipe.floor, n_dependent, units)
+    return fit_linear_vae(x, k, noise, recipe.floor, n_dependent, units)
 
 
 def fit_filler(x, linear, split):
@@ -146,14 +148,19 @@ def tracked(variance, split):
     """Return p(x|z) as training has it, with some noise of the numeric columns."""
     recipe, within = split.recipe, split.within
     shared = recipe.training_noise == "spherical"
-    variance = variance.float()
+    units = split.units.float()
+    floor, variance = split.least_noise_of(recipe.training_noise), variance.float()
+    if shared and len(units):  # one noise may be far below what the largest can show
+        least = (SINGLE * units.max() / units).square()
+        floor, variance = floor.maximum(least), variance.maximum(least)
     variance = variance + (within.mean() if shared and len(within) else within)
     likelihood = make_likelihood(recipe.layout, variance, split.is_incomplete)
     return Tracked(
         likelihood,
-        floor=split.least_noise_of(recipe.training_noise).float(),
+        floor=floor.float(),
         shared=shared,
         within=within,
         share=split.observed_share,
         hidden_share=HIDDEN_SHARE if split.is_incomplete else 0.0,
+        units=units,
     )

@@ -24,12 +24,19 @@ class Tracked:
         Share of each of the network's columns that is observed.
     hidden_share : float, default=0.0
         Share of what is observed that training hides.
+    units : Tensor of shape (n_numeric,) or float, default=1.0
+        That columns are multiplied by where a shared variance is equal.
     """
 
-    def __init__(self, likelihood, *, floor, shared, within, share, hidden_share=0.0):
+    def __init__(
+        self, likelihood, *, floor, shared, within, share, hidden_share=0.0, units=1.0
+    ):
         self.likelihood, self.variance = likelihood, likelihood.variance
         self.floor, self.shared, self.within = floor, shared, within
         self.share, self.hidden_share = share, hidden_share
+        like = {"dtype": self.variance.dtype, "device": self.variance.device}
+        self.units = torch.as_tensor(units, **like)
+        self._weights = self.units**2
         self._seen_share = share * (1 - hidden_share)
         self._n_numeric = len(self.variance)
         self._mean = self.variance.new_empty(())
@@ -59,7 +66,7 @@ class Tracked:
         """Return this with the variance that fits mean errors best."""
         error = self._split(error)[0] + self.within
         if self.shared and len(error):
-            error = self._mean_of(error).expand_as(error)
+            error = (self._mean_of(error) / self._weights).expand_as(error)
         return self._with(error.maximum(self.floor))
 
     def with_known(self, error, unseen):  # (d,), (d,) -> (d,)
@@ -81,24 +88,27 @@ class Tracked:
             within=self.within.to(device),
             share=self.share.to(device),
             hidden_share=self.hidden_share,
+            units=self.units.to(device),
         )
 
     def track(self, error, weight):
         """Move the variance towards that of a batch, `error`, which is overwritten."""
         error = self._split(error)[0].add_(self.within)
         if self.shared and self.likelihood.incomplete:
-            error.copy_(self._mean_of(error))
+            error.copy_(self._mean_of(error)).div_(self._weights)
         elif self.shared:
+            error.mul_(self._weights)
             error.copy_(torch.sum(error, 0, out=self._mean).mul_(self._column))
+            error.div_(self._weights)
         self.variance.lerp_(error.clamp_(min=self.floor), weight)
 
     def _split(self, error):
         return error[: self._n_numeric], error[self._n_numeric :]
 
     def _mean_of(self, error):
-        """Return the mean error of all entries that are observed."""
+        """Return the mean error of all entries that are observed, in their units."""
         share = self.share[: self._n_numeric]
-        return (error * share).sum() / share.sum()
+        return (error * self._weights * share).sum() / share.sum()
 
     def _with(self, variance):
         return Tracked(
@@ -108,4 +118,5 @@ class Tracked:
             within=self.within,
             share=self.share,
             hidden_share=self.hidden_share,
+            units=self.units,
         )

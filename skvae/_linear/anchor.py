@@ -25,7 +25,7 @@ MOST_EXACT = 1_000  # columns, indicators among them
 WIDE_ENTRIES, LEAST_WIDE_ROWS = 20_000_000, 1_000  # that wider tables are fitted to
 
 
-def fit_linear_vae(x, n_components, noise, floor, n_dependent=0):
+def fit_linear_vae(x, n_components, noise, floor, n_dependent=0, units=1.0):
     """Return the maximum-likelihood linear VAE of the rows of ``x``.
 
     Parameters
@@ -42,41 +42,48 @@ def fit_linear_vae(x, n_components, noise, floor, n_dependent=0):
     n_dependent : int
         Number of columns that the others determine, such as the last indicator of each
         categorical column.
+    units : Tensor of shape (d,) or float, default=1.0
+        That columns are multiplied by where "spherical" noise is equal, as PCA's is.
 
     Returns
     -------
     LinearVAE
     """
-    least, most = least_noise(x, noise, floor), x.shape[1] - n_dependent
+    least, most = least_noise(x, noise, floor, units), x.shape[1] - n_dependent
     if have_missing(x):
-        return _fit_incomplete(x, n_components, noise, least, most)
+        return _fit_incomplete(x, n_components, noise, least, most, units)
     center = observed_mean(x)
     covariance = scatter(x, center, _divisor(noise, len(x)))
     rank = min(len(x), most)
-    return best_linear_vae(noise, center, covariance, rank, n_components, least)
+    return best_linear_vae(
+        noise, center, covariance, rank, n_components, least, units=units
+    )
 
 
-def fit_wide_linear_vae(x, n_components, floor, n_dependent=0):
+def fit_wide_linear_vae(x, n_components, floor, n_dependent=0, units=1.0):
     """As `fit_linear_vae` with spherical noise, in time linear in the columns.
 
     It is for a table of so many categories that the start may be less than the best:
     missing entries count as the mean, the last components may be mixed with the next,
     and of many rows, which are in random order, the first are enough.
     """
-    least = least_noise(x, "spherical", floor)
+    least = least_noise(x, "spherical", floor, units)
+    units = units * torch.ones_like(least)
     center = observed_mean(x)
     some = x[: max(WIDE_ENTRIES // x.shape[1], LEAST_WIDE_ROWS)]
     root = (some - center).nan_to_num_(0.0)
     root /= _divisor("spherical", len(some)) ** 0.5
     root /= (n_observed(x) / len(x)).sqrt()
+    root *= units
     rank = min(len(x), x.shape[1] - n_dependent)
     k = min(n_components, rank - 1, len(some) - 1)
     values, directions = leading_right_singular(root, k)
     variances = values**2
     noise = (root.square().sum() - variances.sum()) / (rank - k)
-    noise = noise.maximum(least)
-    signal = (variances - noise[0]).clamp(min=0).sqrt()
-    return with_encoder(signal[:, None] * directions, center, noise, n_components)
+    noise = noise.maximum((least * units.square()).max())
+    signal = (variances - noise).clamp(min=0).sqrt()
+    loadings, noise_variance = signal[:, None] * directions / units, noise / units**2
+    return with_encoder(loadings, center, noise_variance, n_components)
 
 
 def _divisor(noise, n):
@@ -84,7 +91,7 @@ def _divisor(noise, n):
     return max(n - 1, 1) if noise == "spherical" else n
 
 
-def _fit_incomplete(x, n_components, noise, least, most):
+def _fit_incomplete(x, n_components, noise, least, most, units):
     """Fit to rows with missing entries: each step is the fit to a covariance.
 
     That is the one that is expected under the last step (as Dempster et al. 1977 have
@@ -98,7 +105,7 @@ def _fit_incomplete(x, n_components, noise, least, most):
     best, best_score, start = None, -inf, None
     for _ in range(MOST_STEPS):
         linear = best_linear_vae(
-            noise, center, covariance, rank, n_components, least, start
+            noise, center, covariance, rank, n_components, least, start, units
         )
         center, covariance, score = _expected(linear, x)
         gain = score - best_score

@@ -8,13 +8,16 @@ import torch
 from scipy.optimize import minimize
 
 from skvae._linear.vae import with_encoder
-from skvae._numerics.linalg import eigh
+from skvae._numerics.linalg import eigh, orthogonal_rows
 
 MOST_COLUMNS_TWICE = 200  # that factor analysis is optimised from two starts for
 MOST_STEPS = 200  # of that optimisation
+MOST_UNITS = 1e3  # ratio of units beyond which a covariance loses the small columns
 
 
-def best_linear_vae(noise, center, scatter, rank, n_components, least, start=None):
+def best_linear_vae(
+    noise, center, scatter, rank, n_components, least, start=None, units=1.0
+):
     """Return the most likely linear VAE of a covariance.
 
     Parameters
@@ -30,13 +33,17 @@ def best_linear_vae(noise, center, scatter, rank, n_components, least, start=Non
         The least noise variance.
     start : Tensor of shape (d,), optional
         A noise variance that factor analysis starts from.
+    units : Tensor of shape (d,) or float, default=1.0
+        That columns are multiplied by where "spherical" noise is equal, as PCA's is.
 
     Returns
     -------
     LinearVAE
     """
     if noise == "spherical":
-        loadings, noise_variance = _ppca(scatter, rank, n_components, least)
+        units = units * torch.ones_like(center)
+        given = scatter, rank, n_components, least, units
+        loadings, noise_variance = _ppca(*given)
     else:
         loadings, noise_variance = _factor_analysis(scatter, n_components, least, start)
     return with_encoder(loadings, center, noise_variance, n_components)
@@ -55,7 +62,27 @@ def principal_axes(scatter):
     return variances.clamp(min=0), directions
 
 
-def _ppca(scatter, rank, n_components, least):
+def _axes_in_units(scatter, units):
+    """Return the principal axes of columns that are multiplied by their units.
+
+    The covariance is precise for each column, whatever its unit, and so are the axes.
+    """
+    is_root = len(scatter) < len(units)
+    if units.max() <= MOST_UNITS * units.min():
+        scatter = scatter * units
+        return principal_axes(scatter if is_root else scatter * units[:, None])
+    root = scatter
+    if not is_root:
+        values, vectors = eigh(scatter)
+        root = values.clamp(min=0).sqrt()[:, None] * vectors
+    order = units.argsort(descending=True, stable=True)
+    rows = torch.linalg.qr(root[:, order] * units[order]).R
+    rows = orthogonal_rows(rows)[:, order.argsort()]
+    lengths = torch.linalg.vector_norm(rows, dim=1)
+    return lengths.square(), rows / lengths.where(lengths > 0, 1.0)[:, None]
+
+
+def _ppca(scatter, rank, n_components, least, units):
     """Tipping & Bishop (1999), equations 14 and 15, with PCA's divisors.
 
     n - 1 for the variances; and the noise is the mean of those discarded variances that
@@ -63,7 +90,7 @@ def _ppca(scatter, rank, n_components, least):
     likely noise, and nearer to what other rows show.
     """
     n_features = scatter.shape[1]
-    variances, directions = principal_axes(scatter)
+    variances, directions = _axes_in_units(scatter, units)
     n_discarded = rank - n_components
     if n_discarded > 0:
         noise = variances[n_components:].sum() / n_discarded
@@ -72,10 +99,10 @@ def _ppca(scatter, rank, n_components, least):
         noise = variances[rank - 1] / 2
     else:
         noise = variances.new_zeros(())
-    noise = noise.maximum(least)
+    noise = noise.maximum((least * units.square()).max())
     kept = slice(0, min(n_components, len(variances)))
-    signal = (variances[kept] - noise[0]).clamp(min=0).sqrt()
-    return signal[:, None] * directions[kept], noise
+    signal = (variances[kept] - noise).clamp(min=0).sqrt()
+    return signal[:, None] * directions[kept] / units, noise / units.square()
 
 
 def _factor_analysis(scatter, n_components, least, start):

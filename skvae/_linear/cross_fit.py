@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skvae._linear.anchor import HIDDEN_ROWS, fit_linear_vae
-from skvae._linear.moments import n_observed
+from skvae._linear.moments import n_observed, shared_noise
 from skvae._numerics.missing import have_missing
 
 N_FOLDS = 5
@@ -23,6 +23,8 @@ class CrossFit:
     linear : LinearVAE
         Fitted to `x`, with `noise` and `floor`.
     max_rows : int
+    units : Tensor of shape (d,) or float, default=1.0
+        In which "spherical" noise is equal.
 
     Attributes
     ----------
@@ -30,19 +32,20 @@ class CrossFit:
         That of `linear`, raised by the factor that maximises the likelihood of the
         left-out rows' expected squared errors, but not above the errors themselves:
         the noise of the folds may be nearer to zero than that of all rows, or in other
-        columns. Equal for all columns if `noise` is "spherical".
+        columns. Equal in the columns' units if `noise` is "spherical".
     error : Tensor of shape (d,)
         Those expected squared errors, each column's own.
     """
 
-    def __init__(self, x, linear, noise, floor, max_rows=MOST_ROWS):
+    def __init__(self, x, linear, noise, floor, max_rows=MOST_ROWS, units=1.0):
         order = np.random.RandomState(0).permutation(len(x))  # rows may have a period
         n_rows = min(max_rows, HIDDEN_ROWS) if have_missing(x) else max_rows
         x = x[torch.from_numpy(order[:n_rows])]
         fold = torch.arange(len(x), device=x.device) % N_FOLDS
         self._folds = []  # the rows of each, and the linear VAE of the others
         for i in range(min(N_FOLDS, len(x))):
-            other = fit_linear_vae(x[fold != i], len(linear.decoder), noise, floor)
+            given = x[fold != i], len(linear.decoder), noise, floor
+            other = fit_linear_vae(*given, units=units)
             self._folds.append((x[fold == i].double(), other))
         error, factor = torch.zeros(2, x.shape[1], dtype=torch.float64, device="cpu")
         for rows, other in self._folds:
@@ -52,7 +55,7 @@ class CrossFit:
         error, factor = error / n_observed(x), factor / n_observed(x)
         self.error = error
         if noise == "spherical":
-            error, factor = (a.mean().expand_as(a) for a in (error, factor))
+            error, factor = shared_noise(error, units), factor.mean()
         psi = linear.noise_variance
         self.noise_variance = psi.maximum((factor * psi).minimum(error))
 

@@ -51,7 +51,13 @@ def scatter(x, center, divisor):
     return total / divisor
 
 
-def least_noise(x, noise, floor):
+def shared_noise(variance, units=1.0):  # (d,) -> (d,)
+    """Return the noise that all columns share: in their units it is their mean."""
+    squares = units**2
+    return ((variance * squares).mean() / squares).expand_as(variance)
+
+
+def least_noise(x, noise, floor, units=1.0):
     """Return the least noise variance of each column, a share of its own variance.
 
     Parameters
@@ -61,6 +67,9 @@ def least_noise(x, noise, floor):
         If "spherical" it is a share of the columns' mean variance.
     floor : float
         The share. A variance of 0 counts as 1.
+    units : Tensor of shape (d,) or float, default=1.0
+        In which "spherical" noise is equal: it is then the share of the column with the
+        smallest unit, which is known as precisely as the others.
 
     Returns
     -------
@@ -69,5 +78,7 @@ def least_noise(x, noise, floor):
     of_columns = variance(x)
     if noise == "spherical" and len(of_columns):
         of_columns = of_columns.mean().expand_as(of_columns)
+        units = torch.as_tensor(units, dtype=torch.float64, device=x.device)
+        of_columns = of_columns * (units.min() / units).square()
     least = floor * of_columns.where(of_columns > 0, 1.0)
     return least.clamp(min=torch.finfo(torch.float32).tiny)

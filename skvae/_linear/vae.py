@@ -10,9 +10,16 @@ from math import pi
 import torch
 
 from skvae._numerics.chunks import slices
-from skvae._numerics.linalg import inverse_and_log_det, left_singular_vectors
+from skvae._numerics.linalg import (
+    inverse_and_log_det,
+    left_singular_vectors,
+    orthogonal_rows,
+)
 
 CHUNK_ENTRIES = 2_000_000  # of the covariances and their roots, at a time
+MOST_EXACT = 1e12  # signal over noise, of which a posterior can be solved for
+ROUNDINGS = 64.0  # of an entry, that what z decodes to may be off it
+MOST_SIGNAL = 1e6  # over noise, beside which a decomposition loses weak components
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,16 @@ class LinearVAE:
         """Return the mean of p(x|z)."""
         return z @ self.decoder + self.decoder_bias
 
+    def residual(self, x, decoded):  # (n, d), (n, d) -> (n, d)
+        """Return what is left of rows; nothing where it is within rounding.
+
+        One noise for all columns may be far less than the rounding of the largest.
+        """
+        residual = x - decoded
+        size = self.decoder_bias.abs() + torch.linalg.vector_norm(self.decoder, dim=0)
+        rounding = ROUNDINGS * torch.finfo(x.dtype).eps * (x.abs() + size)
+        return residual.masked_fill(residual.abs() < rounding, 0.0)
+
     def log_density(self, x):  # (n, d) -> (n,)
         """Return the exact log p of what is observed of rows, in nats."""
 
@@ -59,11 +76,11 @@ class LinearVAE:
         """
 
         def complete(x):
-            error = x - self.decode(self.posterior_mean(x))
+            error = self.residual(x, self.decode(self.posterior_mean(x)))
             return error**2 + self.log_var.exp() @ self.decoder**2
 
         def incomplete(part):
-            error = part.x - self.decode(part.mean)
+            error = self.residual(part.x, self.decode(part.mean))
             return error**2 + (part.root_spread() ** 2).sum(dim=1)
 
         return self._of_rows(x, complete, incomplete)
@@ -115,7 +132,10 @@ class LinearVAE:
     def with_noise(self, noise_variance):
         """Return the decoder with other noise, rotated to a diagonal posterior."""
         whitened = self.decoder / noise_variance.sqrt()
-        loadings = left_singular_vectors(whitened).T @ self.decoder
+        if torch.linalg.vector_norm(whitened, dim=1).max() > MOST_SIGNAL:
+            loadings = orthogonal_rows(whitened) * noise_variance.sqrt()
+        else:
+            loadings = left_singular_vectors(whitened).T @ self.decoder
         return with_encoder(
             loadings, self.decoder_bias, noise_variance, len(self.decoder)
         )
@@ -141,6 +161,8 @@ class Conditional:
         self.linear, self.x = linear, x
         observed, k = ~x.isnan(), len(linear.decoder)
         noise = linear.noise_variance
+        signal = (-linear.log_var).exp().max()
+        noise = noise * (signal / MOST_EXACT).clamp(min=1.0)
         weighted = linear.decoder / noise
         squares = (weighted[:, None] * linear.decoder).reshape(k * k, -1)
         eye = torch.eye(k, dtype=x.dtype, device=x.device)
@@ -151,7 +173,7 @@ class Conditional:
         self.mean = (self.covariance * pull[:, None]).sum(dim=2)
         # What is left of the row, and what z costs: a difference of what it explains
         # would lose digits where noise is small.
-        left = (residual - self.mean @ linear.decoder).where(observed, 0.0)
+        left = linear.residual(x, linear.decode(self.mean)).where(observed, 0.0)
         fit = left**2 / noise + observed * (2 * pi * noise).log()
         cost = fit.sum(dim=1) + (self.mean**2).sum(dim=1)
         self.log_density = -0.5 * (cost + log_det)

@@ -10,6 +10,7 @@ from skvae._table.quantiles import Marginal, fit_marginal
 
 SCALER_ROWS = 2**16
 ROUNDINGS = 8.0  # of a column's mean, that its scale is at least
+LEAST_UNIT = 1e-17  # of a column beside others of 1, which its rounding hides
 MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
 
 
@@ -168,10 +169,10 @@ def fit_numeric(X, scaling):
     Returns
     -------
     mean, scale : ndarray of shape (n_features,)
-        A column's own standard deviation, 1 where that is 0. If `scaling` is None, the
-        root of the columns' mean variance: relative scales survive. 1 where that is
-        less than the rounding of a mean; and never less than some such roundings, by
-        which entries of a constant may be off their mean.
+        A column's own standard deviation, 1 where that is 0; and never less than some
+        roundings of the mean, by which entries of a constant may be off it. If
+        `scaling` is None a constant has the scale of the other columns, see
+        `fit_units`.
     marginals : list of dict or None
         Arguments of `Quantile`.
     """
@@ -188,14 +189,46 @@ def fit_numeric(X, scaling):
     rounding = np.spacing(abs(mean))  # to which entries and their mean are known
     scale = np.maximum(scale, np.maximum(np.sqrt(variance), ROUNDINGS * rounding))
     if scaling is None:
-        shared, rounding = np.sqrt(np.mean(variance)), rounding.max()
-        least = max(1.0, ROUNDINGS * rounding)
-        scale = np.full(X.shape[1], shared if shared > rounding else least)
+        varies = np.sqrt(variance) > rounding
+        shared = root_mean_square(scale[varies]) if varies.any() else 1.0
+        scale = np.where(varies, scale, np.maximum(shared, ROUNDINGS * rounding))
     if scaling != "quantile":
         return mean, scale, None
     if has_missing:
         return mean, scale, [fit_marginal(_some(column)) for column in columns]
     return mean, scale, [fit_marginal(column) for column in _some(X).T]
+
+
+def root_mean_square(x):
+    """Return the root of the mean square, whose squares may overflow."""
+    largest = np.max(x)
+    return largest * np.sqrt(np.mean((x / largest) ** 2))
+
+
+def fit_units(scale, scaling, layout):
+    """Return what the network's columns are multiplied by where they share one noise.
+
+    That is 1 but for `scaling=None`, by which relative scales survive, as in PCA. The
+    network sees every column divided by its own scale, and so as precisely as others:
+    what a scale is for is how much an error of the column counts.
+
+    Parameters
+    ----------
+    scale : ndarray of shape (n_features,)
+    scaling : {"standard", "quantile", None}
+    layout : Layout
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        1 for indicators of categories; the mean square of the others is 1.
+    """
+    out = np.ones(layout.n_columns)
+    if scaling is None and layout.n_numeric:
+        of_numeric = scale[layout.blocks[0].columns]
+        of_numeric = of_numeric / root_mean_square(of_numeric)
+        out[: layout.n_numeric] = of_numeric.clip(LEAST_UNIT)
+    return out
 
 
 def _fit_scaler(X):

@@ -246,3 +246,22 @@ def test_on_another_device_it_is_the_same():
     for name in "variance", "floor", "within", "share":
         assert torch.equal(getattr(same, name), getattr(noise, name))
     assert torch.equal(same.refit(ERROR).variance, noise.refit(ERROR).variance)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_shared_noise_is_equal_in_the_columns_units(missing):
+    share, units = SHARE if missing else SEEN, tensor([1.0, 0.1, 1e-3])
+    variance = tensor([1.0, 2.0, 3.0])
+    noise = Tracked(
+        Gaussian(variance.clone(), incomplete=missing),
+        floor=torch.zeros_like(ERROR),
+        shared=True,
+        within=NOTHING,
+        share=share,
+        units=units,
+    )
+    expected = (ERROR * units**2 * share).sum() / share.sum() / units**2
+    refitted = noise.clone().to("cpu").refit(ERROR)
+    np.testing.assert_allclose(refitted.variance, expected)
+    noise.track(ERROR.clone(), 0.25)
+    np.testing.assert_allclose(noise.variance, 0.75 * variance + 0.25 * expected)

@@ -11,6 +11,7 @@ from skvae._linear.moments import (
     n_observed,
     observed_mean,
     scatter,
+    shared_noise,
     variance,
 )
 
@@ -79,6 +80,18 @@ def test_the_least_noise_is_a_share_of_the_variance():
     np.testing.assert_allclose(diag, 0.01 * np.array([*of_columns[:2], 1]))
     spherical = least_noise(tensor(x), "spherical", 0.01)
     np.testing.assert_allclose(spherical, np.full(3, 0.01 * of_columns.mean()))
+
+
+def test_a_shared_noise_is_equal_in_the_columns_units():
+    error, units = tensor([1.0, 4.0, 9.0]), tensor([1.0, 1e-3, 10.0])
+    shared = shared_noise(error, units) * units**2
+    np.testing.assert_allclose(shared, (1 + 4e-6 + 900) / 3)
+    np.testing.assert_allclose(shared_noise(error), [14 / 3] * 3)
+    x = tensor(draw_factor_model(50, 3))
+    least = least_noise(x, "spherical", 0.01, units) * units**2
+    plain = least_noise(x, "spherical", 0.01)
+    np.testing.assert_allclose(least, plain * 1e-6)  # of the smallest unit's column
+    np.testing.assert_allclose(least_noise(x, "spherical", 0.01, units * 0 + 1), plain)
 
 
 @pytest.mark.parametrize("noise", ["spherical", "diag"])

@@ -1,15 +1,18 @@
 """Linear algebra on torch, against NumPy's."""
 
+import mpmath
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from skvae._numerics import linalg
 from skvae._numerics.linalg import (
     eigh,
     inverse_and_log_det,
     leading_right_singular,
     left_singular_vectors,
+    orthogonal_rows,
 )
 from skvae._numerics.threads import one_thread
 
@@ -32,6 +35,35 @@ def test_left_singular_vectors():
     left = left_singular_vectors(tensor(A))
     oracle = np.linalg.svd(A, full_matrices=False)[0]
     np.testing.assert_allclose(abs(left), abs(oracle))
+
+
+@pytest.mark.parametrize("most", [2, 200])
+@pytest.mark.parametrize("shape", [(4, 7), (7, 4), (1, 3), (5, 5)])
+def test_orthogonal_rows_have_the_singular_values_and_vectors(shape, most, monkeypatch):
+    monkeypatch.setattr(linalg, "MOST_ROTATED", most)
+    a = np.random.default_rng(1).normal(size=shape)
+    rows = orthogonal_rows(tensor(a))
+    _, values, vectors = np.linalg.svd(a, full_matrices=False)
+    assert rows.shape == shape
+    found = torch.linalg.vector_norm(rows, dim=1)
+    rank = len(values)
+    np.testing.assert_allclose(found[:rank], values)
+    np.testing.assert_allclose(found[rank:], 0, atol=1e-12)
+    np.testing.assert_allclose(abs(rows[:rank]), abs(values[:, None] * vectors))
+
+
+def test_short_rows_keep_their_digits_beside_long_ones():
+    """Against the same matrix with exact numbers of 60 digits."""
+    rng = np.random.default_rng(2)
+    scales = np.logspace(8, -8, 6)
+    a = np.triu(rng.normal(size=(6, 6)) + 2 * np.eye(6)) * scales
+    rows = orthogonal_rows(tensor(a)).numpy()
+    found = np.sort(np.linalg.norm(rows, axis=1))[::-1]
+    with mpmath.workdps(60):
+        exact = mpmath.svd_r(mpmath.matrix(a.tolist()), compute_uv=False)
+    np.testing.assert_allclose(found, [float(value) for value in exact], rtol=1e-12)
+    cosines = (rows / found[:, None]) @ (rows / found[:, None]).T
+    np.testing.assert_allclose(cosines, np.eye(6), atol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(200, 60), (60, 200)])

@@ -20,6 +20,7 @@ from skvae._table.scaling import (
     Quantile,
     fit_numeric,
     fit_scaling,
+    fit_units,
     make_scaling,
 )
 
@@ -61,13 +62,29 @@ def test_standard_is_the_scaler_of_scikit_learn():
     np.testing.assert_allclose(x, scaler.transform(X), atol=1e-12)
 
 
-def test_none_divides_all_columns_by_the_root_of_their_mean_variance():
+def test_none_scales_as_standard_and_keeps_the_relative_scales_as_units():
     mean, scale, _ = fit_numeric(X, None)
+    of_standard = fit_numeric(X, "standard")[1]
     np.testing.assert_allclose(mean, X.mean(axis=0))
-    np.testing.assert_allclose(scale, np.sqrt(X.var(axis=0).mean()))
-    x, _ = both_ways(X, None)
-    assert x.var(axis=0).sum() == pytest.approx(4)
-    np.testing.assert_allclose(np.cov(x.T) * scale[0] ** 2, np.cov(X.T), atol=1e-9)
+    np.testing.assert_array_equal(scale[:3], of_standard[:3])
+    units = fit_units(scale, None, numeric_layout(4))
+    in_units = both_ways(X, None)[0] * units
+    shared = np.sqrt(np.square(of_standard[:3]).mean())
+    np.testing.assert_allclose(np.cov(in_units.T) * shared**2, np.cov(X.T), atol=1e-9)
+    assert scale[3] == pytest.approx(shared)  # a constant's
+    assert np.square(units).mean() == pytest.approx(1)
+    for scaling in ("standard", "quantile"):
+        ones = fit_units(scale, scaling, numeric_layout(4))
+        np.testing.assert_array_equal(ones, np.ones(4))
+
+
+def test_units_are_within_the_range_of_single_precision():
+    units = fit_units(np.array([1e-200, 1.0, 1e200]), None, numeric_layout(3))
+    assert units.min() > 0
+    np.testing.assert_allclose(
+        1 / units.astype(np.float32) ** 2, 1 / units**2, rtol=1e-5
+    )
+    assert fit_units(np.full(2, 1e-200), None, numeric_layout(2)) == pytest.approx(1)
 
 
 def test_quantile_makes_columns_normal():
@@ -288,12 +305,13 @@ def test_without_numbers_there_is_nothing_to_gain(scaling):
     np.testing.assert_array_equal(fitted.backward(x), rows)
 
 
-def test_a_shared_scale_is_not_below_the_rounding_of_a_mean():
+def test_no_scale_is_below_the_rounding_of_a_mean():
     X = np.c_[np.full(18, 0.01), np.repeat([0.0, 3e-136], 9)]
-    mean, scale, _ = fit_numeric(X, None)
-    np.testing.assert_array_equal(scale, 1.0)
-    x = (X - mean) / scale
-    assert abs(x).max() < 1e-15
+    for scaling in ("standard", None):
+        mean, scale, _ = fit_numeric(X, scaling)
+        x = (X - mean) / scale
+        assert abs(x[:, 0]).max() < 0.2
+        np.testing.assert_allclose(abs(x[:, 1]), 1)
 
 
 def test_a_column_may_begin_after_many_rows(monkeypatch):
