@@ -21,7 +21,6 @@ from skvae._rules import (
     any_float,
     anything,
     array,
-    broken,
     each,
     integer,
     maybe,
@@ -265,9 +264,8 @@ def _check_agreement(state):
 
 def _plain_names(names):
     """Return names as plain strings, without what else the table's library has."""
-    is_text = all(isinstance(name, str) for name in names.tolist())
-    if not is_text or names.ndim != 1:
-        raise broken("feature_names_in_", "a flat array of texts", names)
+    is_text = names.ndim == 1 and all(isinstance(name, str) for name in names.tolist())
+    require(is_text, "feature_names_in_", "a flat array of texts", names)
     plain = np.empty(len(names), dtype=object)
     plain[:] = [str.__str__(name) for name in names.tolist()]
     return plain

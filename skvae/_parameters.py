@@ -46,6 +46,20 @@ def hidden_sizes(hidden_layer_sizes):
     return tuple(int(width) for width in hidden_layer_sizes)
 
 
+def plain(value):
+    """Return a text or a number as Python's own, and any other value as it is.
+
+    Grids may be arrays of numpy, whose texts and short floats no file may hold.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return str(value) if isinstance(value, str) else value
+
+
 def is_integer(value):
     """Whether a value is an integer, which a bool is not taken for."""
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -30,6 +30,7 @@ from skvae._parameters import (
     check_parameters,
     hidden_sizes,
     make_generator,
+    plain,
     resolve_random_state,
 )
 from skvae._table.codec import Codec, fit_codec
@@ -830,15 +831,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _fit(self, X):
         parameters = self.get_params(deep=False)
         check_parameters(parameters)
+        parameters = {name: plain(value) for name, value in parameters.items()}
         shape = self._shape()
         may_be_warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
         before = self._codec if may_be_warm else None
         codes, schema = validate_new(self, X, before)
         warm = may_be_warm and schema is self._codec.schema
         # Quantiles and the shares of categories are those of the rows at hand.
-        is_affine = self.scaling != "quantile" and not schema.n_categories.any()
-        keeps_codec = warm and is_affine
-        codec = self._codec if keeps_codec else fit_codec(codes, schema, self.scaling)
+        scaling = parameters["scaling"]
+        keeps_codec = warm and scaling != "quantile" and not schema.n_categories.any()
+        codec = self._codec if keeps_codec else fit_codec(codes, schema, scaling)
         if keeps_codec:
             codec.check(codes)
         log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
@@ -849,9 +851,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         first_rows = x[:COMPARED_ROWS].double()
         first_rows = _rows(codec, codes[order[:COMPARED_ROWS]], first_rows.numpy())
         listener = Printer(log_slope) if self.verbose else Listener()
-        n_components = self.n_components_ if warm else self.n_components
+        n_components = self.n_components_ if warm else parameters["n_components"]
         share = n_components if n_components < 1 else None
-        units = fit_units(codec.scale, self.scaling, codec.layout)
+        units = fit_units(codec.scale, scaling, codec.layout)
         recipe = make_recipe(
             parameters,
             len(x),
@@ -870,10 +872,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _shape(self):
         """Return the parameters that must be the same for a warm start."""
         return {
-            "n_components": self.n_components,
+            "n_components": plain(self.n_components),
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
-            "activation": self.activation,
-            "scaling": self.scaling,
+            "activation": plain(self.activation),
+            "scaling": plain(self.scaling),
         }
 
     def _remember(self, solution, log_slope):

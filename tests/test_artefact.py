@@ -536,3 +536,30 @@ def test_changed_files_end_in_a_model_or_in_one_error(fuzzer):
         ends, _, notes = fuzzer.fuzz(120, 0, models, most_seconds=float("inf"))
     assert not notes
     assert ends.total() == 120
+
+
+@pytest.fixture(scope="module")
+def pooled(make_vae):
+    rng = np.random.default_rng(0)
+    words = [f"w{i % 60}" for i in rng.zipf(1.3, 200)]
+    X = pd.DataFrame({"number": rng.normal(size=200), "word": words})
+    return make_vae(hidden_layer_sizes=(), max_iter=2).fit(X)
+
+
+GROUPS = {
+    "an empty group": (
+        "groups",
+        lambda g: np.where(g == 1, 0, g),
+        "groups must be the",
+    ),
+    "one too few": ("groups", lambda g: g[:-1], "counts must be of"),
+    "no rows": ("counts", entry(0, 0), "counts must be an array"),
+    "no order": ("ordered", True, "groups must be the group"),
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_each_group_has_categories_and_rows(name, pooled):
+    key, value, message = GROUPS[name]
+    with pytest.raises(ValueError, match=rf"^corrupt .*\[1\].column.{message}"):
+        load(changed(pooled, (*COLUMNS, 1, "column", key), value))

@@ -6,6 +6,7 @@ between 0 and 1, and every array as long as the others say.
 
 from math import inf
 
+import numpy as np
 import torch
 
 from skvae._layout import LAYOUT, load_layout
@@ -113,10 +114,14 @@ def _are_margins(value, path):
     knots, quantiles = value
     fits = len(knots) == len(quantiles) > 1
     require(fits, path, "of as many quantiles as knots", quantiles)
-    grows = (knots[1:] > knots[:-1]).all()
-    require(grows, f"{path}[0]", "increasing", knots)
-    grows = (quantiles[1:] > quantiles[:-1]).all()
-    require(grows, f"{path}[1]", "increasing", quantiles)
+    steps = knots[1:] - knots[:-1]
+    require((steps >= LEAST).all(), f"{path}[0]", "increasing", knots)
+    rises = quantiles[1:] - quantiles[:-1]
+    with np.errstate(over="ignore"):
+        slopes = rises / steps[:, None]
+    grows = ((1 / LARGEST <= slopes) & (slopes <= LARGEST)).all()
+    rule = "increasing, by slopes that are no limits of floats"
+    require(grows, f"{path}[1]", rule, quantiles)
 
 
 def _coder_rule(d, k):

@@ -183,6 +183,8 @@ def unpack(values):
 def _pack(value):
     if isinstance(value, np.generic):
         value = pd.Series([value]).astype(object)[0]
+    if value is pd.NaT:  # an instance of datetime, too
+        return None
     if value is None or type(value) in (bool, int, float, bytes):
         return value
     for known, packed in PACKED.items():

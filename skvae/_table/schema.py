@@ -199,6 +199,9 @@ class Schema:
             made(f"{path}[1][{j}]", self._new_column, j, x)
             for j, x in enumerate(codes.T)
         ]
+        for j, column in enumerate(self._columns):  # as a table of objects has them
+            values, _ = column.from_codes(codes[:, j])
+            made(f"{path}[1][{j}]", column.to_objects, values)
         new_table = CONTAINERS[self._container["kind"]].new_table
         made(f"{path}[0].labels", new_table, columns, self.labels, None, len(codes))
 

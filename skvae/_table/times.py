@@ -243,8 +243,10 @@ def _entry_and_zone(observed):
     dtype = getattr(observed.dtype, "pyarrow_dtype", observed.dtype)
     if observed.dtype.kind != "O":
         return "Timestamp", zone_name(getattr(dtype, "tz", None))
-    zones = {getattr(value, "tzinfo", None) for value in observed}
-    zone = zone_name(zones.pop()) if len(zones) == 1 else "UTC"
+    zones = [getattr(value, "tzinfo", None) for value in observed]
+    # By identity, as dateutil's cannot be hashed.
+    names = {zone_name(zone) for zone in {id(zone): zone for zone in zones}.values()}
+    zone = names.pop() if len(names) == 1 else "UTC"
     for known in dt.time, pd.Timestamp, dt.datetime, pd.Timedelta, dt.timedelta:
         if all_are(observed, known):
             return known.__name__, zone

@@ -101,7 +101,7 @@ def _check_labels(estimator, X, fitted):
     is_known = hasattr(estimator, "feature_names_in_") or not all(are_names)
     if any(are_names) and is_known:
         return
-    if not pd.Index(labels).equals(pd.Index(fitted)):
+    if not pd.Index(labels).equals(pd.Index(list(fitted))):
         raise _other_labels(labels, list(fitted), "that were passed during fit")
 
 

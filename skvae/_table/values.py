@@ -1,7 +1,9 @@
 """Values of a column: where they are missing, and casts between dtypes."""
 
 import datetime as dt
+import re
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -72,6 +74,9 @@ def zone_name(zone):
     except (
         Exception
     ):  # of any class: there is no such name, as for a fixed offset of pytz
+        named = re.search(r"/zoneinfo/([\w+/-]+)'", str(zone))  # a file, of dateutil
+        if named:
+            return zone_name(ZoneInfo(named[1]))
         offset = zone.utcoffset(None)
         return "UTC" if offset is None else str(dt.timezone(offset))
     return str(zone)

@@ -130,3 +130,19 @@ def frame_of_times(curve):
             ("2040-01-01T00:00:00", np.timedelta64(420, "s")),
         )
     ]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+def test_a_warm_start_draws_the_shares_of_its_own_rows(make_vae, scaling):
+    def table(share, seed):
+        rng = np.random.default_rng(seed)
+        zeros = rng.exponential(size=800) * (rng.random(800) < share)
+        text = np.where(rng.random(800) < share, "x", "y")
+        return pd.DataFrame({"a": rng.normal(size=800), "b": zeros, "c": text})
+
+    vae = make_vae(n_components=2, scaling=scaling, warm_start=True)
+    vae.fit(table(0.6, 0)).fit(table(0.1, 1))
+    drawn = vae.sample(20_000, random_state=0)
+    assert (drawn["c"] == "x").mean() == pytest.approx(0.1, abs=0.03)
+    if scaling == "quantile":
+        assert (drawn["b"] > 0).mean() == pytest.approx(0.1, abs=0.03)
