@@ -9,6 +9,7 @@ digest, too.
 from functools import cache
 from hashlib import sha256
 from inspect import signature
+from math import inf
 
 import numpy as np
 
@@ -39,6 +40,7 @@ DIGEST = "_digest"
 MADE = "_codec", "_density"
 # Attributes that a fitted estimator need not have: X had no names, or it is older.
 MAY_LACK = "feature_names_in_", "explained_variance_ratio_"
+MOST_SHARED = 100  # times that a state may be longer when shared parts are written out
 MOST_NESTED = 32  # levels of lists and dicts that the digest looks into
 VERSION = text(r"[\w.+!-]{0,64}", "a version")
 ALWAYS = {  # attributes of any estimator, each with its rule
@@ -83,6 +85,7 @@ def check_keys(state, cls):
         Of the estimator, whose attributes the state must not replace.
     """
     require(type(state) is dict, "the state", "a dict", state)
+    _check_sharing(state)
     for key in state:
         rule = "an attribute that the class leaves to the estimator"
         require(type(key) is str, "a key of the state", rule, key)
@@ -90,6 +93,30 @@ def check_keys(state, cls):
         require(not is_taken, "a key of the state", rule, key)
     for key in ALWAYS.keys() & state.keys():
         ALWAYS[key](state[key], key)
+
+
+def _check_sharing(state):
+    """Check that a state is not much longer than what it is made of.
+
+    A list that holds another twice, which holds a third twice, and so on, is short in a
+    file, and takes forever to look through.
+    """
+    lengths: dict[int, float] = {}  # of what was looked through, with all its parts
+    n_parts = 0
+
+    def length(value, depth):
+        nonlocal n_parts
+        if type(value) not in (list, tuple, dict) or depth > MOST_NESTED:
+            return 1  # nobody looks through more levels
+        if id(value) not in lengths:
+            lengths[id(value)] = inf  # if it holds itself
+            n_parts += len(value)
+            parts = value.values() if type(value) is dict else value
+            lengths[id(value)] = 1 + sum(length(part, depth + 1) for part in parts)
+        return lengths[id(value)]
+
+    is_short = length(state, 0) <= MOST_SHARED * (n_parts + MOST_SHARED)
+    require(is_short, "the state", "of few parts that are shared", state)
 
 
 def load_fitted(state, cls):

@@ -563,3 +563,22 @@ def test_each_group_has_categories_and_rows(name, pooled):
     key, value, message = GROUPS[name]
     with pytest.raises(ValueError, match=rf"^corrupt .*\[1\].column.{message}"):
         load(changed(pooled, (*COLUMNS, 1, "column", key), value))
+
+
+def _doubled(levels):
+    value = [0.0]
+    for _ in range(levels):
+        value = [value, value]
+    return value
+
+
+def _circle():
+    value = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize("note", [_doubled(60), _circle()])
+def test_parts_that_are_shared_too_often_are_refused_at_once(note):
+    with pytest.raises(ValueError, match="corrupt or hostile artefact: the state"):
+        VAETransformer().__setstate__({"note_": note})
