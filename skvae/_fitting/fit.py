@@ -288,7 +288,9 @@ class _Fitter:
         if self._haste.reason:
             return kept, progress
         if has_diverged(record.network, start, split):
-            return kept, replace(progress, stopped="diverged")
+            progress = replace(progress, stopped="diverged", best_epoch=0)
+            is_fresh = self._warm is None
+            return self._fallen_back(trial.start) if is_fresh else kept, progress
         progress = record.progress
         candidate = replace(candidate, network=record.network, start=start)
         if self._warm is None:

@@ -1,5 +1,6 @@
 """What a fit tells of itself while it goes on."""
 
+from math import isfinite
 from time import perf_counter
 
 ENDS = {
@@ -98,7 +99,7 @@ class Printer(Listener):
         if not progress.best_epoch:
             kept = "the linear model"
         score = ""
-        if progress.validation_scores:
+        if isfinite(progress.start_score):
             score = f", validation score {progress.best_score + self._log_slope:.4f}"
         n_active, k = solution.n_active, len(solution.component_kl)
         self._print(

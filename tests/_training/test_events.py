@@ -54,6 +54,7 @@ def test_the_printer_prints_phases_and_epochs_in_the_users_units(printed):
 def test_in_the_end_it_says_why_training_stopped_and_what_is_kept(stopped, printed):
     progress = Progress(
         best_score=-4.0,
+        start_score=-5.0,
         n_epochs=8,
         best_epoch=5,
         validation_scores=(-4.0,),

@@ -229,10 +229,11 @@ def test_odd_tables_give_sane_results(kind, parameters, make_vae):
         assert np.isfinite(values).all()
     assert (vae.posterior(X)[1] > 0).all()
     assert vae.noise_variance_.min() > 0
-    # On the scale of the network, what is left is no more than PCA leaves; with a
-    # noise by column, which has other aims, no more than the mean leaves.
-    x = (X - vae.mean_) / vae.scale_
-    left = ((x - (back - vae.mean_) / vae.scale_) ** 2).sum()
+    # Where columns are scaled so that errors count alike, what is left is no more than
+    # PCA leaves; with a noise by column, which has other aims, than the mean leaves.
+    scale = vae.scale_.max() if vae.scaling is None else vae.scale_
+    x = (X - vae.mean_) / scale
+    left = ((x - (back - vae.mean_) / scale) ** 2).sum()
     total = (x**2).sum()
     pca = (np.linalg.svd(x, compute_uv=False)[vae.n_components_ :] ** 2).sum()
     bound = total if vae.noise == "diag" else pca + 0.05 * total

@@ -1,7 +1,5 @@
 """The estimator on tables of numeric, datetime, boolean and categorical columns."""
 
-import os
-import warnings
 from itertools import product
 
 import numpy as np
@@ -11,14 +9,9 @@ import pytest
 from helpers import (
     CITIES,
     as_polars,
-    assert_only_missing_are_filled,
-    assert_same_kind,
     make_people,
-    missing_of,
     with_missing,
 )
-from hypothesis import HealthCheck, given, reject, settings
-from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.stats import entropy, norm
 from sklearn.base import clone
@@ -26,22 +19,13 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from strategies import tables
 
 from skvae import VAETransformer
-from skvae._table.schema import fit_schema
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended"),
     pytest.mark.filterwarnings("ignore:No component carries more"),
 ]
-
-
-# Random tables, of 0.16 s each; SKVAE_EXAMPLES=20000 pytest -k goes_through looks for
-# what is rare.
-EXAMPLES = int(os.environ.get("SKVAE_EXAMPLES", 500))
-
-LARGEST = 1e30  # of their numbers
 
 
 # ---------------------------------------------------------------------------- densities
@@ -391,61 +375,6 @@ def test_a_pipeline_and_a_clone(make_vae, people, assert_same_bits):
         pipe[-1:].inverse_transform(pipe.transform(people)),
         vae.inverse_transform(vae.transform(people)),
     )
-
-
-# ------------------------------------------------------------------------ random tables
-
-
-def with_names(X):
-    """Return X with names as scikit-learn wants them: all strings or none; unique."""
-    if not isinstance(X, pd.DataFrame) or isinstance(X.columns, pd.RangeIndex):
-        return X
-    return X.set_axis([f"{name} {j}" for j, name in enumerate(X.columns)], axis=1)
-
-
-@pytest.mark.filterwarnings("error")
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
-@given(
-    tables(with_missing=True),
-    st.integers(1, 2),
-    st.sampled_from(["standard", "quantile", None]),
-)
-def test_any_table_goes_through(X, n_components, scaling):
-    if len(X) < 2:
-        reject()
-    X = with_names(X)
-    codes = fit_schema(X).to_codes(X)
-    if np.nanmax(abs(codes.astype(np.float64))) > LARGEST:
-        reject()
-    vae = VAETransformer(
-        n_components,
-        hidden_layer_sizes=(4,),
-        max_iter=2,
-        scaling=scaling,
-        random_state=0,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "No component carries|max_iter=2 epochs")
-        vae.fit(X)
-    Z = vae.transform(X)
-    assert Z.shape == (len(X), n_components)
-    assert np.isfinite(Z).all()
-    assert np.isfinite(vae.score_samples(X)).all()
-    back, drawn = vae.inverse_transform(Z), vae.sample(3, random_state=0)
-    assert (len(back), len(drawn)) == (len(X), 3)
-    assert_same_kind(back, X)
-    assert_same_kind(drawn, X, floats=np.float64)
-    for table in (back, drawn):
-        assert not missing_of(table).any()
-        vae._codec.schema.to_codes(
-            table
-        )  # has no category that fit did not see: no warning
-    for full in (vae.impute(X), *vae.impute(X, n_draws=2, random_state=0)):
-        assert_only_missing_are_filled(full, X)
 
 
 # --------------------------------------------------- rare categories and missing values

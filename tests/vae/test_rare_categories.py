@@ -122,9 +122,11 @@ def test_a_file_has_all_categories(fitted, towns):
 def test_a_warm_start_goes_on_with_rows_of_other_shares(make_vae, towns):
     vae = make_vae(n_components=1, max_iter=2, warm_start=True).fit(towns)
     more = pd.concat([towns, towns[:30]], ignore_index=True)
-    codec = vae._codec
-    vae.fit(more)
-    assert vae._codec is codec
+    widths, network = vae._codec.layout.widths, vae._density.parts[0].coder
+    vae.set_params(learning_rate_init=1e-12).fit(more)
+    assert vae._codec.layout.widths == widths
+    after = vae._density.parts[0].coder
+    assert type(after) is type(network)
 
 
 # --------------------------------------------------------------- which text is accepted
