@@ -131,9 +131,17 @@ def _from_polars(series):
         categories = pd.CategoricalDtype(dtype.categories.to_list(), ordered=True)
         return pd.Series(pd.Categorical.from_codes(codes, dtype=categories))
     elif dtype == pl.Categorical:
-        return pd.Series(pd.Categorical(series.cast(pl.String).to_list()))
+        return pd.Series(_categorical(series.cast(pl.String).to_list()))
     elif not (dtype.is_numeric() or dtype.is_temporal()):
         return pd.Series(series.to_list(), dtype=object)
     zone = getattr(dtype, "time_zone", None)
     values = pd.Series(series.to_numpy())
     return values if zone is None else values.dt.tz_localize("UTC")
+
+
+def _categorical(texts):
+    """Return texts as categories in their order; pandas 2 would take "\\0" for ""."""
+    categories = sorted({text for text in texts if text is not None})
+    code_of = {text: code for code, text in enumerate(categories)}
+    codes = [code_of.get(text, -1) for text in texts]
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import polars as pl
+import pytest
 import skops.io
 from polars.testing import assert_frame_equal
 
@@ -49,3 +50,13 @@ def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
     X = pl.DataFrame({"a": pl.Series([dt.time(1), dt.time(2)])})
     back = fit_schema(X).to_table(np.array([[-100.0], [100.0]]))
     assert back["a"].to_list() == [dt.time(), dt.time.max]
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.String, pl.Enum(["", "\0", "a"])])
+def test_texts_that_differ_by_a_zero_character_differ(dtype):
+    X = pl.DataFrame({"c": pl.Series(["\0", "", None, "\0", "a"], dtype=dtype)})
+    schema = fit_schema(X)
+    codes = schema.to_codes(X)
+    np.testing.assert_array_equal(codes[:, 0], [1, 0, np.nan, 1, 2])
+    back = schema.to_table(np.nan_to_num(codes))["c"].to_list()
+    assert back == ["\0", "", "", "\0", "a"]
