@@ -140,7 +140,7 @@ def _from_polars(series):
 
 
 def _categorical(texts):
-    """Return texts as categories in their order; pandas 2 would take "\\0" for ""."""
+    r"""Return texts as categories in their order; pandas 2 would take "\0" for ""."""
     categories = sorted({text for text in texts if text is not None})
     code_of = {text: code for code, text in enumerate(categories)}
     codes = [code_of.get(text, -1) for text in texts]
