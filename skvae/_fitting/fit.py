@@ -277,20 +277,19 @@ class _Fitter:
         """
         split = self.split
         candidate = self._calibrated(trial.network, trial.start)
-        kept = self._with_fallback_of_all(candidate)
         progress = replace(trial.progress, validation_scores=(), start_score=-inf)
+        if not self._haste.reason:
+            self._listener.phase(f"Training on all {_count(split.x)} from the start")
+            start = self._start(split.x)
+            copied = replace(start, network=start.network.copy())
+            record = self._train(copied, split.x)
         if self._haste.reason:
-            return kept, progress
-        self._listener.phase(f"Training on all {_count(split.x)} from the start")
-        start = self._start(split.x)
-        copied = replace(start, network=start.network.copy())
-        record = self._train(copied, split.x)
-        if self._haste.reason:
-            return kept, progress
+            return self._with_fallback_of_all(candidate), progress
         if has_diverged(record.network, start, split):
             progress = replace(progress, stopped="diverged", best_epoch=0)
-            is_fresh = self._warm is None
-            return self._fallen_back(trial.start) if is_fresh else kept, progress
+            if self._warm is None:
+                return self._fallen_back(trial.start), progress
+            return self._with_fallback_of_all(candidate), progress
         progress = record.progress
         candidate = replace(candidate, network=record.network, start=start)
         if self._warm is None:
