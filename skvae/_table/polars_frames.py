@@ -125,7 +125,7 @@ def _from_polars(series):
         return pd.Series(pd.arrays.BooleanArray(values, missing))
     elif dtype == pl.Time:
         instants = series.to_physical().fill_null(0).to_numpy().view("m8[ns]")
-        return pd.Series(np.where(missing, np.timedelta64("NaT"), instants))
+        return pd.Series(np.where(missing, np.timedelta64("NaT", "ns"), instants))
     elif dtype == pl.Enum:
         codes = series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
         categories = pd.CategoricalDtype(dtype.categories.to_list(), ordered=True)

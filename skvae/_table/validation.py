@@ -145,7 +145,7 @@ def _validate_table(estimator, X, reset, least):
     else:
         options = {"reset": reset, "dtype": object, "ensure_all_finite": False}
         checked = validate_data(estimator, X, **options)
-        X = X if isinstance(X, np.ndarray) else checked
+        X = X if isinstance(X, np.ndarray) else _of_one_dtype(checked)
     for size, what, minimum in zip(
         X.shape, ("sample", "feature"), (least, 1), strict=True
     ):
@@ -155,3 +155,9 @@ def _validate_table(estimator, X, reset, least):
                 f"minimum of {minimum} is required by {type(estimator).__name__}."
             )
     return X
+
+
+def _of_one_dtype(objects):
+    """Return what a list held as numbers, if it held only numbers, else as objects."""
+    array = np.asarray(objects.tolist())
+    return array if array.dtype.kind in "iuf" else objects

@@ -29,3 +29,12 @@ def test_an_array_with_a_nested_entry_is_refused():
     message = r"contains {'foo': 'bar'} in column 0: the X argument must be .*string"
     with pytest.raises(TypeError, match=message):
         fit_schema(X)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("categorical", [[], [False, False], [0]])
+def test_lists_of_numbers_stay_numbers_where_columns_are_named(categorical, make_vae):
+    X = [[1, 2.5], [3, 4], [1, 1], [3, 2.25], [1, np.nan]]
+    vae = make_vae(hidden_layer_sizes=(), categorical_features=categorical).fit(X)
+    back = vae.inverse_transform(vae.transform(X))
+    assert (back.dtype, vae.impute(X).dtype, vae.sample(2).dtype) == (np.float64,) * 3
