@@ -95,7 +95,7 @@ def load(name):
     if name in DRAWN:
         return generators.rare_categories(*DRAWN[name])
     package, left_out = RDATA[name]
-    frame = plain(rdata(package, name).drop(columns=left_out))
+    frame = plain(rdata(package, name).drop(columns=left_out, errors="ignore"))
     numeric, categorical = kinds(frame)
     few = frame[categorical].nunique().between(2, MOST_DISTINCT * len(frame))
     categorical = few.index[few]
