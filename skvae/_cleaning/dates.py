@@ -14,12 +14,14 @@ DATE = re.compile(
     rf"(?:(?P<a>\d{{1,4}})(?P<s>[-/. ]|\. )(?P<b>\d{{1,2}}|{NAME})"
     rf"(?P<t>[-/. ]|\. |, )(?P<c>\d{{1,4}})"
     rf"|(?P<name>{NAME}) (?P<day>\d{{1,2}})(?P<u>,? )(?P<year>\d{{4}})"
-    rf"|(?P<d>\d{{1,2}})(?P<m>[A-Za-z]{{3}})(?P<y>\d{{2,4}}))"
+    rf"|(?P<d>\d{{1,2}})(?P<m>[A-Za-z]{{3}})(?P<y>\d{{2,4}}))",
+    re.ASCII,  # digits, as these are written
 )
 TIME = re.compile(
     r"(?P<gap>[T ]|, )(?P<hour>\d{1,2}):\d\d"
     r"(?P<seconds>:\d\d(?P<fraction>[.,]\d{1,9})?)?"
-    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?",
+    re.ASCII,
 )
 LOOSE = re.compile(
     r"\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*|\d{1,2}:\d\d(:\d\d)?.*"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+# Digits are ASCII's in all that is read, as they are in what is written.
 CURRENCY = (
     r"(?:(?:US|CA|AU|NZ|HK|R)?\$|[€£¥₹₽₩₪₺₴₫฿¢]|Fr\.|kr\.?|zł|Kč|Ft"
     r"|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|CAD|AUD|NZD|BRL|MXN|ZAR)"
@@ -31,7 +32,8 @@ def _pattern(decimal, groups):
         rf"(?P<inner>{SIGN})"
         rf"(?:(?P<whole>{whole})(?:{d}(?P<part>\d*))?|{d}(?P<bare>\d+))"
         rf"(?P<exponent>[eE][+-]?\d+)?"
-        rf"(?P<suffix>(?:{BLANK}(?:%|{CURRENCY}))?)(?P<close>\))?"
+        rf"(?P<suffix>(?:{BLANK}(?:%|{CURRENCY}))?)(?P<close>\))?",
+        re.ASCII,
     )
 
 
@@ -42,15 +44,20 @@ PATTERNS = {
 # All texts of a column at once, a line each: most columns are of such numbers.
 PLAIN = {
     mark: re.compile(
-        rf"(?>-?(?:0|[1-9]\d{{,14}})(?:{re.escape(mark)}\d+)?(?:[eE][-+]?\d+)?\n)*+"
+        rf"(?>-?(?:0|[1-9]\d{{,14}})(?:{re.escape(mark)}\d+)?(?:[eE][-+]?\d+)?\n)*+",
+        re.ASCII,
     )
     for mark in ".,"
 }
-READABLE = re.compile(r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+")
-INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
+READABLE = re.compile(
+    r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+", re.ASCII
+)
+INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 CODE = re.compile(r"[-+]?0\d+")
+# What only looks like numbers may have the digits and marks of any script.
 LOOSE = re.compile(
-    r"[^\d\w]*\d[\d.,'\u2019 \u00a0\u202f]*(?:[^\w\s]+|\s?[^\W\d]{1,4}\.?)?"
+    r"[^\d\w]*\d[\d.,'\u2019 \u00a0\u202f\u066b\u066c]*"
+    r"(?:[^\w\s]+|\s?[^\W\d]{1,4}\.?)?"
 )
 
 

@@ -4,8 +4,6 @@ What is not filled comes back byte by byte: the text is kept, and a cell is know
 bytes that it spans.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
@@ -13,6 +11,7 @@ from skvae._files.cells import UnclosedQuote, split
 from skvae._files.content import CODE_PAGES, decode, first_undecodable
 from skvae._files.dialect import HEAD_LINES, are_data, find_dialect, is_number
 from skvae._files.names import unique_names
+from skvae._warnings import warn
 
 # Cells that mean that a value is missing, wherever they stand without quotes.
 MISSING = {
@@ -56,10 +55,9 @@ class DelimitedFile:
         text, self._mark, self._encoding = decode(name, content)
         if self._encoding in CODE_PAGES:
             line, byte = first_undecodable(content)
-            warnings.warn(
+            warn(
                 f"{name}, line {line}: byte {byte:#04x} is not UTF-8; the table is "
-                f"read as {CODE_PAGES[self._encoding]}",
-                stacklevel=2,
+                f"read as {CODE_PAGES[self._encoding]}"
             )
         dialect = find_dialect(text)
         self._head, self._text = text[: dialect.start], text[dialect.start :]
@@ -161,11 +159,10 @@ class DelimitedFile:
             lines = lines[~is_blank[lines] & ~(hashed[lines] & (widths[lines] != n))]
         if are_data(header) or self._recurs(header, lines):
             lines = np.append(top, lines)
-            warnings.warn(
+            warn(
                 f"{self.name}: line {self._line_number(starts[top])} contains numbers, "
                 "not column names; the columns are named x0, x1, ... from left to "
-                "right",
-                stacklevel=4,
+                "right"
             )
             return None, lines, self._check_widths(top, n, lines)
         return header, lines, self._check_widths(top, n, lines)

@@ -1,6 +1,5 @@
 """The dialect of delimited text: what separates and quotes, and if line 1 is data."""
 
-import contextlib
 import re
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from skvae._files.cells import UnclosedQuote, split
 DELIMITERS = (b",", b";", b"\t", b"|")
 HEAD, HEAD_LINES = 1 << 18, 200  # bytes and lines that decide on the dialect
 DECLARATION = re.compile(rb'"?sep=(.)"?[ ]*(?:\r\n|\n|\r|$)')  # as Excel reads it
+NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d{1,2})?", re.ASCII)
 PLAIN = re.compile(rb"[^,;\t|]*|\s*[-+]?[\d.,]+\s*")
 
 
@@ -71,11 +71,11 @@ def are_data(header):
 
 
 def is_number(text):
-    """Whether text is a finite number, with a decimal point or comma."""
-    with contextlib.suppress(ValueError):
-        number = float(text.replace(",", "."))
-        return bool(number < float("inf"))  # "nan" and "inf" can be column names
-    return False
+    """Whether text is a finite number, with a decimal point or comma.
+
+    Others that Python takes can be column names, such as nan, inf and 2019_20.
+    """
+    return bool(NUMBER.fullmatch(text.strip()))
 
 
 def _find_quote(head):

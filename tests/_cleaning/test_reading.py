@@ -53,6 +53,8 @@ def test_line_break_in_quotes(read):
         ("0,1,2", True),  # pandas' columns without names
         ("0,1,10", True),
         ("country,1999,2000", True),
+        ("country,2019_20,2018_19", True),
+        ("\u0663,\u0662,\u0661", True),  # no digits that are read as numbers
         ("400.5,402.5,404.5", True),  # wavelengths
         ("9,8,7,6,5,4,3,2", True),  # wavenumbers
         ("5.1,3.5,1.4", False),
@@ -95,6 +97,16 @@ def test_undecodable_line_is_named_and_read_as_latin(read):
         assert read(text, encoding="latin-1")["b"].tolist() == ["x", "é"]
     with pytest.warns(UserWarning, match="is read as Latin-1"):
         read(text + "3,\x81\n", encoding="latin-1")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,\xe9\n2,x\n", "2,1\n1,3\n1,4\n"])
+def test_warnings_point_at_the_users_line(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_table(path)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(
