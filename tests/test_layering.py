@@ -37,7 +37,10 @@ NEVER = {
         "a file is read and written whatever its columns are taken for",
     ),
     "_cleaning": (
-        {*EVERYTHING - {"_cleaning", "_files", "_table", "_warnings"}, "torch"},
+        {
+            *EVERYTHING - {"_cleaning", "_files", "_table", "_printable", "_warnings"},
+            "torch",
+        },
         "what a column is, is known before there is a model",
     ),
     "_linear": (

@@ -103,6 +103,11 @@ class ColumnReader:
     format: Any = None
     note: str = ""
 
+    @property
+    def in_doubt(self):
+        """Whether the column may as well mean something else."""
+        return isinstance(self.format, NumberFormat) and self.format.doubt
+
     def read(self, column, finite=True):
         """Return the `Reading` of a column of the same kind.
 
@@ -177,7 +182,7 @@ class ColumnReader:
         return values.set_axis(index)
 
 
-def find_readers(table, decimal=None):
+def find_readers(table, usual=None):
     """Return the reader of each column.
 
     Parameters
@@ -185,7 +190,7 @@ def find_readers(table, decimal=None):
     table : pandas.DataFrame
         Of columns as they were read: text, or values of any dtype.
 
-    decimal : {".", ","}, default=None
+    usual : {".", ","}, default=None
         The decimal mark, where no column of text tells; a point if `None`.
 
     Returns
@@ -195,10 +200,10 @@ def find_readers(table, decimal=None):
     counts = [_count(table.iloc[:, j]) for j in range(table.shape[1])]
     marks = [decimal_mark(of) for of in counts if of]
     known = {mark: marks.count(mark) for mark in ".,"}
-    if known["."] != known[","]:
-        decimal = max(known, key=known.__getitem__)
+    tell = known["."] != known[","]
+    decimal = max(known, key=known.__getitem__) if tell else None
     return [
-        _find_reader(table.iloc[:, j], counts[j], decimal)
+        _find_reader(table.iloc[:, j], counts[j], decimal, usual or ".")
         for j in range(table.shape[1])
     ]
 
@@ -277,7 +282,7 @@ def _count(column):
     return {text: n for text, n in counts.to_dict().items() if text not in MARKS}
 
 
-def _find_reader(column, counts, decimal):
+def _find_reader(column, counts, decimal, usual):
     if not counts:
         return _find_reader_of_values(column)
     infinite = [t for t in counts if t[-1] in "fyFY" and INFINITY.fullmatch(t)]
@@ -292,7 +297,7 @@ def _find_reader(column, counts, decimal):
     dates, date_note = find_date_format(finite)
     if dates is not None:
         return ColumnReader(dates, dates.describe())
-    numbers, number_note = find_number_format(finite, decimal)
+    numbers, number_note = find_number_format(finite, decimal, usual)
     if numbers is not None:
         return ColumnReader(numbers, numbers.describe())
     return ColumnReader(None, date_note or number_note)

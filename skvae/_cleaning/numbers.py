@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -90,6 +90,9 @@ class NumberFormat:
 
     whole : bool
         Whether all numbers are integers.
+
+    doubt : bool
+        Whether the decimal mark may stand between thousands instead, or the reverse.
     """
 
     decimal: str = "."
@@ -104,6 +107,7 @@ class NumberFormat:
     bare: bool = False
     exponent: str = ""
     whole: bool = True
+    doubt: bool = False
 
     kind = "numeric"
 
@@ -123,9 +127,11 @@ class NumberFormat:
         """Return what is special about these numbers, or nothing."""
         parts = []
         if self.decimal == "," and self.decimals:
-            parts.append("decimal commas")
+            other = " (or between thousands: nothing tells)" if self.doubt else ""
+            parts.append(f"decimal commas{other}")
         if self.group:
-            parts.append(f"{self.group!r} between thousands")
+            other = " (or before decimals: nothing tells)" if self.doubt else ""
+            parts.append(f"{self.group!r} between thousands{other}")
         parts += [repr(affix.strip()) for affix in (self.prefix, self.suffix) if affix]
         return f"numbers with {', '.join(parts)}" if parts else ""
 
@@ -186,7 +192,7 @@ class NumberFormat:
         return f"{mantissa.replace('.', self.decimal)}{self.exponent[0]}{sign}{digits}"
 
 
-def find_number_format(counts, decimal=None):
+def find_number_format(counts, decimal=None, usual="."):
     """Return how numbers are written, or None and why the texts are not read as such.
 
     Parameters
@@ -196,8 +202,11 @@ def find_number_format(counts, decimal=None):
 
     decimal : {".", ","}, default=None
         The decimal mark of other columns, for text such as ``1,234`` that may have it
-        or not. If `None`, a lone ``,`` or ``.`` between groups of three digits counts
-        as a decimal point or as a mark of thousands.
+        or not; `None` if they do not tell.
+
+    usual : {".", ","}, default="."
+        The decimal mark where nothing tells. The format is then in doubt, unless a
+        decimal point is read as such.
 
     Returns
     -------
@@ -213,13 +222,17 @@ def find_number_format(counts, decimal=None):
     if most <= 0.9 * sum(tried.values()):
         return None, _looks_like(tried)
     best = [mark for mark in ".," if n_read[mark] == most]
-    mark = decimal if decimal in best else best[0]
+    likely = decimal or usual
+    mark = likely if likely in best else best[0]
     if _are(counts, PLAIN[mark]):
         with_exponent = [text for text in counts if "e" in text or "E" in text]
         if 2 * sum(counts[text] for text in with_exponent) <= sum(counts.values()):
-            return _make_plain_format(counts, with_exponent, mark), ""
+            found = _make_plain_format(counts, with_exponent, mark)
+            return _doubted(found, decimal is None and len(best) > 1), ""
     if len(best) > 1 and len(counts) > len(tried):  # others may tell
-        mark = max(best, key=lambda mark: (_n_read(counts, mark), mark == decimal))
+        n_read = {mark: _n_read(counts, mark) for mark in best}
+        best = [mark for mark in best if n_read[mark] == max(n_read.values())]
+        mark = likely if likely in best else best[0]
     matches = {text: _match(text, mark, grouped=True) for text in counts}
     found = {text: match for text, match in matches.items() if match}
     if any(_is_code(match) for match in found.values()):
@@ -232,7 +245,8 @@ def find_number_format(counts, decimal=None):
     if len(affixes - {""}) > 1 or ("%" in affixes and len(affixes) > 1):
         marks = ", ".join(sorted(filter(None, affixes)))
         return None, f"numbers of several units ({marks}), not read"
-    return _make_format(found, counts, mark), ""
+    found = _make_format(found, counts, mark)
+    return _doubted(found, decimal is None and len(best) > 1), ""
 
 
 def decimal_mark(counts):
@@ -282,6 +296,13 @@ def _make_plain_format(counts, with_exponent, mark):
         fixed=len(lengths) == 1,
         whole=not any(part.strip("0") for part in parts) and _are_whole(others),
     )
+
+
+def _doubted(found, is_open):
+    """Return a format, in doubt if its mark is open and is no decimal point."""
+    has_mark = found.group in (".", ",") if found.group else found.decimals > 0
+    is_plain = found.decimal == "." and not found.group
+    return replace(found, doubt=is_open and has_mark and not is_plain)
 
 
 def _are_whole(values):

@@ -109,6 +109,8 @@ def test_other_columns_decide_what_a_lone_comma_is(decimal, values):
     form, _ = find(texts, decimal)
     assert form.parse(texts).tolist() == values
     assert form.write(pd.Series(values, dtype=float)).tolist() == texts.tolist()
+    assert form.doubt == (decimal is None)
+    assert ("nothing tells" in form.describe()) == form.doubt
 
 
 def test_a_tenth_may_be_other_text():

@@ -1,4 +1,5 @@
 import gc
+import re
 import warnings
 
 import numpy as np
@@ -163,3 +164,29 @@ def test_files_are_closed(read):
         read("a,b\n1,2\n")
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "said"),
+    [
+        ("a;b\nx;4.871\ny;12.350\n", [4871, 12350], r"'\.' between thousands \(or"),
+        ("a;b\nx;4,871\ny;12,350\n", [4.871, 12.35], r"decimal commas \(or"),
+        ('a,b\nx,"4,871"\ny,"12,350"\n', [4871, 12350], "',' between thousands"),
+        ("a\tb\nx\t$4,871\ny\t$5\n", [4871, 5], "',' between thousands"),
+        ("a;b\nx;4.871\ny;-1.234.567\n", [4871, -1234567], None),
+        ("a;b\nx;4.871\ny;12.35\n", [4.871, 12.35], None),
+        ("a;b\n1,5;4.871\n2,5;12.350\n", [4871, 12350], None),
+        ("a;b\n1.5;4.871\n2.5;12.350\n", [4.871, 12.35], None),
+        ("a,b\nx,4.871\ny,12.350\n", [4.871, 12.35], None),
+        ("a;b\nx;4 871\ny;12 350\n", [4871, 12350], None),
+        ("a;b\nx;4871\ny;12\n", [4871, 12], None),
+    ],
+)
+def test_a_mark_that_may_be_either_is_told_by_others_or_said(read, text, values, said):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert read(text)["b"].tolist() == values
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == (said is not None)
+    if said:
+        assert re.search(f"t.csv: .*'b': numbers with {said}.*thousandfold", *messages)
