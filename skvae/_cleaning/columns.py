@@ -52,17 +52,66 @@ class BooleanFormat:
         return ""
 
 
+class AsValues:
+    """Mixed into the format of values that a column has as such, and not as text.
+
+    Other rows may have them as text, as files do.
+    """
+
+    def write(self, values):
+        """Return values as they are."""
+        return values
+
+
 @dataclass
-class PlainNumbers(NumberFormat):
-    """Numbers that a column has as such; other rows may have them as text."""
+class PlainNumbers(AsValues, NumberFormat):
+    """Numbers that a column has as such."""
 
     whole: bool = False
 
     kind = "plain"
 
-    def write(self, numbers):
-        """Return numbers as they are."""
-        return numbers
+
+@dataclass
+class PlainDates(AsValues, DateFormat):
+    """Datetimes that a column has as such; as text they are as ISO 8601 has it."""
+
+    form: str = "%Y-%m-%d"
+    iso: bool = True
+
+    kind = "plain datetime"
+
+
+@dataclass
+class PlainBooleans(AsValues, BooleanFormat):
+    """Booleans that a column has as such."""
+
+    true: str = "True"
+    false: str = "False"
+
+    kind = "plain boolean"
+
+
+@dataclass
+class PlainTimedeltas(AsValues):
+    """Timedeltas that a column has as such; as text they are as pandas writes them."""
+
+    kind = "plain timedelta"
+
+    def parse(self, texts):
+        """Return the timedeltas that texts stand for, NaT where one is none."""
+        return pd.to_timedelta(texts, errors="coerce")
+
+
+FORMATS: dict[str, Any] = {
+    form.kind: form
+    for form in (
+        *(NumberFormat, DateFormat, BooleanFormat),
+        *(PlainNumbers, PlainDates, PlainBooleans, PlainTimedeltas),
+    )
+}
+# What a column has as such, by the kinds of dtypes; whole numbers may be dates.
+PLAIN_VALUES = {"b": PlainBooleans, "M": PlainDates, "m": PlainTimedeltas}
 
 
 @dataclass
@@ -138,10 +187,8 @@ class ColumnReader:
     @classmethod
     def from_state(cls, state):
         """Return the reader whose `state` this is."""
-        known = NumberFormat, PlainNumbers, DateFormat, BooleanFormat
-        classes = {c.kind: c for c in known}
         kind = state["kind"]
-        return cls(classes[kind](**state["fields"]) if kind else None, state["note"])
+        return cls(FORMATS[kind](**state["fields"]) if kind else None, state["note"])
 
     def _read(self, column):
         """Return the values of a column, and where it has none."""
@@ -149,11 +196,12 @@ class ColumnReader:
             return self._read_text(column)
         column = _without_marks(column)
         missing = is_missing(column)
-        if isinstance(self.format, DateFormat) and self.format.numbers:
+        if getattr(self.format, "is_digits", False):
             present = pd.Series(
                 column.to_numpy(object)[~missing], np.flatnonzero(~missing)
             )
-            return self._parse(present, column.index), missing
+            if present.infer_objects().dtype.kind in "iuf":
+                return self._parse(present, column.index), missing
         if self.format is not None and missing.all():
             return self._parse(pd.Series(dtype=object), column.index), missing
         return column, missing
@@ -306,10 +354,17 @@ def _find_reader(column, counts, decimal, usual):
 def _find_reader_of_values(column):
     """Return the reader of a column that is not text: whole numbers may be dates."""
     column = _without_marks(column)
-    if column.dtype.kind not in "iuf" or isinstance(column.dtype, pd.CategoricalDtype):
+    observed = column.dropna().infer_objects()
+    if isinstance(observed.dtype, pd.CategoricalDtype) or not len(observed):
         return ColumnReader()
-    distinct = column.dropna().drop_duplicates()
-    whole = column.dtype.kind in "iu" or (distinct % 1 == 0).all()
+    plain = PLAIN_VALUES.get(observed.dtype.kind)
+    if plain is not None:
+        zone = getattr(observed.dtype, "tz", None)
+        return ColumnReader(plain() if zone is None else PlainDates(zone="UTC"))
+    if observed.dtype.kind not in "iuf":
+        return ColumnReader()
+    distinct = observed.drop_duplicates()
+    whole = observed.dtype.kind in "iu" or (distinct % 1 == 0).all()
     found = find_digits(distinct) if whole and len(distinct) else None
     if found:
         return ColumnReader(found, found.describe())

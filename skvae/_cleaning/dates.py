@@ -70,9 +70,14 @@ class DateFormat:
 
     kind = "datetime"
 
+    @property
+    def is_digits(self):
+        """Whether the dates are digits alone, so that numbers can be dates, too."""
+        return self.form in DIGITS.values()
+
     def parse(self, texts):
-        """Return the dates that texts stand for, NaT where one is none."""
-        if self.numbers:
+        """Return the dates that texts, or numbers, stand for, NaT where one is none."""
+        if pd.api.types.is_numeric_dtype(texts.infer_objects()):
             texts = _as_digits(texts)
         codes, distinct = pd.factorize(texts.to_numpy(object))
         distinct = pd.Series(distinct, dtype=object)
@@ -180,7 +185,9 @@ def find_digits(values):
 
 
 def _as_digits(numbers):
-    return pd.Series([str(int(number)) for number in numbers], numbers.index, object)
+    """Return whole numbers as text, and others as none."""
+    texts = [f"{n:.0f}" if n % 1 == 0 else "" for n in numbers]
+    return pd.Series(texts, numbers.index, object)
 
 
 def _parse(texts, form, iso, zoned):

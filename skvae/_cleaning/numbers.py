@@ -49,9 +49,7 @@ PLAIN = {
     )
     for mark in ".,"
 }
-READABLE = re.compile(
-    r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+", re.ASCII
-)
+READABLE = re.compile(r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+", re.ASCII)
 INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 CODE = re.compile(r"[-+]?0\d+")
 # What only looks like numbers may have the digits and marks of any script.

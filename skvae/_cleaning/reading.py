@@ -28,12 +28,6 @@ def read_table(path):
         like without quotes, and among numbers and dates also ``?``, ``-`` and ``.``. If
         the first column of delimited text has no name, it is the index.
 
-    Warns
-    -----
-    UserWarning
-        If nothing in the table tells whether a lone comma or point, as in ``1.234``,
-        is a decimal mark or stands between thousands, and what it is taken for.
-
     Raises
     ------
     ValueError
@@ -41,6 +35,12 @@ def read_table(path):
 
     ImportError
         If a package is missing that reads this kind of file.
+
+    Warns
+    -----
+    UserWarning
+        If nothing in the table tells whether a lone comma or point, as in ``1.234``,
+        is a decimal mark or stands between thousands, and what it is taken for.
 
     See Also
     --------

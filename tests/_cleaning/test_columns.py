@@ -87,6 +87,8 @@ def test_a_column_tells_another_the_decimal_mark():
         [[1, 2], [3]],
         pd.Categorical(["1", "2"]),
         pd.date_range("2020", periods=3),
+        pd.date_range("2020", periods=3, tz="Asia/Tokyo"),
+        pd.to_timedelta([1, 2], unit="h"),
         [1 + 2j],
         [None, None],
     ],
@@ -94,7 +96,7 @@ def test_a_column_tells_another_the_decimal_mark():
 def test_other_columns_stay_as_they_are(values):
     column = pd.Series(values, name="x")
     reader, reading = read(column)
-    assert reader.format is None
+    assert reader.note == ""
     pd.testing.assert_series_equal(reading.values, column)
     assert reader.write(column) is column
 
