@@ -141,12 +141,13 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         }
         for j, reader in enumerate(readers):
             column = table.columns[j]
-            values = reader.read(table.iloc[:, j]).values
-            kind, why, reason = find_kind(values)
+            reading = reader.read(table.iloc[:, j])
+            kind, why, reason = find_kind(reading.values)
             if why not in left_out:
                 kinds[column] = kind
                 kept.append(j)
-                fitted.append(describe(values, _called(column)))
+                of_fit = describe(reading.values, _called(column))
+                fitted.append(of_fit | {"all_read": not len(reading.unread)})
             else:
                 dropped[column] = reason
         if not kept:
@@ -207,15 +208,7 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             ColumnReader.from_state(state).read(table.iloc[:, j])
             for j, state in zip(self._kept, self._readers, strict=True)
         ]
-        columns = [reading.values for reading in readings]
-        if hasattr(self, "_fitted"):  # which cleaners of version 0.1 lack
-            columns = [
-                conform(values, fitted, _called(column))
-                for values, fitted, column in zip(
-                    columns, self._fitted, self.kept_columns_, strict=True
-                )
-            ]
-        self._warn_of_unread(readings)
+        columns = self._as_in_fit(readings)
         cleaned = pd.concat(columns, axis=1).set_axis(self.kept_columns_, axis=1)
         is_frame = hasattr(X, "columns") or self._output() != "default"
         return cleaned if is_frame else _to_array(cleaned)
@@ -248,19 +241,25 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         own = getattr(self, "_sklearn_output_config", {}).get("transform")
         return own or get_config()["transform_output"]
 
-    def _warn_of_unread(self, readings):
-        """Warn of text that is no value of its column, which was read in fit."""
-        unread = [
-            f"{quote(column)} ({len(reading.unread):,} of {len(reading.values):,} "
-            f"rows, such as {quote(reading.unread.iloc[0])})"
-            for column, reading in zip(self.kept_columns_, readings, strict=True)
-            if len(reading.unread) and is_text(reading.unread)
-        ]
+    def _as_in_fit(self, readings):
+        """Return the columns, of fit's dtypes, and warn of text that is not read."""
+        if not hasattr(self, "_fitted"):  # which older files lack
+            return [reading.values for reading in readings]
+        columns, unread = [], []
+        for name, fitted, reading in zip(
+            self.kept_columns_, self._fitted, readings, strict=True
+        ):
+            columns.append(conform(reading.values, fitted, _called(name)))
+            if fitted["all_read"] and len(reading.unread) and is_text(reading.unread):
+                n, example = len(reading.unread), quote(reading.unread.iloc[0])
+                rows = f"{n:,} of {len(reading.values):,} rows"
+                unread.append(f"{quote(name)} ({rows}, such as {example})")
         if unread:
             warn(
                 "Input X has text that cannot be read as its column was in fit, and "
                 f"that becomes missing: {', '.join(unread)}."
             )
+        return columns
 
     def __sklearn_tags__(self):
         """Return what scikit-learn may expect of the transformer."""

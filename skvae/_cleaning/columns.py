@@ -1,12 +1,18 @@
 """What a column of a raw table holds: numbers, dates, booleans or text, and which."""
 
-from dataclasses import asdict, dataclass
+import datetime as dt
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skvae._cleaning.dates import DateFormat, find_date_format, find_digits
+from skvae._cleaning.dates import (
+    DateFormat,
+    find_date_format,
+    find_digits,
+    find_placeholders,
+)
 from skvae._cleaning.numbers import (
     INFINITY,
     MOST_DIGITS,
@@ -17,6 +23,8 @@ from skvae._cleaning.numbers import (
 from skvae._files.delimited import MISSING
 from skvae._table.columns import fit_column, is_missing, make_column
 from skvae._table.entries import LARGEST_VALUE
+from skvae._table.kinds import all_are
+from skvae._table.times import read_times
 
 # Among numbers, dates and booleans these mean that a value is missing.
 MARKS = {*MISSING, *"? - -- --- . .. ... * _ missing \u2013 \u2014".split()}
@@ -147,10 +155,14 @@ class ColumnReader:
 
     note : str
         What is special about the column.
+
+    placeholders : list of str
+        Days that stand for no date, such as 9999-12-31.
     """
 
     format: Any = None
     note: str = ""
+    placeholders: list[str] = field(default_factory=list)
 
     @property
     def in_doubt(self):
@@ -166,11 +178,12 @@ class ColumnReader:
             The column.
 
         finite : bool, default=True
-            Whether infinite numbers are left unread.
+            Whether infinite numbers, and days that stand for no date, are left unread.
         """
         values, empty = self._read(column)
         if finite:
             values = _infinity_as_missing(values)
+            values = _days_as_missing(values, self.placeholders)
         unread = column[is_missing(values) & ~empty]
         return Reading(values.rename(column.name), empty, unread)
 
@@ -182,13 +195,21 @@ class ColumnReader:
         """Return the reader as plain data."""
         fields = {} if self.format is None else asdict(self.format)
         kind = "" if self.format is None else self.format.kind
-        return {"kind": kind, "fields": fields, "note": self.note}
+        days = list(self.placeholders)
+        return {
+            "kind": kind,
+            "fields": fields,
+            "note": self.note,
+            "placeholders": days,
+        }
 
     @classmethod
     def from_state(cls, state):
         """Return the reader whose `state` this is."""
         kind = state["kind"]
-        return cls(FORMATS[kind](**state["fields"]) if kind else None, state["note"])
+        form = FORMATS[kind](**state["fields"]) if kind else None
+        # Older states know of no placeholders.
+        return cls(form, state["note"], state.get("placeholders", []))
 
     def _read(self, column):
         """Return the values of a column, and where it has none."""
@@ -250,9 +271,12 @@ def find_readers(table, usual=None):
     known = {mark: marks.count(mark) for mark in ".,"}
     tell = known["."] != known[","]
     decimal = max(known, key=known.__getitem__) if tell else None
-    return [
+    readers = [
         _find_reader(table.iloc[:, j], counts[j], decimal, usual or ".")
         for j in range(table.shape[1])
+    ]
+    return [
+        _with_placeholders(reader, table.iloc[:, j]) for j, reader in enumerate(readers)
     ]
 
 
@@ -358,6 +382,8 @@ def _find_reader_of_values(column):
     if isinstance(observed.dtype, pd.CategoricalDtype) or not len(observed):
         return ColumnReader()
     plain = PLAIN_VALUES.get(observed.dtype.kind)
+    if observed.dtype == object and all_are(observed, dt.date):
+        plain = PlainDates
     if plain is not None:
         zone = getattr(observed.dtype, "tz", None)
         return ColumnReader(plain() if zone is None else PlainDates(zone="UTC"))
@@ -385,6 +411,31 @@ def _like(text, other):
         c for c in ("upper", "lower", "title", "lower") if getattr(text, f"is{c}")()
     )
     return getattr(other, case)()
+
+
+def _with_placeholders(reader, column):
+    """Return a reader that knows which days of its column stand for none."""
+    if not isinstance(reader.format, DateFormat):
+        return reader
+    values = reader.read(column, finite=False).values
+    times, _ = read_times(values[~is_missing(values)], "it")
+    days = find_placeholders(times).astype(str).tolist()
+    if not days:
+        return reader
+    said = f"{' and '.join(days)} taken for missing"
+    note = f"{reader.note}; {said}" if reader.note else said
+    return replace(reader, note=note, placeholders=days)
+
+
+def _days_as_missing(column, days):
+    """Return a column of times in which some days are missing values."""
+    missing = is_missing(column)
+    if not days or missing.all():
+        return column
+    times, _ = read_times(column[~missing], "it")
+    odd = np.zeros(len(column), bool)
+    odd[~missing] = np.isin(times.astype("M8[D]"), np.array(days, "M8[D]"))
+    return column.mask(odd)
 
 
 def _infinity_as_missing(column):

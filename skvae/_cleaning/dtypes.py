@@ -43,9 +43,9 @@ def conform(values, fitted, name):
         If its values are of another kind than in fit.
     """
     dtype, kind = load_dtype(fitted["dtype"]), fitted["kind"]
-    if values.dtype == dtype and dtype.kind != "O":
-        return values
     missing = is_missing(values)
+    if values.dtype == dtype and (dtype.kind != "O" or missing.all()):
+        return values
     if missing.all():
         return _cast(pd.Series(None, values.index, object), dtype)
     if kind == "category":
