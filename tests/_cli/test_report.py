@@ -224,3 +224,16 @@ def test_how_many_categories_are_pooled_is_said():
     text = describe(["N1"] * 60 + [f"N{i}" for i in range(100, 140)])
     assert "pooled       tail: 41 categories, of which the 40 rarest are pooled" in text
     assert "pooled" not in describe(["N1", "N2"] * 50)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_report_fits_a_narrow_terminal(monkeypatch, mixed, columns):
+    wide = made_up(30, np.arange(30) % 2 == 0)
+    texts = {}
+    for places in columns, 1_000:
+        monkeypatch.setenv("COLUMNS", str(places))
+        described = report_module.describe_selection("t.csv", mixed.X, mixed)
+        texts[places] = described + report_module.describe_evaluation(*wide, 2)
+    assert max(map(len, texts[columns].splitlines())) <= columns
+    if columns > 40:  # no word is broken
+        assert {*texts[1_000].split()} <= {*texts[columns].split()}
