@@ -8,9 +8,11 @@ from numpy.testing import assert_allclose
 from skvae import VAETransformer
 from skvae._cli import report as report_module
 from skvae._cli import selection as selection_module
-from skvae._cli.evaluation import Distances, Evaluation, Scores
+from skvae._cli.distances import Distances
+from skvae._cli.evaluation import Evaluation
 from skvae._cli.evaluation import evaluate as evaluate_with
 from skvae._cli.results import embed
+from skvae._cli.scores import Scores
 
 # Two epochs are quick, and not meant to converge.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
