@@ -9,7 +9,13 @@ import pandas as pd
 
 from skvae._files.cells import UnclosedQuote, split
 from skvae._files.content import CODE_PAGES, decode, first_undecodable
-from skvae._files.dialect import HEAD_LINES, are_data, find_dialect, is_number
+from skvae._files.dialect import (
+    HEAD_LINES,
+    are_data,
+    find_dialect,
+    find_other_delimiter,
+    is_number,
+)
 from skvae._files.names import unique_names
 from skvae._warnings import warn
 
@@ -74,6 +80,8 @@ class DelimitedFile:
                 f"{name}, line {line}: EOF inside string; the quote that opens here "
                 "never closes"
             ) from error
+        if (self._cells.widths == 1).all():
+            self._warn_of_other_delimiter()
         header, self._rows, self._shift = self._find_rows()
         self._read(header)
 
@@ -120,6 +128,17 @@ class DelimitedFile:
     def encode(self, text):
         """Return text with the file's byte order mark and encoding."""
         return self._mark + text.encode(self._encoding)
+
+    def _warn_of_other_delimiter(self):
+        other = find_other_delimiter(self._text)
+        if other:
+            remedy = (
+                f"write sep={other} above it" if other.strip() else "save it as CSV"
+            )
+            warn(
+                f"{self.name} is read as one column, but its lines look like cells "
+                f"separated by {other!r}; {remedy}"
+            )
 
     def _line_number(self, place):
         before = self._head + self._text[:place]
