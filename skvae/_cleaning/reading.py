@@ -25,8 +25,9 @@ def read_table(path):
         also with decimal commas, marks between thousands, a currency or a percent sign;
         as dates if day and month can be told apart. Codes such as 02109 and numbers of
         more than 15 digits stay text. Empty cells are missing, as are NA, null and the
-        like without quotes, and among numbers and dates also ``?``, ``-`` and ``.``. If
-        the first column of delimited text has no name, it is the index.
+        like without quotes, and among numbers and dates also ``?``, ``-`` and ``.``;
+        infinite numbers stay, and so do days such as 9999-12-31 that pandas can hold.
+        If the first column of delimited text has no name, it is the index.
 
     Raises
     ------
