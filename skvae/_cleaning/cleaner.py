@@ -125,12 +125,7 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         >>> TableCleaner().fit(X).notes_
         {'day': 'dates written %d-%b-%y'}
         """
-        for name in ("drop_identifiers", "drop_constant"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"The {name!r} parameter of TableCleaner must be True or False. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
+        self._check_parameters()
         table = _to_frame(X)
         readers = find_readers(table)
         kinds, dropped, kept, fitted = {}, {}, [], []
@@ -235,6 +230,14 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         array(['x'], dtype=object)
         """
         return super().get_feature_names_out(input_features)[self._kept]
+
+    def _check_parameters(self):
+        for name in ("drop_identifiers", "drop_constant"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"The {name!r} parameter of TableCleaner must be True or False. "
+                    f"Got {getattr(self, name)!r} instead."
+                )
 
     def _output(self):
         """Return which container `set_output` asks for."""

@@ -1,5 +1,6 @@
 """Text that stands for numbers: how a column writes them."""
 
+import functools
 import itertools
 import re
 from dataclasses import dataclass, replace
@@ -348,14 +349,7 @@ def _is_long(match):
 def _make_format(found, counts, decimal):
     """Return the format of numbers, by their texts and the matches of these."""
     matches, weights = list(found.values()), [counts[text] for text in found]
-
-    def most_frequent(values, default=""):
-        tally: dict[str, int] = {}
-        for value, weight in zip(values, weights, strict=True):
-            if value:
-                tally[value] = tally.get(value, 0) + weight
-        return max(tally, key=tally.__getitem__) if tally else default
-
+    most_frequent = functools.partial(_most_frequent, weights)
     values = [_value(match) for match in matches]
     exponents = [match["exponent"] or "" for match in matches]
     with_exponent = sum(w for w, e in zip(weights, exponents, strict=True) if e)
@@ -387,6 +381,15 @@ def _make_format(found, counts, decimal):
         else "",
         whole=_are_whole(values),
     )
+
+
+def _most_frequent(weights, values, default=""):
+    """Return the value of the largest weight in all, of those that are not empty."""
+    tally: dict[str, int] = {}
+    for value, weight in zip(values, weights, strict=True):
+        if value:
+            tally[value] = tally.get(value, 0) + weight
+    return max(tally, key=tally.__getitem__) if tally else default
 
 
 def _looks_like(counts):
