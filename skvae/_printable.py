@@ -78,6 +78,33 @@ def width(text):
     return sum(_places(c) for c in text if not unicodedata.combining(c))
 
 
+def wrap(text, most):
+    """Return text as lines that take so many places at most, broken at blanks.
+
+    A word that is longer than a line is broken, too. Lines begin as far in as text.
+
+    Examples
+    --------
+    >>> from skvae._printable import wrap
+    >>> wrap("2 columns: length, width", 12)
+    ['2 columns:', 'length,', 'width']
+    """
+    if width(text) <= most:
+        return [text]
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    most = max(most - len(indent), 2)
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and width(f"{lines[-1]} {word}") <= most:
+            lines[-1] += f" {word}"
+            continue
+        lines.append(word)
+        while width(lines[-1]) > most:
+            start = _start(lines[-1], most)
+            lines[-1:] = [start, lines[-1][len(start) :]]
+    return [indent + line for line in lines[1:]]
+
+
 def _escape(character):
     return character if character.isprintable() else repr(character)[1:-1]
 

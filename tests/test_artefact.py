@@ -292,7 +292,6 @@ DTYPES = {
     "a shape": {"numpy": "(99999999,)f8"},
     "a long text": {"numpy": "<U999999999"},
     "bytes": {"arrow": b"\xff" * 64},
-    "an extension": {"arrow": b"ARROW:extension:name"},
     "no dtype": {"x": 1},
     "a text": "int64",
 }
@@ -313,6 +312,37 @@ def test_only_listed_dtypes_are_made(name, mixed, monkeypatch, opened):
     with pytest.raises(ValueError, match=r"^corrupt or hostile artefact: codec.schema"):
         skops.io.loads(content, trusted=TRUSTED)
     assert not opened
+
+
+def test_no_extension_type_of_arrow_is_made(mixed):
+    """The class of an extension type is handed bytes of the file, and runs code."""
+    pa = pytest.importorskip("pyarrow")
+    made = []
+
+    class Extension(pa.ExtensionType):
+        def __init__(self):
+            super().__init__(pa.int64(), "skvae.test")
+
+        def __arrow_ext_serialize__(self):
+            return b""
+
+        @classmethod
+        def __arrow_ext_deserialize__(cls, storage, serialized):
+            made.append(storage)
+            return cls()
+
+    pa.register_extension_type(Extension())
+    try:
+        schema = pa.schema([("", Extension())]).serialize().to_pybytes()
+        hostile = copy.deepcopy(mixed)
+        hostile._codec.schema._states[0]["dtype"] = {"arrow": schema}
+        content = skops.io.dumps(hostile)
+        made.clear()
+        with pytest.raises(ValueError, match=r"at most .* bytes, of no extension type"):
+            skops.io.loads(content, trusted=TRUSTED)
+    finally:
+        pa.unregister_extension_type("skvae.test")
+    assert not made
 
 
 LEVELS = {

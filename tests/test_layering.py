@@ -33,11 +33,14 @@ NEVER = {
         "a table is rows of floats, whatever is made of them",
     ),
     "_files": (
-        {*EVERYTHING - {"_files"}, "torch", "sklearn"},
+        {*EVERYTHING - {"_files", "_warnings"}, "torch", "sklearn"},
         "a file is read and written whatever its columns are taken for",
     ),
     "_cleaning": (
-        {*EVERYTHING - {"_cleaning", "_files", "_table"}, "torch"},
+        {
+            *EVERYTHING - {"_cleaning", "_files", "_table", "_printable", "_warnings"},
+            "torch",
+        },
         "what a column is, is known before there is a model",
     ),
     "_linear": (

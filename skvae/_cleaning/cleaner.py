@@ -1,17 +1,23 @@
-"""`TableCleaner`, which makes any data frame one that can be fitted."""
+"""`TableCleaner`, which makes columns of values of the text of a raw table."""
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from sklearn import get_config
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skvae._cleaning.columns import ColumnReader, find_kind, find_readers
+from skvae._cleaning.columns import ColumnReader, find_kind, find_readers, is_text
+from skvae._cleaning.dtypes import conform, describe
+from skvae._printable import quote
+from skvae._table.values import shorten
+from skvae._warnings import warn
 
 
 class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Makes a raw table one that an estimator can be fitted to.
+    """Makes a raw table one that `VAETransformer` can be fitted to.
 
     It does with any data frame what ``python -m skvae`` does with a file: text that
     stands for numbers, dates or booleans is replaced by these, also with decimal
@@ -56,9 +62,14 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    What a column is gets decided in `fit`, so `transform` returns the same columns, of
-    the same kinds, for any rows. An entry that cannot be read as the column's others
-    were is missing.
+    The cleaned table has datetimes, timedeltas, booleans and text beside numbers.
+    `VAETransformer` takes all of these. Before an estimator that takes numbers only,
+    such as `HistGradientBoostingClassifier`, encode or leave out the others.
+
+    What a column is gets decided in `fit`, so `transform` returns the same columns for
+    any rows, of the same dtypes as far as these can hold them. Text that cannot be read
+    as the column's others were is missing, and a warning says so. Values of another
+    kind, such as dates where fit had numbers, are an error.
 
     Examples
     --------
@@ -114,15 +125,10 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         >>> TableCleaner().fit(X).notes_
         {'day': 'dates written %d-%b-%y'}
         """
-        for name in ("drop_identifiers", "drop_constant"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"The {name!r} parameter of TableCleaner must be True or False. "
-                    f"Got {getattr(self, name)!r} instead."
-                )
+        self._check_parameters()
         table = _to_frame(X)
         readers = find_readers(table)
-        kinds, dropped, kept = {}, {}, []
+        kinds, dropped, kept, fitted = {}, {}, [], []
         left_out = {
             "unusable",
             "identifier" if self.drop_identifiers else None,
@@ -130,10 +136,13 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         }
         for j, reader in enumerate(readers):
             column = table.columns[j]
-            kind, why, reason = find_kind(reader.read(table.iloc[:, j]).values)
+            reading = reader.read(table.iloc[:, j])
+            kind, why, reason = find_kind(reading.values)
             if why not in left_out:
                 kinds[column] = kind
                 kept.append(j)
+                of_fit = describe(reading.values, _called(column))
+                fitted.append(of_fit | {"all_read": not len(reading.unread)})
             else:
                 dropped[column] = reason
         if not kept:
@@ -152,6 +161,7 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         }
         self._kept = kept
         self._readers = [readers[j].state() for j in kept]
+        self._fitted = fitted
         return self
 
     def transform(self, X):
@@ -165,8 +175,18 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n_samples, n_kept_columns)
-            Of pandas, with the index of `X`; an array if `X` is one, and of polars if
-            `set_output` asks for it.
+            Of pandas, with the index of `X`; an array if `X` is one and `set_output`
+            asks for nothing else; of polars if `set_output` asks for it.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those of fit, or one is of another kind.
+
+        Warns
+        -----
+        UserWarning
+            If there is text that cannot be read as its column was in fit.
 
         Examples
         --------
@@ -179,12 +199,14 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         table = _to_frame(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        columns = [
-            ColumnReader.from_state(state).read(table.iloc[:, j]).values
+        readings = [
+            ColumnReader.from_state(state).read(table.iloc[:, j])
             for j, state in zip(self._kept, self._readers, strict=True)
         ]
+        columns = self._as_in_fit(readings)
         cleaned = pd.concat(columns, axis=1).set_axis(self.kept_columns_, axis=1)
-        return cleaned if hasattr(X, "columns") else cleaned.to_numpy()
+        is_frame = hasattr(X, "columns") or self._output() != "default"
+        return cleaned if is_frame else _to_array(cleaned)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that are kept.
@@ -209,6 +231,39 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         return super().get_feature_names_out(input_features)[self._kept]
 
+    def _check_parameters(self):
+        for name in ("drop_identifiers", "drop_constant"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"The {name!r} parameter of TableCleaner must be True or False. "
+                    f"Got {getattr(self, name)!r} instead."
+                )
+
+    def _output(self):
+        """Return which container `set_output` asks for."""
+        own = getattr(self, "_sklearn_output_config", {}).get("transform")
+        return own or get_config()["transform_output"]
+
+    def _as_in_fit(self, readings):
+        """Return the columns, of fit's dtypes, and warn of text that is not read."""
+        if not hasattr(self, "_fitted"):  # which older files lack
+            return [reading.values for reading in readings]
+        columns, unread = [], []
+        for name, fitted, reading in zip(
+            self.kept_columns_, self._fitted, readings, strict=True
+        ):
+            columns.append(conform(reading.values, fitted, _called(name)))
+            if fitted["all_read"] and len(reading.unread) and is_text(reading.unread):
+                n, example = len(reading.unread), quote(reading.unread.iloc[0])
+                rows = f"{n:,} of {len(reading.values):,} rows"
+                unread.append(f"{quote(name)} ({rows}, such as {example})")
+        if unread:
+            warn(
+                "Input X has text that cannot be read as its column was in fit, and "
+                f"that becomes missing: {', '.join(unread)}."
+            )
+        return columns
+
     def __sklearn_tags__(self):
         """Return what scikit-learn may expect of the transformer."""
         tags = super().__sklearn_tags__()
@@ -218,14 +273,32 @@ class TableCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
+def _called(column):
+    return f"column {quote(column)}"
+
+
 def _to_frame(X):
-    """Return a table as a pandas DataFrame, with any names of columns."""
+    """Return a table as a pandas DataFrame, with any names of columns, once each."""
     if isinstance(X, pd.DataFrame):
         if X.shape[0] == 0:
             raise ValueError(f"Found array with 0 sample(s) (shape={X.shape})")
+        repeated = X.columns[X.columns.duplicated()].unique()
+        if len(repeated):
+            raise ValueError(
+                f"Input X has several columns of the name {shorten(repeated, 8)}. "
+                "Rename them, so that each has its own."
+            )
         return X
     if hasattr(X, "to_pandas"):
         return _to_frame(X.to_pandas())
     array = check_array(X, dtype=None, ensure_all_finite=False)
     names = [f"x{j}" for j in range(array.shape[1])]
     return pd.DataFrame(array, columns=names).infer_objects()
+
+
+def _to_array(table):
+    """Return an array, of floats where numpy lacks the dtype of numbers."""
+    are_numbers = all(dtype.kind in "iufb" for dtype in table.dtypes)
+    if are_numbers and table.isna().any(axis=None):
+        return table.to_numpy(np.float64, na_value=np.nan)
+    return table.to_numpy()

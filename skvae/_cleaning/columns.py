@@ -1,12 +1,25 @@
 """What a column of a raw table holds: numbers, dates, booleans or text, and which."""
 
-from dataclasses import asdict, dataclass
+import datetime as dt
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skvae._cleaning.dates import DateFormat, find_date_format, find_digits
+from skvae._cleaning.dates import (
+    DateFormat,
+    find_date_format,
+    find_digits,
+    find_placeholders,
+)
+from skvae._cleaning.formats import (
+    FORMATS,
+    PLAIN_VALUES,
+    BooleanFormat,
+    PlainDates,
+    PlainNumbers,
+)
 from skvae._cleaning.numbers import (
     INFINITY,
     MOST_DIGITS,
@@ -17,6 +30,8 @@ from skvae._cleaning.numbers import (
 from skvae._files.delimited import MISSING
 from skvae._table.columns import fit_column, is_missing, make_column
 from skvae._table.entries import LARGEST_VALUE
+from skvae._table.kinds import all_are
+from skvae._table.times import read_times
 
 # Among numbers, dates and booleans these mean that a value is missing.
 MARKS = {*MISSING, *"? - -- --- . .. ... * _ missing \u2013 \u2014".split()}
@@ -27,42 +42,6 @@ MAX_EXAMPLE_LENGTH = 40
 MOST_SPELLINGS = 7  # of true and false: upper, lower and title are six
 # What this module calls the kinds of columns that `fit_column` tells apart.
 KINDS = {"numbers": "numeric", "times": "datetime", "levels": "categorical"}
-
-
-@dataclass
-class BooleanFormat:
-    """How a column of text writes True and False."""
-
-    true: str
-    false: str
-
-    kind = "boolean"
-
-    def parse(self, texts):
-        """Return the booleans that texts stand for, NA where one is none."""
-        values = texts.str.lower().map({"true": True, "false": False})
-        return values.astype("boolean" if values.isna().any() else "bool")
-
-    def write(self, values):
-        """Return booleans as this column writes them."""
-        return values.map({True: self.true, False: self.false}).astype(object)
-
-    def describe(self):
-        """Return nothing, as booleans are what they look like."""
-        return ""
-
-
-@dataclass
-class PlainNumbers(NumberFormat):
-    """Numbers that a column has as such; other rows may have them as text."""
-
-    whole: bool = False
-
-    kind = "plain"
-
-    def write(self, numbers):
-        """Return numbers as they are."""
-        return numbers
 
 
 @dataclass
@@ -98,10 +77,19 @@ class ColumnReader:
 
     note : str
         What is special about the column.
+
+    placeholders : list of str
+        Days that stand for no date, such as 9999-12-31.
     """
 
     format: Any = None
     note: str = ""
+    placeholders: list[str] = field(default_factory=list)
+
+    @property
+    def in_doubt(self):
+        """Whether the column may as well mean something else."""
+        return isinstance(self.format, NumberFormat) and self.format.doubt
 
     def read(self, column, finite=True):
         """Return the `Reading` of a column of the same kind.
@@ -112,11 +100,12 @@ class ColumnReader:
             The column.
 
         finite : bool, default=True
-            Whether infinite numbers are left unread.
+            Whether infinite numbers, and days that stand for no date, are left unread.
         """
         values, empty = self._read(column)
         if finite:
             values = _infinity_as_missing(values)
+            values = _days_as_missing(values, self.placeholders)
         unread = column[is_missing(values) & ~empty]
         return Reading(values.rename(column.name), empty, unread)
 
@@ -128,15 +117,21 @@ class ColumnReader:
         """Return the reader as plain data."""
         fields = {} if self.format is None else asdict(self.format)
         kind = "" if self.format is None else self.format.kind
-        return {"kind": kind, "fields": fields, "note": self.note}
+        days = list(self.placeholders)
+        return {
+            "kind": kind,
+            "fields": fields,
+            "note": self.note,
+            "placeholders": days,
+        }
 
     @classmethod
     def from_state(cls, state):
         """Return the reader whose `state` this is."""
-        known = NumberFormat, PlainNumbers, DateFormat, BooleanFormat
-        classes = {c.kind: c for c in known}
         kind = state["kind"]
-        return cls(classes[kind](**state["fields"]) if kind else None, state["note"])
+        form = FORMATS[kind](**state["fields"]) if kind else None
+        # Older states know of no placeholders.
+        return cls(form, state["note"], state.get("placeholders", []))
 
     def _read(self, column):
         """Return the values of a column, and where it has none."""
@@ -144,11 +139,12 @@ class ColumnReader:
             return self._read_text(column)
         column = _without_marks(column)
         missing = is_missing(column)
-        if isinstance(self.format, DateFormat) and self.format.numbers:
+        if getattr(self.format, "is_digits", False):
             present = pd.Series(
                 column.to_numpy(object)[~missing], np.flatnonzero(~missing)
             )
-            return self._parse(present, column.index), missing
+            if present.infer_objects().dtype.kind in "iuf":
+                return self._parse(present, column.index), missing
         if self.format is not None and missing.all():
             return self._parse(pd.Series(dtype=object), column.index), missing
         return column, missing
@@ -177,7 +173,7 @@ class ColumnReader:
         return values.set_axis(index)
 
 
-def find_readers(table, decimal=None):
+def find_readers(table, usual=None):
     """Return the reader of each column.
 
     Parameters
@@ -185,7 +181,7 @@ def find_readers(table, decimal=None):
     table : pandas.DataFrame
         Of columns as they were read: text, or values of any dtype.
 
-    decimal : {".", ","}, default=None
+    usual : {".", ","}, default=None
         The decimal mark, where no column of text tells; a point if `None`.
 
     Returns
@@ -195,11 +191,14 @@ def find_readers(table, decimal=None):
     counts = [_count(table.iloc[:, j]) for j in range(table.shape[1])]
     marks = [decimal_mark(of) for of in counts if of]
     known = {mark: marks.count(mark) for mark in ".,"}
-    if known["."] != known[","]:
-        decimal = max(known, key=known.__getitem__)
-    return [
-        _find_reader(table.iloc[:, j], counts[j], decimal)
+    tell = known["."] != known[","]
+    decimal = max(known, key=known.__getitem__) if tell else None
+    readers = [
+        _find_reader(table.iloc[:, j], counts[j], decimal, usual or ".")
         for j in range(table.shape[1])
+    ]
+    return [
+        _with_placeholders(reader, table.iloc[:, j]) for j, reader in enumerate(readers)
     ]
 
 
@@ -277,7 +276,7 @@ def _count(column):
     return {text: n for text, n in counts.to_dict().items() if text not in MARKS}
 
 
-def _find_reader(column, counts, decimal):
+def _find_reader(column, counts, decimal, usual):
     if not counts:
         return _find_reader_of_values(column)
     infinite = [t for t in counts if t[-1] in "fyFY" and INFINITY.fullmatch(t)]
@@ -292,7 +291,7 @@ def _find_reader(column, counts, decimal):
     dates, date_note = find_date_format(finite)
     if dates is not None:
         return ColumnReader(dates, dates.describe())
-    numbers, number_note = find_number_format(finite, decimal)
+    numbers, number_note = find_number_format(finite, decimal, usual)
     if numbers is not None:
         return ColumnReader(numbers, numbers.describe())
     return ColumnReader(None, date_note or number_note)
@@ -301,10 +300,19 @@ def _find_reader(column, counts, decimal):
 def _find_reader_of_values(column):
     """Return the reader of a column that is not text: whole numbers may be dates."""
     column = _without_marks(column)
-    if column.dtype.kind not in "iuf" or isinstance(column.dtype, pd.CategoricalDtype):
+    observed = column.dropna().infer_objects()
+    if isinstance(observed.dtype, pd.CategoricalDtype) or not len(observed):
         return ColumnReader()
-    distinct = column.dropna().drop_duplicates()
-    whole = column.dtype.kind in "iu" or (distinct % 1 == 0).all()
+    plain = PLAIN_VALUES.get(observed.dtype.kind)
+    if observed.dtype == object and all_are(observed, dt.date):
+        plain = PlainDates
+    if plain is not None:
+        zone = getattr(observed.dtype, "tz", None)
+        return ColumnReader(plain() if zone is None else PlainDates(zone="UTC"))
+    if observed.dtype.kind not in "iuf":
+        return ColumnReader()
+    distinct = observed.drop_duplicates()
+    whole = observed.dtype.kind in "iu" or (distinct % 1 == 0).all()
     found = find_digits(distinct) if whole and len(distinct) else None
     if found:
         return ColumnReader(found, found.describe())
@@ -325,6 +333,31 @@ def _like(text, other):
         c for c in ("upper", "lower", "title", "lower") if getattr(text, f"is{c}")()
     )
     return getattr(other, case)()
+
+
+def _with_placeholders(reader, column):
+    """Return a reader that knows which days of its column stand for none."""
+    if not isinstance(reader.format, DateFormat):
+        return reader
+    values = reader.read(column, finite=False).values
+    times, _ = read_times(values[~is_missing(values)], "it")
+    days = find_placeholders(times).astype(str).tolist()
+    if not days:
+        return reader
+    said = f"{' and '.join(days)} taken for missing"
+    note = f"{reader.note}; {said}" if reader.note else said
+    return replace(reader, note=note, placeholders=days)
+
+
+def _days_as_missing(column, days):
+    """Return a column of times in which some days are missing values."""
+    missing = is_missing(column)
+    if not days or missing.all():
+        return column
+    times, _ = read_times(column[~missing], "it")
+    odd = np.zeros(len(column), bool)
+    odd[~missing] = np.isin(times.astype("M8[D]"), np.array(days, "M8[D]"))
+    return column.mask(odd)
 
 
 def _infinity_as_missing(column):

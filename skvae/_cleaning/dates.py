@@ -14,12 +14,14 @@ DATE = re.compile(
     rf"(?:(?P<a>\d{{1,4}})(?P<s>[-/. ]|\. )(?P<b>\d{{1,2}}|{NAME})"
     rf"(?P<t>[-/. ]|\. |, )(?P<c>\d{{1,4}})"
     rf"|(?P<name>{NAME}) (?P<day>\d{{1,2}})(?P<u>,? )(?P<year>\d{{4}})"
-    rf"|(?P<d>\d{{1,2}})(?P<m>[A-Za-z]{{3}})(?P<y>\d{{2,4}}))"
+    rf"|(?P<d>\d{{1,2}})(?P<m>[A-Za-z]{{3}})(?P<y>\d{{2,4}}))",
+    re.ASCII,  # digits, as these are written
 )
 TIME = re.compile(
     r"(?P<gap>[T ]|, )(?P<hour>\d{1,2}):\d\d"
     r"(?P<seconds>:\d\d(?P<fraction>[.,]\d{1,9})?)?"
-    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+    r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?",
+    re.ASCII,
 )
 LOOSE = re.compile(
     r"\d{4}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*|\d{1,2}:\d\d(:\d\d)?.*"
@@ -28,6 +30,12 @@ LOOSE = re.compile(
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 PLAUSIBLE_YEARS = 1900, 2100  # of dates that are written as one number
 FEWEST = 3  # different numbers that must all be dates, to be taken for such
+# Dates that stand for none, as databases have them: the first and the last days of such
+# years, and the first of Unix. Not all of these years are within pandas' nanoseconds.
+EARLY, LATE, EPOCH = 1901, 2099, np.datetime64("1970-01-01")
+MOST_PLACEHOLDERS = 4  # in a column; more are a list of years
+PLACEHOLDER = re.compile(r"(?<!\d)(?:0001|2999|3000|9999)(?!\d)")
+PLACEHOLDER_DIGITS = re.compile(r"(\d)\1*|\d{4}(?:0101|123[01])(?:0+|2359(?:59)?)?")
 
 
 @dataclass
@@ -68,9 +76,14 @@ class DateFormat:
 
     kind = "datetime"
 
+    @property
+    def is_digits(self):
+        """Whether the dates are digits alone, so that numbers can be dates, too."""
+        return self.form in DIGITS.values()
+
     def parse(self, texts):
-        """Return the dates that texts stand for, NaT where one is none."""
-        if self.numbers:
+        """Return the dates that texts, or numbers, stand for, NaT where one is none."""
+        if pd.api.types.is_numeric_dtype(texts.infer_objects()):
             texts = _as_digits(texts)
         codes, distinct = pd.factorize(texts.to_numpy(object))
         distinct = pd.Series(distinct, dtype=object)
@@ -127,6 +140,7 @@ def find_date_format(counts):
         pd.Series(list(counts), dtype=object),
         np.array(list(counts.values())),
     )
+    weights[texts.str.contains(PLACEHOLDER).to_numpy(bool)] = 0
     if found := find_digits(texts):
         return found, ""
     parts = [split for text in texts[:N_TRIED] if (split := _split(text))]
@@ -171,14 +185,55 @@ def find_digits(values):
         return None
     digits = texts[texts.map(lambda text: text.isascii() and text.isdigit())]
     dates = _parse(digits, form, False, False)
-    n_dates = int(dates.dt.year.between(*PLAUSIBLE_YEARS).sum())
-    if n_dates < FEWEST or n_dates <= 0.9 * len(texts):
+    are_dates = dates.dt.year.between(*PLAUSIBLE_YEARS)
+    others = texts.drop(are_dates.index[are_dates])
+    n_dates, n_others = int(are_dates.sum()), len(others)
+    if 10 * n_others >= len(texts):
+        n_others -= sum(map(bool, map(PLACEHOLDER_DIGITS.fullmatch, others)))
+    if n_dates < FEWEST or n_dates <= 9 * n_others:
         return None
     return DateFormat(form, numbers=numbers)
 
 
+def find_placeholders(times):
+    """Return the days that stand for no date, such as 9999-12-31.
+
+    They are further from all other days than these are from each other.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+
+    Returns
+    -------
+    ndarray of datetime64[D]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae._cleaning.dates import find_placeholders
+    >>> days = "1900-01-01 2021-03-25 2021-03-26 2021-05-01 9999-12-31".split()
+    >>> find_placeholders(np.array(days, "M8[s]")).tolist()
+    [datetime.date(1900, 1, 1), datetime.date(9999, 12, 31)]
+    """
+    days = np.unique(times.astype("M8[D]"))
+    year = days.astype("M8[Y]")
+    day = (days - year).astype(int) + 1
+    is_last = (days + 2).astype("M8[Y]") > year
+    number = year.astype(int) + 1970
+    suspect = ((day == 1) | is_last) & ((number <= EARLY) | (number >= LATE))
+    suspect |= days == EPOCH
+    suspects, others = days[suspect], days[~suspect]
+    if len(others) < FEWEST or len(suspects) > MOST_PLACEHOLDERS:
+        return suspects[:0]
+    apart = np.maximum(others[0] - suspects, suspects - others[-1])
+    return suspects[apart > others[-1] - others[0]]
+
+
 def _as_digits(numbers):
-    return pd.Series([str(int(number)) for number in numbers], numbers.index, object)
+    """Return whole numbers as text, and others as none."""
+    texts = [f"{n:.0f}" if n % 1 == 0 else "" for n in numbers]
+    return pd.Series(texts, numbers.index, object)
 
 
 def _parse(texts, form, iso, zoned):

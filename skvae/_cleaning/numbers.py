@@ -1,12 +1,14 @@
 """Text that stands for numbers: how a column writes them."""
 
+import functools
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+# Digits are ASCII's in all that is read, as they are in what is written.
 CURRENCY = (
     r"(?:(?:US|CA|AU|NZ|HK|R)?\$|[€£¥₹₽₩₪₺₴₫฿¢]|Fr\.|kr\.?|zł|Kč|Ft"
     r"|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|CAD|AUD|NZD|BRL|MXN|ZAR)"
@@ -31,7 +33,8 @@ def _pattern(decimal, groups):
         rf"(?P<inner>{SIGN})"
         rf"(?:(?P<whole>{whole})(?:{d}(?P<part>\d*))?|{d}(?P<bare>\d+))"
         rf"(?P<exponent>[eE][+-]?\d+)?"
-        rf"(?P<suffix>(?:{BLANK}(?:%|{CURRENCY}))?)(?P<close>\))?"
+        rf"(?P<suffix>(?:{BLANK}(?:%|{CURRENCY}))?)(?P<close>\))?",
+        re.ASCII,
     )
 
 
@@ -42,15 +45,18 @@ PATTERNS = {
 # All texts of a column at once, a line each: most columns are of such numbers.
 PLAIN = {
     mark: re.compile(
-        rf"(?>-?(?:0|[1-9]\d{{,14}})(?:{re.escape(mark)}\d+)?(?:[eE][-+]?\d+)?\n)*+"
+        rf"(?>-?(?:0|[1-9]\d{{,14}})(?:{re.escape(mark)}\d+)?(?:[eE][-+]?\d+)?\n)*+",
+        re.ASCII,
     )
     for mark in ".,"
 }
-READABLE = re.compile(r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+")
-INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
+READABLE = re.compile(r"(?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\n)*+", re.ASCII)
+INFINITY = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 CODE = re.compile(r"[-+]?0\d+")
+# What only looks like numbers may have the digits and marks of any script.
 LOOSE = re.compile(
-    r"[^\d\w]*\d[\d.,'\u2019 \u00a0\u202f]*(?:[^\w\s]+|\s?[^\W\d]{1,4}\.?)?"
+    r"[^\d\w]*\d[\d.,'\u2019 \u00a0\u202f\u066b\u066c]*"
+    r"(?:[^\w\s]+|\s?[^\W\d]{1,4}\.?)?"
 )
 
 
@@ -83,6 +89,9 @@ class NumberFormat:
 
     whole : bool
         Whether all numbers are integers.
+
+    doubt : bool
+        Whether the decimal mark may stand between thousands instead, or the reverse.
     """
 
     decimal: str = "."
@@ -97,6 +106,7 @@ class NumberFormat:
     bare: bool = False
     exponent: str = ""
     whole: bool = True
+    doubt: bool = False
 
     kind = "numeric"
 
@@ -116,9 +126,11 @@ class NumberFormat:
         """Return what is special about these numbers, or nothing."""
         parts = []
         if self.decimal == "," and self.decimals:
-            parts.append("decimal commas")
+            other = " (or between thousands: nothing tells)" if self.doubt else ""
+            parts.append(f"decimal commas{other}")
         if self.group:
-            parts.append(f"{self.group!r} between thousands")
+            other = " (or before decimals: nothing tells)" if self.doubt else ""
+            parts.append(f"{self.group!r} between thousands{other}")
         parts += [repr(affix.strip()) for affix in (self.prefix, self.suffix) if affix]
         return f"numbers with {', '.join(parts)}" if parts else ""
 
@@ -179,7 +191,7 @@ class NumberFormat:
         return f"{mantissa.replace('.', self.decimal)}{self.exponent[0]}{sign}{digits}"
 
 
-def find_number_format(counts, decimal=None):
+def find_number_format(counts, decimal=None, usual="."):
     """Return how numbers are written, or None and why the texts are not read as such.
 
     Parameters
@@ -189,8 +201,11 @@ def find_number_format(counts, decimal=None):
 
     decimal : {".", ","}, default=None
         The decimal mark of other columns, for text such as ``1,234`` that may have it
-        or not. If `None`, a lone ``,`` or ``.`` between groups of three digits counts
-        as a decimal point or as a mark of thousands.
+        or not; `None` if they do not tell.
+
+    usual : {".", ","}, default="."
+        The decimal mark where nothing tells. The format is then in doubt, unless a
+        decimal point is read as such.
 
     Returns
     -------
@@ -206,13 +221,17 @@ def find_number_format(counts, decimal=None):
     if most <= 0.9 * sum(tried.values()):
         return None, _looks_like(tried)
     best = [mark for mark in ".," if n_read[mark] == most]
-    mark = decimal if decimal in best else best[0]
+    likely = decimal or usual
+    mark = likely if likely in best else best[0]
     if _are(counts, PLAIN[mark]):
         with_exponent = [text for text in counts if "e" in text or "E" in text]
         if 2 * sum(counts[text] for text in with_exponent) <= sum(counts.values()):
-            return _make_plain_format(counts, with_exponent, mark), ""
+            found = _make_plain_format(counts, with_exponent, mark)
+            return _doubted(found, decimal is None and len(best) > 1), ""
     if len(best) > 1 and len(counts) > len(tried):  # others may tell
-        mark = max(best, key=lambda mark: (_n_read(counts, mark), mark == decimal))
+        n_read = {mark: _n_read(counts, mark) for mark in best}
+        best = [mark for mark in best if n_read[mark] == max(n_read.values())]
+        mark = likely if likely in best else best[0]
     matches = {text: _match(text, mark, grouped=True) for text in counts}
     found = {text: match for text, match in matches.items() if match}
     if any(_is_code(match) for match in found.values()):
@@ -225,7 +244,8 @@ def find_number_format(counts, decimal=None):
     if len(affixes - {""}) > 1 or ("%" in affixes and len(affixes) > 1):
         marks = ", ".join(sorted(filter(None, affixes)))
         return None, f"numbers of several units ({marks}), not read"
-    return _make_format(found, counts, mark), ""
+    found = _make_format(found, counts, mark)
+    return _doubted(found, decimal is None and len(best) > 1), ""
 
 
 def decimal_mark(counts):
@@ -277,6 +297,13 @@ def _make_plain_format(counts, with_exponent, mark):
     )
 
 
+def _doubted(found, is_open):
+    """Return a format, in doubt if its mark is open and is no decimal point."""
+    has_mark = found.group in (".", ",") if found.group else found.decimals > 0
+    is_plain = found.decimal == "." and not found.group
+    return replace(found, doubt=is_open and has_mark and not is_plain)
+
+
 def _are_whole(values):
     return all(value % 1 == 0 and abs(value) < 2**53 for value in values)
 
@@ -322,14 +349,7 @@ def _is_long(match):
 def _make_format(found, counts, decimal):
     """Return the format of numbers, by their texts and the matches of these."""
     matches, weights = list(found.values()), [counts[text] for text in found]
-
-    def most_frequent(values, default=""):
-        tally: dict[str, int] = {}
-        for value, weight in zip(values, weights, strict=True):
-            if value:
-                tally[value] = tally.get(value, 0) + weight
-        return max(tally, key=tally.__getitem__) if tally else default
-
+    most_frequent = functools.partial(_most_frequent, weights)
     values = [_value(match) for match in matches]
     exponents = [match["exponent"] or "" for match in matches]
     with_exponent = sum(w for w, e in zip(weights, exponents, strict=True) if e)
@@ -361,6 +381,15 @@ def _make_format(found, counts, decimal):
         else "",
         whole=_are_whole(values),
     )
+
+
+def _most_frequent(weights, values, default=""):
+    """Return the value of the largest weight in all, of those that are not empty."""
+    tally: dict[str, int] = {}
+    for value, weight in zip(values, weights, strict=True):
+        if value:
+            tally[value] = tally.get(value, 0) + weight
+    return max(tally, key=tally.__getitem__) if tally else default
 
 
 def _looks_like(counts):

@@ -4,6 +4,8 @@ import pandas as pd
 
 from skvae._cleaning.columns import find_readers
 from skvae._files.open import open_table
+from skvae._printable import quote
+from skvae._warnings import warn
 
 
 def read_table(path):
@@ -23,8 +25,9 @@ def read_table(path):
         also with decimal commas, marks between thousands, a currency or a percent sign;
         as dates if day and month can be told apart. Codes such as 02109 and numbers of
         more than 15 digits stay text. Empty cells are missing, as are NA, null and the
-        like without quotes, and among numbers and dates also ``?``, ``-`` and ``.``. If
-        the first column of delimited text has no name, it is the index.
+        like without quotes, and among numbers and dates also ``?``, ``-`` and ``.``;
+        infinite numbers stay, and so do days such as 9999-12-31 that pandas can hold.
+        If the first column of delimited text has no name, it is the index.
 
     Raises
     ------
@@ -33,6 +36,12 @@ def read_table(path):
 
     ImportError
         If a package is missing that reads this kind of file.
+
+    Warns
+    -----
+    UserWarning
+        If nothing in the table tells whether a lone comma or point, as in ``1.234``,
+        is a decimal mark or stands between thousands, and what it is taken for.
 
     See Also
     --------
@@ -54,7 +63,19 @@ def read_table(path):
     '02109'
     """
     file = open_table(path)
-    return read_values(file.frame, find_readers(file.frame, file.decimal))
+    readers = find_readers(file.frame, file.decimal)
+    doubtful = {
+        name: reader.note
+        for name, reader in zip(file.frame.columns, readers, strict=True)
+        if reader.in_doubt
+    }
+    if doubtful:
+        said = "; ".join(f"{quote(name)}: {note}" for name, note in doubtful.items())
+        warn(
+            f"{file.name}: columns are read as one of two things that they may mean "
+            f"({said}). If they mean the other, their values are a thousandfold off."
+        )
+    return read_values(file.frame, readers)
 
 
 def read_values(table, readers):

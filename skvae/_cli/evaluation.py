@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import LinAlgError, LinAlgWarning
-from scipy.stats import ks_2samp, rankdata
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+from skvae._cli.baseline import TablePCA
+from skvae._cli.distances import Distances, measure_distances
+from skvae._cli.scores import Scores, score, vary, why_unscored
 from skvae._cli.terminal import format_count, format_name, format_names
 from skvae._table.schema import Schema, fit_schema
 from skvae.display.drawing import as_labels, is_continuous
@@ -79,54 +79,14 @@ class Evaluation:
     n_train: int
     n_held_out: int
     n_pca_components: int
-    reconstruction: dict[str, "Scores"]
+    reconstruction: dict[str, Scores]
     most_frequent: np.ndarray
-    imputation: dict[str, "Scores"]
+    imputation: dict[str, Scores]
     log_likelihood: dict[str, float | None]
     neighbors_metric: str
     neighbors: dict[str, float]
-    sampling: dict[str, "Distances"]
+    sampling: dict[str, Distances]
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Scores:
-    """How well entries are predicted; NaN where there is nothing to predict.
-
-    Attributes
-    ----------
-    by_column : ndarray of shape (n_features,)
-        R2, and of categorical columns the accuracy.
-
-    r2 : float
-        Of all columns that have one, each standardised; NaN if none has.
-
-    accuracy : float
-        Mean over the categorical columns that have one; NaN if none has.
-    """
-
-    by_column: np.ndarray
-    r2: float
-    accuracy: float
-
-
-@dataclass
-class Distances:
-    """How far the distribution of some rows is from that of the held-out rows.
-
-    Attributes
-    ----------
-    by_column : ndarray of shape (n_features,)
-        Kolmogorov-Smirnov statistic, and of categorical columns the total variation
-        distance.
-
-    rank_correlations : float
-        Mean absolute difference of the rank correlations, over all pairs of columns
-        that are not categorical.
-    """
-
-    by_column: np.ndarray
-    rank_correlations: float
 
 
 def evaluate(selection, estimator, progress):
@@ -159,149 +119,6 @@ def evaluate(selection, estimator, progress):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Input X has values that fit did not see")
         return _measure(selection, split, pca, vae, random_state)
-
-
-class TablePCA:
-    """PCA of an encoded table of any columns, prepared as scikit-learn's users do.
-
-    Missing values are imputed by the median or the most frequent category; then numeric
-    columns are standardised and categorical columns are one-hot encoded, rare
-    categories pooled as skvae pools them.
-
-    Parameters
-    ----------
-    n_components : int
-        Number of components, or the number of prepared columns if these are fewer.
-
-    groupings : list of Grouping
-        Of each column's categories, of no groups if it is not categorical.
-
-    random_state : int
-        Seed of PCA.
-
-    Attributes
-    ----------
-    fill_values : ndarray of shape (n_features,)
-        What missing values are imputed with.
-
-    pca : PCA
-        Fitted on the prepared columns.
-    """
-
-    def __init__(self, n_components, groupings, random_state):
-        self.n_components = n_components
-        self.groupings = groupings
-        self.n_groups = np.array([grouping.n_groups for grouping in groupings])
-        self.random_state = random_state
-
-    def fit(self, encoded):
-        """Fit to encoded rows."""
-        self.fill_values = np.nanmedian(encoded, axis=0)
-        for j in np.flatnonzero(self.n_groups):
-            codes = encoded[~np.isnan(encoded[:, j]), j].astype(np.intp)
-            self.fill_values[j] = np.bincount(codes).argmax()
-        numeric = self._impute(encoded)[:, self.n_groups == 0]
-        self.mean = numeric.mean(axis=0)
-        self.scale = np.where(_vary(numeric), numeric.std(axis=0), 1)
-        prepared = self._prepare(encoded)
-        n_components = min(self.n_components, *prepared.shape)
-        self.pca = PCA(n_components, random_state=self.random_state).fit(prepared)
-        return self
-
-    def transform(self, encoded):
-        """Return the components of encoded rows."""
-        return self.pca.transform(self._prepare(encoded))
-
-    def inverse_transform(self, Z):
-        """Return encoded rows; a category is the one with the largest indicator."""
-        prepared = self.pca.inverse_transform(Z)
-        widths = [len(self.mean), *self.n_groups[self.n_groups > 0]]
-        numeric, *one_hot = np.split(prepared, np.cumsum(widths)[:-1], axis=1)
-        encoded = np.empty((len(Z), len(self.n_groups)))
-        encoded[:, self.n_groups == 0] = numeric * self.scale + self.mean
-        for j, columns in zip(np.flatnonzero(self.n_groups), one_hot, strict=True):
-            encoded[:, j] = self.groupings[j].likeliest(columns)
-        return encoded
-
-    def score(self, encoded):
-        """Return the mean log-likelihood of numeric rows, in the units of the table.
-
-        None if the covariance is singular.
-        """
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", LinAlgWarning)
-            try:
-                standardised = self.pca.score(self._prepare(encoded))
-            except (LinAlgError, LinAlgWarning):
-                return None
-        log_likelihood = standardised - np.log(self.scale).sum()
-        return float(log_likelihood) if np.isfinite(log_likelihood) else None
-
-    def _impute(self, encoded):
-        return np.where(np.isnan(encoded), self.fill_values, encoded)
-
-    def _prepare(self, encoded):
-        imputed, is_categorical = self._impute(encoded), self.n_groups > 0
-        parts = [(imputed[:, ~is_categorical] - self.mean) / self.scale]
-        for j in np.flatnonzero(is_categorical):
-            groups = self.groupings[j].of(imputed[:, j])
-            parts.append(groups[:, None] == np.arange(self.n_groups[j]))
-        return np.hstack(parts)
-
-
-def measure_distances(rows, held_out, is_categorical):
-    """Return how far the distribution of rows is from that of the held-out rows.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-        Encoded rows.
-
-    held_out : ndarray of shape (n_held_out, n_features)
-        Encoded rows.
-
-    is_categorical : ndarray of shape (n_features,)
-        Boolean mask of the columns.
-
-    Returns
-    -------
-    Distances
-    """
-    differences = rank_correlations(rows[:, ~is_categorical])
-    differences = differences - rank_correlations(held_out[:, ~is_categorical])
-    by_column = [
-        _column_distance(a[~np.isnan(a)], b[~np.isnan(b)], is_one)
-        for a, b, is_one in zip(rows.T, held_out.T, is_categorical, strict=True)
-    ]
-    return Distances(
-        by_column=np.array(by_column),
-        rank_correlations=np.abs(differences).mean() if differences.size else np.nan,
-    )
-
-
-def rank_correlations(X):
-    """Return the rank correlation of every pair of columns.
-
-    Missing values are left out. The correlation with a constant column is 0.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        NaN where a value is missing.
-
-    Returns
-    -------
-    ndarray of shape (n_features * (n_features - 1) / 2,)
-        In the order of the upper triangle of the correlation matrix.
-    """
-    missing = np.isnan(X)
-    ranks = rankdata(X, axis=0, nan_policy="omit")
-    n_observed = np.maximum((~missing).sum(axis=0), 1)
-    ranks = np.where(missing, 0, ranks - np.nansum(ranks, axis=0) / n_observed)
-    squares = (ranks**2).T @ ~missing
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlations = (ranks.T @ ranks) / np.sqrt(squares * squares.T)
-    return np.nan_to_num(correlations)[np.triu_indices(X.shape[1], 1)]
 
 
 @dataclass
@@ -354,7 +171,7 @@ def _measure(selection, split, pca, vae, random_state):
     """Return the figures of two fitted methods on the held-out rows."""
     truth, is_categorical = split.held_out_encoded, selection.is_categorical
     train = split.train_encoded.astype(np.float64)
-    scale = np.where(_vary(train), np.nanstd(train, axis=0), np.nan)
+    scale = np.where(vary(train), np.nanstd(train, axis=0), np.nan)
     most_frequent = np.where(is_categorical, pca.fill_values, np.nan)
     embeddings = {
         "PCA": pca.transform(split.encoded),
@@ -370,13 +187,13 @@ def _measure(selection, split, pca, vae, random_state):
         n_held_out=len(split.held_out),
         n_pca_components=pca.pca.n_components_,
         reconstruction={
-            method: _score(truth, predicted, is_categorical, scale)
+            method: score(truth, predicted, is_categorical, scale)
             for method, predicted in reconstructed.items()
         },
-        most_frequent=_score(truth, most_frequent, is_categorical, scale).by_column,
+        most_frequent=score(truth, most_frequent, is_categorical, scale).by_column,
         imputation={
-            "skvae": _score(hidden, imputed, is_categorical, scale),
-            "most frequent": _score(hidden, most_frequent, is_categorical, scale),
+            "skvae": score(hidden, imputed, is_categorical, scale),
+            "most frequent": score(hidden, most_frequent, is_categorical, scale),
         },
         log_likelihood=_score_log_likelihood(selection, split, pca, vae),
         neighbors_metric=neighbors_metric,
@@ -409,45 +226,6 @@ def _impute_hidden(vae, X, truth, schema, random_state):
     return imputed
 
 
-def _score(truth, predicted, is_categorical, scale):
-    """Return the scores of encoded rows.
-
-    `scale` standardises the columns; it is NaN where the training rows do not vary.
-    """
-    has_score = _why_unscored(truth, is_categorical, scale) == ""
-    observed = ~np.isnan(truth)
-    n_observed = np.maximum(observed.sum(axis=0), 1)
-    mean = np.nansum(truth, axis=0) / n_observed
-    residual = np.where(observed, ((truth - predicted) / scale) ** 2, 0).sum(axis=0)
-    total = np.where(observed, ((truth - mean) / scale) ** 2, 0).sum(axis=0)
-    has_r2 = has_score & ~is_categorical & (total > 0)
-    by_column = np.full(len(n_observed), np.nan)
-    by_column[has_r2] = 1 - residual[has_r2] / total[has_r2]
-    has_accuracy = has_score & is_categorical
-    n_right = (truth == predicted).sum(axis=0)
-    by_column[has_accuracy] = n_right[has_accuracy] / n_observed[has_accuracy]
-    return Scores(
-        by_column,
-        r2=1 - residual[has_r2].sum() / total[has_r2].sum() if has_r2.any() else np.nan,
-        accuracy=by_column[has_accuracy].mean() if has_accuracy.any() else np.nan,
-    )
-
-
-def _why_unscored(truth, is_categorical, scale):
-    """Return why each column has no R2 or accuracy; "" where it has."""
-    is_empty = np.isnan(truth).all(axis=0)
-    return np.select(
-        [~is_categorical & np.isnan(scale), is_empty, ~is_categorical & ~_vary(truth)],
-        ["constant in the training rows", "missing in all {}", "constant in the {}"],
-        default="",
-    )
-
-
-def _vary(X):
-    """Whether each column has two different values."""
-    return np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)
-
-
 def _tell_unscored(selection, truth, hidden, scale):
     """Return notes that say which columns the scores leave out, and why."""
     columns = np.array(selection.X.columns, dtype=object)
@@ -457,7 +235,7 @@ def _tell_unscored(selection, truth, hidden, scale):
         ("", "held-out rows", truth),
         (" of imputation", "rows with hidden entries", hidden),
     ):
-        whys = _why_unscored(encoded, is_categorical, scale)
+        whys = why_unscored(encoded, is_categorical, scale)
         for figure, chosen in ("R2", ~is_categorical), ("accuracy", is_categorical):
             for why in np.unique(whys[chosen & ~is_told & (whys != "")]):
                 names = format_names(columns[chosen & ~is_told & (whys == why)])
@@ -479,7 +257,7 @@ def _score_neighbors(y, split, embeddings):
     if len(train) < N_NEIGHBORS or not len(held_out):
         return "", {}
     if is_continuous(labels):
-        if not _vary(labels[held_out, None]).all():
+        if not vary(labels[held_out, None]).all():
             return "", {}
         metric, neighbors = "R2", KNeighborsRegressor(N_NEIGHBORS)
     else:
@@ -531,14 +309,3 @@ def _make_notes(n_held_out, vae, has_categorical):
             f"{explained:.3f} of the variance of its validation rows."
         )
     return notes
-
-
-def _column_distance(a, b, is_categorical):
-    """Return the distance of two samples of a column, without missing values."""
-    if not (len(a) and len(b)):
-        return np.nan
-    if not is_categorical:
-        return ks_2samp(a, b).statistic
-    n_categories = int(max(a.max(), b.max())) + 1
-    counts = [np.bincount(x.astype(np.intp), minlength=n_categories) for x in (a, b)]
-    return 0.5 * np.abs(counts[0] / len(a) - counts[1] / len(b)).sum()

@@ -15,10 +15,11 @@ import threading
 import time
 import warnings
 
-from skvae._printable import printable, width
+from skvae._printable import printable, width, wrap
 
 CLEAR_LINE = "\r\033[K"
 MOST_PLACES = 1_000  # of a line that is printed
+LEAST_WIDTH = 8  # of a column that is wrapped, or of a line
 PATH_WIDTH = 300
 LEAST_LIKENESS = 0.6  # of a mistyped word to the one that may have been meant
 MOST_COMPARED = 5_000  # words, so that a mistake is told at once
@@ -116,7 +117,9 @@ def print_output(text=""):
     If its reader has left, as ``| head`` does, or it was closed from the start, nothing
     happens; any other failure is an error.
     """
-    lines = (printable(line, MOST_PLACES) for line in text.split("\n"))
+    places = _output_places()
+    safe = (printable(line, MOST_PLACES) for line in text.split("\n"))
+    lines = [part for line in safe for part in wrap(line, places)]
     try:
         _write(sys.stdout, "\n".join(lines) + "\n")
     except BrokenPipeError:
@@ -182,6 +185,7 @@ def format_table(rows, align):
     Returns
     -------
     str
+        Where a terminal is narrower, the widest column of those to the left is wrapped.
 
     Examples
     --------
@@ -191,7 +195,27 @@ def format_table(rows, align):
     PCA  0.280
     """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(_pad, row, align, widths)).rstrip() for row in rows)
+    texts = [j for j, side in enumerate(align) if side == "<"]
+    widest = max(texts, key=widths.__getitem__)
+    excess = sum(widths) + 2 * (len(widths) - 1) - _output_places()
+    if excess > 0:
+        widths[widest] = max(widths[widest] - excess, LEAST_WIDTH)
+    lines = []
+    for row in rows:
+        first, *others = wrap(row[widest], widths[widest])
+        lines.append([*row[:widest], first, *row[widest + 1 :]])
+        lines += [
+            ["" if j != widest else part for j in range(len(row))] for part in others
+        ]
+    return "\n".join("  ".join(map(_pad, row, align, widths)).rstrip() for row in lines)
+
+
+def _output_places():
+    """Return how many places a line has on stdout, very many if it is no terminal."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if is_terminal or os.environ.get("COLUMNS"):
+        return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
+    return MOST_PLACES
 
 
 def _pad(cell, side, places):

@@ -11,6 +11,8 @@ from skvae._files.names import unique_names
 
 # Types of which pyarrow takes no rows, such as the text of polars, and their like.
 WITHOUT_VIEWS = {"string_view": "large_string", "binary_view": "large_binary"}
+# Codecs of Parquet that its writer calls otherwise.
+CODECS = {"UNCOMPRESSED": "NONE"}
 
 
 class ArrowFile:
@@ -45,7 +47,7 @@ class ArrowFile:
 
         self.name, self.kind, self.decimal = name, kind, None
         try:
-            self._table = _read(content, kind)
+            self._table, self._layout = _read(content, kind)
         except (pyarrow.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             what = kind.capitalize()
@@ -63,14 +65,25 @@ class ArrowFile:
         Returns
         -------
         bytes
-            Of the same schema, and with the same values elsewhere.
+            Of the same schema, and with the same values elsewhere; of Parquet also with
+            the same groups of rows, and each column compressed as it was.
         """
         table = self._table
         for name, values in entries.items():
             j = self._places[name]
             column = _fill(table.column(j), values)
             table = table.set_column(j, table.schema.field(j), column)
-        return _write(table, self.kind)
+        return self._write(table)
+
+    def _write(self, table):
+        from pyarrow import feather
+
+        file = io.BytesIO()
+        if self.kind == "parquet":
+            _write_parquet(table, self._layout, file)
+        else:
+            feather.write_feather(table, file)
+        return file.getvalue()
 
     def _to_pandas(self):
         """Return a data frame, in which two columns of one name are told apart."""
@@ -100,24 +113,38 @@ class ArrowFile:
 
 
 def _read(content, kind):
+    """Return a table, and the metadata of a Parquet file."""
     import pyarrow as pa
     from pyarrow import feather, parquet
 
     source = pa.BufferReader(content)
     if kind == "parquet":
-        return parquet.ParquetFile(source).read()
-    return feather.read_table(source)
+        file = parquet.ParquetFile(source)
+        return file.read(), file.metadata
+    return feather.read_table(source), None
 
 
-def _write(table, kind):
-    from pyarrow import feather, parquet
+def _write_parquet(table, like, file):
+    """Write a table in the groups of rows, and with the codecs, of another file."""
+    from pyarrow import parquet
 
-    file = io.BytesIO()
-    if kind == "parquet":
-        parquet.write_table(table, file)
-    else:
-        feather.write_feather(table, file)
-    return file.getvalue()
+    groups = [like.row_group(i) for i in range(like.num_row_groups)]
+    columns = [groups[0].column(j) for j in range(like.num_columns)] if groups else []
+    codecs = {column.path_in_schema: column.compression for column in columns}
+    options = {
+        "compression": {path: CODECS.get(of, of) for path, of in codecs.items()},
+        "use_dictionary": [
+            column.path_in_schema for column in columns if column.has_dictionary_page
+        ],
+    }
+    with parquet.ParquetWriter(file, table.schema, **options) as writer:
+        start = 0
+        for group in groups:
+            n_rows = group.num_rows
+            writer.write_table(
+                table.slice(start, n_rows), row_group_size=n_rows or None
+            )
+            start += n_rows
 
 
 def _fill(column, values):

@@ -4,15 +4,20 @@ What is not filled comes back byte by byte: the text is kept, and a cell is know
 bytes that it spans.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
 from skvae._files.cells import UnclosedQuote, split
 from skvae._files.content import CODE_PAGES, decode, first_undecodable
-from skvae._files.dialect import HEAD_LINES, are_data, find_dialect, is_number
+from skvae._files.dialect import (
+    HEAD_LINES,
+    are_data,
+    find_dialect,
+    find_other_delimiter,
+    is_number,
+)
 from skvae._files.names import unique_names
+from skvae._warnings import warn
 
 # Cells that mean that a value is missing, wherever they stand without quotes.
 MISSING = {
@@ -56,10 +61,9 @@ class DelimitedFile:
         text, self._mark, self._encoding = decode(name, content)
         if self._encoding in CODE_PAGES:
             line, byte = first_undecodable(content)
-            warnings.warn(
+            warn(
                 f"{name}, line {line}: byte {byte:#04x} is not UTF-8; the table is "
-                f"read as {CODE_PAGES[self._encoding]}",
-                stacklevel=2,
+                f"read as {CODE_PAGES[self._encoding]}"
             )
         dialect = find_dialect(text)
         self._head, self._text = text[: dialect.start], text[dialect.start :]
@@ -76,6 +80,8 @@ class DelimitedFile:
                 f"{name}, line {line}: EOF inside string; the quote that opens here "
                 "never closes"
             ) from error
+        if (self._cells.widths == 1).all():
+            self._warn_of_other_delimiter()
         header, self._rows, self._shift = self._find_rows()
         self._read(header)
 
@@ -123,6 +129,17 @@ class DelimitedFile:
         """Return text with the file's byte order mark and encoding."""
         return self._mark + text.encode(self._encoding)
 
+    def _warn_of_other_delimiter(self):
+        other = find_other_delimiter(self._text)
+        if other:
+            remedy = (
+                f"write sep={other} above it" if other.strip() else "save it as CSV"
+            )
+            warn(
+                f"{self.name} is read as one column, but its lines look like cells "
+                f"separated by {other!r}; {remedy}"
+            )
+
     def _line_number(self, place):
         before = self._head + self._text[:place]
         return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
@@ -161,11 +178,10 @@ class DelimitedFile:
             lines = lines[~is_blank[lines] & ~(hashed[lines] & (widths[lines] != n))]
         if are_data(header) or self._recurs(header, lines):
             lines = np.append(top, lines)
-            warnings.warn(
+            warn(
                 f"{self.name}: line {self._line_number(starts[top])} contains numbers, "
                 "not column names; the columns are named x0, x1, ... from left to "
-                "right",
-                stacklevel=4,
+                "right"
             )
             return None, lines, self._check_widths(top, n, lines)
         return header, lines, self._check_widths(top, n, lines)

@@ -1,6 +1,5 @@
 """The dialect of delimited text: what separates and quotes, and if line 1 is data."""
 
-import contextlib
 import re
 from dataclasses import dataclass
 
@@ -9,8 +8,10 @@ import numpy as np
 from skvae._files.cells import UnclosedQuote, split
 
 DELIMITERS = (b",", b";", b"\t", b"|")
+OTHERS = " :^~/"  # which numbers, times and names may have, too
 HEAD, HEAD_LINES = 1 << 18, 200  # bytes and lines that decide on the dialect
 DECLARATION = re.compile(rb'"?sep=(.)"?[ ]*(?:\r\n|\n|\r|$)')  # as Excel reads it
+NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d{1,2})?", re.ASCII)
 PLAIN = re.compile(rb"[^,;\t|]*|\s*[-+]?[\d.,]+\s*")
 
 
@@ -48,6 +49,35 @@ def find_dialect(text):
     return Dialect(DELIMITERS[fits.index(max(fits))], quote, 0)
 
 
+def find_other_delimiter(text):
+    r"""Return what separates cells in each line, where that is none of `DELIMITERS`.
+
+    Returns
+    -------
+    str
+        Empty unless all lines, the header included, have as many cells of which most
+        are numbers. Several blanks between cells are one blank.
+
+    Examples
+    --------
+    >>> from skvae._files.dialect import find_other_delimiter
+    >>> find_other_delimiter(b"a^b\n1^2\n3^4\n")
+    '^'
+    >>> find_other_delimiter(b"time\n10:30\n11:00\n")
+    ''
+    """
+    lines = text[:HEAD].decode(errors="replace").split("\n")[:HEAD_LINES]
+    lines = [line.strip() for line in lines if line.strip()]
+    for delimiter in OTHERS:
+        of_blanks = delimiter if delimiter.strip() else None
+        rows = [line.split(of_blanks) for line in lines]
+        numbers = [is_number(cell) for row in rows[1:] for cell in row]
+        is_one = len({*map(len, rows)}) == 1 and len(rows[0]) > 1
+        if is_one and 2 * sum(numbers) > len(numbers):
+            return delimiter
+    return ""
+
+
 def are_data(header):
     """Whether line 1 is data, because it contains numbers that cannot be column names.
 
@@ -71,11 +101,11 @@ def are_data(header):
 
 
 def is_number(text):
-    """Whether text is a finite number, with a decimal point or comma."""
-    with contextlib.suppress(ValueError):
-        number = float(text.replace(",", "."))
-        return bool(number < float("inf"))  # "nan" and "inf" can be column names
-    return False
+    """Whether text is a finite number, with a decimal point or comma.
+
+    Others that Python takes can be column names, such as nan, inf and 2019_20.
+    """
+    return bool(NUMBER.fullmatch(text.strip()))
 
 
 def _find_quote(head):

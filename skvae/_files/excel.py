@@ -58,6 +58,12 @@ class ExcelFile:
             if any(row[j] is not None for row in [header, *body])
         ]
         names = ["" if header[j] is None else str(header[j]).strip() for j in used]
+        if 2 * names[1:].count("") >= len(used):  # the first is that of an index
+            raise ValueError(
+                f"{name}, row {self._top + 1}: {len(used)} columns have "
+                f"{len(used) - names.count('')} name(s); if the table begins further "
+                "down, remove what stands above it"
+            )
         self._places = dict(zip(unique_names(names), used, strict=True))
         columns, self.marks = {}, {}
         for column, j in self._places.items():

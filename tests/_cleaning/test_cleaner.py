@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -197,3 +198,56 @@ def test_a_failed_fit_changes_nothing():
 def test_bad_parameter_is_named():
     with pytest.raises(ValueError, match=r"'drop_constant' parameter .* Got 'no'"):
         clone(TableCleaner(drop_constant="no")).fit(raw())
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_repeated_names_are_an_error_that_names_them(library):
+    values = np.arange(20.0).reshape(4, 5)
+    X = pd.DataFrame(values, columns=list("abacb"))
+    if library == "pyarrow":
+        X = pytest.importorskip("pyarrow").table(list(values.T), names=list("abacb"))
+    message = "several columns of the name 'a', 'b'. Rename them"
+    with pytest.raises(ValueError, match=message):
+        TableCleaner().fit(X)
+
+
+def test_arrays_become_tables_of_the_dtypes_that_their_values_have():
+    X = raw().drop(columns="nothing").to_numpy(object)
+    with config_context(transform_output="pandas"):
+        whole = TableCleaner().fit_transform(X)
+    own = TableCleaner().set_output(transform="pandas").fit_transform(X)
+    for found in whole, own:
+        assert [d.kind for d in found.dtypes] == list("OfMMbif")
+        expected = TableCleaner().fit_transform(raw())
+        for one, other in zip(found, expected, strict=True):
+            pd.testing.assert_series_equal(
+                found[one], expected[other], check_names=False
+            )
+
+
+def test_arrays_of_numbers_stay_arrays_of_numbers():
+    X = np.array([["1", "2.5"], ["3", "?"], ["?", "4.5"]], dtype=object)
+    found = TableCleaner().fit_transform(X)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, [[1, 2.5], [3, np.nan], [np.nan, 4.5]])
+    assert TableCleaner().fit_transform(X[:2, :1]).dtype == np.int64
+
+
+def test_text_that_is_unread_is_said_once_and_at_the_users_line():
+    cleaner = TableCleaner().fit(raw())
+    X = raw()[:9].assign(count="many", day="2021-03-25")
+    with pytest.warns(UserWarning, match="becomes missing") as caught:
+        found = cleaner.transform(X)
+    (one,) = caught
+    assert "'day' (9 of 9 rows, such as '2021-03-25'), 'count' (9 of 9" in str(
+        one.message
+    )
+    assert one.filename == __file__
+    assert found["count"].isna().all()
+
+
+def test_cleaners_of_older_files_work():
+    cleaner = TableCleaner().fit(raw())
+    expected = cleaner.transform(raw())
+    del cleaner._fitted
+    pd.testing.assert_frame_equal(cleaner.transform(raw()), expected)

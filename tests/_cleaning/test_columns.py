@@ -87,6 +87,8 @@ def test_a_column_tells_another_the_decimal_mark():
         [[1, 2], [3]],
         pd.Categorical(["1", "2"]),
         pd.date_range("2020", periods=3),
+        pd.date_range("2020", periods=3, tz="Asia/Tokyo"),
+        pd.to_timedelta([1, 2], unit="h"),
         [1 + 2j],
         [None, None],
     ],
@@ -94,7 +96,7 @@ def test_a_column_tells_another_the_decimal_mark():
 def test_other_columns_stay_as_they_are(values):
     column = pd.Series(values, name="x")
     reader, reading = read(column)
-    assert reader.format is None
+    assert reader.note == ""
     pd.testing.assert_series_equal(reading.values, column)
     assert reader.write(column) is column
 
@@ -162,3 +164,74 @@ def test_numbers_that_come_as_text_later_are_numbers():
     assert later.values.isna().tolist() == [False, True, True]
     assert later.unread.tolist() == ["x"]
     assert reader.write(later.values).equals(later.values)
+
+
+FEW_DAYS = ["2021-03-25", "2021-04-01", "2021-04-13", "2021-05-05"]
+SENTINELS = ["9999-12-31", "2999-12-31", "2099-12-31", "1900-01-01", "1753-01-01"]
+
+
+def as_written(day, form):
+    year, month, of_month = day.split("-")
+    for directive, part in ("%Y", year), ("%m", month), ("%d", of_month):
+        form = form.replace(directive, part)
+    return form
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "number", "M8[s]"])
+@pytest.mark.parametrize("sentinel", [*SENTINELS, "0001-01-01", "1970-01-01"])
+@pytest.mark.parametrize("n", [1, 30])
+def test_days_that_stand_for_none_are_unread(form, sentinel, n):
+    days = [*FEW_DAYS, *[sentinel] * n, *FEW_DAYS]
+    if form == "M8[s]":
+        column = pd.Series(np.array(days, form))
+    else:
+        texts = [as_written(day, form.replace("number", "%Y%m%d")) for day in days]
+        column = pd.Series([*map(int, texts)] if form == "number" else texts)
+    if form == "number" and sentinel == "0001-01-01":
+        return  # as a number it is 10101
+    (reader,) = find_readers(column.to_frame("x"))
+    reading = ColumnReader.from_state(reader.state()).read(column)
+    assert reading.values.dtype.kind == "M"
+    is_sentinel = np.array(days) == sentinel
+    np.testing.assert_array_equal(reading.values.isna(), is_sentinel)
+    assert reading.values[~is_sentinel].dt.strftime("%Y-%m-%d").tolist() == FEW_DAYS * 2
+    assert reading.unread.index.tolist() == np.flatnonzero(is_sentinel).tolist()
+    assert not reading.empty.any()
+    if "9999" not in sentinel or form == "M8[s]":  # which older pandas cannot hold
+        kept = reader.read(column, finite=False).values
+        assert kept.notna().all() or kept.isna().sum() == n
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        pd.date_range("1899-12-31", "1990-01-01", freq="99D"),  # births
+        np.arange("1650", "1950", dtype="M8[Y]").astype("M8[s]"),
+        pd.to_datetime(["1970-01-01", "1990-05-05", "2000-05-05", "2020-05-05"]),
+        pd.to_datetime(["2000-01-01", "2021-05-05", "2021-05-06", "2021-05-07"]),
+        np.array(["9999-12-31", "2021-05-05"], "M8[s]"),
+    ],
+)
+def test_days_that_may_be_meant_stay(days):
+    column = pd.Series(days)
+    reader, reading = read(column)
+    assert reader.placeholders == []
+    assert reading.values.equals(column)
+
+
+def test_dates_of_a_zone_and_objects_have_placeholders_too():
+    days = pd.to_datetime([*FEW_DAYS, "1900-01-01"])
+    for column in pd.Series(days.tz_localize("Asia/Tokyo")), pd.Series(days.date):
+        reader, reading = read(column)
+        assert reader.note in (
+            "1899-12-31 taken for missing",  # in UTC
+            "1900-01-01 taken for missing",
+        )
+        assert reading.values.isna().tolist() == [False] * 4 + [True]
+
+
+def test_eight_digits_are_seldom_dates():
+    ids = np.random.default_rng(0).integers(10_000_000, 100_000_000, 500)
+    for column in pd.Series(ids), pd.Series(range(20210001, 20210400)):
+        assert read(column)[0].note == ""
+        assert read(column.astype(str))[0].note == ""

@@ -81,6 +81,10 @@ def test_dates_are_read_and_written_as_they_were(texts, dates):
         ),
         ("2009-10|2010-11", "text that looks like dates, such as '2009-10', not read"),
         ("10:30|11:30", "text that looks like dates, such as '10:30', not read"),
+        (
+            "\u0661\u0663/\u0661/\u0662\u0660\u0662\u0660|\u0661/\u0662/\u0662\u0660\u0662\u0660",
+            "text that looks like dates, .*, not read$",
+        ),
         ("2020-01-02|soon", "$"),
         ("red|blue", "$"),
         ("May|June", "$"),

@@ -8,6 +8,16 @@ from skvae._cleaning.numbers import NumberFormat, find_number_format, to_integer
 
 quickly = settings(max_examples=60, deadline=None)
 
+SCRIPTS = {  # digits that Python takes for numbers, and that are not written
+    name: str.maketrans({str(i): chr(zero + i) for i in range(10)})
+    for name, zero in (
+        ("Arabic-Indic", 0x660),
+        ("Persian", 0x6F0),
+        ("Devanagari", 0x966),
+        ("fullwidth", 0xFF10),
+    )
+}
+
 
 def find(texts, decimal=None):
     return find_number_format(dict.fromkeys(texts, 1), decimal)
@@ -40,6 +50,7 @@ def find(texts, decimal=None):
         ("5,1 %|12,0 %|-3,5 %", [5.1, 12, -3.5]),
         ("(1,234.5)|12.0|3.0", [-1234.5, 12, 3]),
         ("($1,234.5)|$12.0|$3.0", [-1234.5, 12, 3]),
+        ("($5.50)|$6.25|$7.00", [-5.5, 6.25, 7]),
         ("1.531e+05|-2.000e-03|3.100e+00", [153100, -0.002, 3.1]),
         ("1.5E5|2E3|3.25E-2", [150000, 2000, 0.0325]),
         ("0|1|0", [0, 1]),
@@ -71,6 +82,12 @@ def test_numbers_are_read_and_written_as_they_were(texts, values):
             "1,23,456|2,34,567",
             "text that looks like numbers, such as '1,23,456', not read",
         ),
+        ("$5 %|$6 %", "text that looks like numbers, such as '\\$5 %', not read"),
+        *(
+            (text.translate(digits), "text that looks like numbers, .*, not read")
+            for digits in SCRIPTS.values()
+            for text in ("10|21|32", "1.5|2.25|3.75", "1 234|2 345|3 456", "-1|-2|3")
+        ),
         ("red|blue", "$"),
         ("person 1|person 2", "$"),
         ("x1|x2", "$"),
@@ -92,6 +109,8 @@ def test_other_columns_decide_what_a_lone_comma_is(decimal, values):
     form, _ = find(texts, decimal)
     assert form.parse(texts).tolist() == values
     assert form.write(pd.Series(values, dtype=float)).tolist() == texts.tolist()
+    assert form.doubt == (decimal is None)
+    assert ("nothing tells" in form.describe()) == form.doubt
 
 
 def test_a_tenth_may_be_other_text():
@@ -144,3 +163,18 @@ def test_any_numbers_of_a_style_come_back(numbers, decimals, mark, group, style)
 )
 def test_whole_floats_become_integers(values, dtype):
     assert to_integers(pd.Series(values)).dtype == dtype
+
+
+@pytest.mark.parametrize("text", ["$5 %", "$5 €", "(-5)", "(5", "-$-5", "5)"])
+def test_one_sign_and_one_unit_at_most(text):
+    """As what is written has one of each, and is read alike."""
+    form, _ = find(["$1", "$2", "-$3", "(4)"])
+    assert form.parse(pd.Series([text])).isna().all()
+
+
+@pytest.mark.parametrize("digits", SCRIPTS.values(), ids=list(SCRIPTS))
+def test_digits_of_another_script_are_no_numbers_among_others(digits):
+    form, _ = find([str(i) for i in range(30)])
+    found = form.parse(pd.Series(["7", "12".translate(digits), "\u0131nf"]))
+    np.testing.assert_array_equal(found, [7, np.nan, np.nan])
+    assert find([str(i).translate(digits) for i in range(30)])[0] is None

@@ -1,4 +1,5 @@
 import gc
+import re
 import warnings
 
 import numpy as np
@@ -53,6 +54,8 @@ def test_line_break_in_quotes(read):
         ("0,1,2", True),  # pandas' columns without names
         ("0,1,10", True),
         ("country,1999,2000", True),
+        ("country,2019_20,2018_19", True),
+        ("\u0663,\u0662,\u0661", True),  # no digits that are read as numbers
         ("400.5,402.5,404.5", True),  # wavelengths
         ("9,8,7,6,5,4,3,2", True),  # wavenumbers
         ("5.1,3.5,1.4", False),
@@ -95,6 +98,16 @@ def test_undecodable_line_is_named_and_read_as_latin(read):
         assert read(text, encoding="latin-1")["b"].tolist() == ["x", "é"]
     with pytest.warns(UserWarning, match="is read as Latin-1"):
         read(text + "3,\x81\n", encoding="latin-1")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,\xe9\n2,x\n", "2,1\n1,3\n1,4\n"])
+def test_warnings_point_at_the_users_line(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_table(path)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(
@@ -151,3 +164,29 @@ def test_files_are_closed(read):
         read("a,b\n1,2\n")
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "said"),
+    [
+        ("a;b\nx;4.871\ny;12.350\n", [4871, 12350], r"'\.' between thousands \(or"),
+        ("a;b\nx;4,871\ny;12,350\n", [4.871, 12.35], r"decimal commas \(or"),
+        ('a,b\nx,"4,871"\ny,"12,350"\n', [4871, 12350], "',' between thousands"),
+        ("a\tb\nx\t$4,871\ny\t$5\n", [4871, 5], "',' between thousands"),
+        ("a;b\nx;4.871\ny;-1.234.567\n", [4871, -1234567], None),
+        ("a;b\nx;4.871\ny;12.35\n", [4.871, 12.35], None),
+        ("a;b\n1,5;4.871\n2,5;12.350\n", [4871, 12350], None),
+        ("a;b\n1.5;4.871\n2.5;12.350\n", [4.871, 12.35], None),
+        ("a,b\nx,4.871\ny,12.350\n", [4.871, 12.35], None),
+        ("a;b\nx;4 871\ny;12 350\n", [4871, 12350], None),
+        ("a;b\nx;4871\ny;12\n", [4871, 12], None),
+    ],
+)
+def test_a_mark_that_may_be_either_is_told_by_others_or_said(read, text, values, said):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert read(text)["b"].tolist() == values
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == (said is not None)
+    if said:
+        assert re.search(f"t.csv: .*'b': numbers with {said}.*thousandfold", *messages)

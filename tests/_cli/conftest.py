@@ -10,6 +10,12 @@ from skvae._cli.selection import select
 N = 200
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """No width of a terminal, which pytest's workers have."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def iris():
     frame = load_iris(as_frame=True).frame

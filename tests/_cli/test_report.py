@@ -8,9 +8,11 @@ from numpy.testing import assert_allclose
 from skvae import VAETransformer
 from skvae._cli import report as report_module
 from skvae._cli import selection as selection_module
-from skvae._cli.evaluation import Distances, Evaluation, Scores
+from skvae._cli.distances import Distances
+from skvae._cli.evaluation import Evaluation
 from skvae._cli.evaluation import evaluate as evaluate_with
 from skvae._cli.results import embed
+from skvae._cli.scores import Scores
 
 # Two epochs are quick, and not meant to converge.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -224,3 +226,16 @@ def test_how_many_categories_are_pooled_is_said():
     text = describe(["N1"] * 60 + [f"N{i}" for i in range(100, 140)])
     assert "pooled       tail: 41 categories, of which the 40 rarest are pooled" in text
     assert "pooled" not in describe(["N1", "N2"] * 50)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_report_fits_a_narrow_terminal(monkeypatch, mixed, columns):
+    wide = made_up(30, np.arange(30) % 2 == 0)
+    texts = {}
+    for places in columns, 1_000:
+        monkeypatch.setenv("COLUMNS", str(places))
+        described = report_module.describe_selection("t.csv", mixed.X, mixed)
+        texts[places] = described + report_module.describe_evaluation(*wide, 2)
+    assert max(map(len, texts[columns].splitlines())) <= columns
+    if columns > 40:  # no word is broken
+        assert {*texts[1_000].split()} <= {*texts[columns].split()}

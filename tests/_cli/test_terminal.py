@@ -207,3 +207,37 @@ def test_the_nearest_words_are_suggested(word, meant):
 def test_nothing_is_suggested_for_what_is_unlike_all(word):
     assert terminal_module.suggest(word, OPTIONS) == ""
     assert terminal_module.suggest(word, []) == ""
+
+
+TABLE = [["", "skvae"], ["a title of five words", "0.5"], ["short", "-1.25"]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        ("200", ["a title of five words    0.5", "short                  -1.25"]),
+        ("28", ["a title of five words    0.5", "short                  -1.25"]),
+        ("27", ["a title of five    0.5", "words", "short            -1.25"]),
+        ("20", ["a title of       0.5", "five words", "short          -1.25"]),
+        ("5", ["a title    0.5", "of five", "words", "short    -1.25"]),
+    ],
+)
+def test_tables_are_wrapped_where_the_terminal_is_narrow(monkeypatch, columns, lines):
+    monkeypatch.setenv("COLUMNS", columns)
+    found = format_table(TABLE, "<>").splitlines()[1:]
+    assert [" ".join(line.split()) for line in found] == [
+        " ".join(line.split()) for line in lines
+    ]
+    assert max(map(len, found)) <= max(int(columns), 15)
+
+
+def test_lines_are_wrapped_in_a_narrow_terminal_alone(monkeypatch, capsys):
+    line = "  two held-out rows, and \u6c34\u6c34 beside them: " + "x" * 30
+    terminal_module.print_output(line)
+    assert capsys.readouterr().out == f"{line}\n"
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal_module.print_output(line)
+    said = capsys.readouterr().out
+    assert max(map(terminal_module.width, said.splitlines())) <= 20
+    assert said.replace(" ", "").replace("\n", "") == line.replace(" ", "")
+    assert all(part.startswith("  ") for part in said.splitlines())

@@ -143,3 +143,49 @@ def test_text_as_polars_writes_it_is_filled():
     found = feather.read_table(io.BytesIO(filled))
     assert found.schema == schema
     assert found.to_pydict() == {"s": ["a", "b", "c"], "x": [1.0, 2.0, 3.0]}
+
+
+def layout_of(content):
+    """Return of each group its rows, and of each column its codec and dictionary."""
+    file = parquet.ParquetFile(io.BytesIO(content))
+    groups = map(file.metadata.row_group, range(file.num_row_groups))
+    columns = range(file.metadata.num_columns)
+    return [
+        [group.num_rows]
+        + [
+            (column.path_in_schema, column.compression, column.has_dictionary_page)
+            for column in map(group.column, columns)
+        ]
+        for group in groups
+    ]
+
+
+@pytest.mark.parametrize("n_rows", [(30, 45, 25), (100,), (0,), ()])
+def test_parquet_keeps_its_groups_of_rows_and_codecs(n_rows):
+    n = sum(n_rows)
+    table = pa.table(
+        {
+            "x": pa.array([1.0, None] * (n // 2), pa.float64()),
+            "text": pa.array(["x", "y"] * (n // 2), pa.string()),
+            "list": pa.array([[1, 2]] * n, pa.list_(pa.int64())),
+            "nested": pa.array([{"u": 1, "v": 2}] * n, pa.struct({"u": "int8"})),
+        }
+    )
+    codecs = {
+        "x": "gzip",
+        "text": "none",
+        "nested.u": "lz4",
+        "list.list.element": "zstd",
+    }
+    out, start = io.BytesIO(), 0
+    with parquet.ParquetWriter(
+        out, table.schema, compression=codecs, use_dictionary=["text"]
+    ) as writer:
+        for rows in n_rows:
+            writer.write_table(table.slice(start, rows))
+            start += rows
+    content = out.getvalue()
+    entries = {"x": pd.Series(2.0, range(1, n, 2))}
+    found = ArrowFile("t", content, "parquet").filled(entries)
+    assert layout_of(found) == layout_of(content)
+    assert read(found, "parquet")["x"].to_pylist() == [1.0, 2.0] * (n // 2)

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import pandas as pd
@@ -198,3 +199,31 @@ def test_one_stray_value_behind_trailing_delimiters_shifts_no_name():
     lines = "a,b\n" + "1,2,\n" * 9 + "3,4,5\n"
     with pytest.raises(ValueError, match="line 11: expected 2 fields"):
         DelimitedFile("t.csv", lines.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a:b\n1:2.5\n3:4\n", "separated by ':'; write sep=: above it"),
+        ("a^b^c\n1^x^2\n3^y^4\n", "separated by '\\^'; write sep="),
+        ("a   b\n1   2\n10  20\n", "separated by ' '; save it as CSV"),
+        ("time\n10:30\n11:30\n", None),
+        ("two words\nred one\nblue one\n", None),
+        ("n\n1 234\n2 345\n", None),
+        ("a,b\n1 2,3 4\n5 6,7 8\n", None),
+        ("a\n\n", None),
+    ],
+)
+def test_lines_of_another_delimiter_are_said(text, said):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        DelimitedFile("t.csv", text.encode())
+    assert len(caught) == (said is not None)
+    if said:
+        assert re.search(
+            f"t.csv is read as one column, .* {said}", str(caught[0].message)
+        )
+        declared = f"sep={said[14]}\n{text}"
+        if said[14] == ":":
+            frame = DelimitedFile("t.csv", declared.encode()).frame
+            assert frame.columns.tolist() == ["a", "b"]

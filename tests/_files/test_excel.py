@@ -80,3 +80,13 @@ def test_names_and_empty_columns():
 def test_empty_workbook_is_named():
     with pytest.raises(ValueError, match=r"t\.xlsx is empty"):
         ExcelFile("t.xlsx", content_of(workbook([])))
+
+
+def test_title_above_the_table_is_an_error_that_says_so():
+    book = workbook([["Sales of 2021"], [], *ROWS])
+    with pytest.raises(
+        ValueError, match=r"t.xlsx, row 1: 7 columns have 1 name.*above"
+    ):
+        ExcelFile("t.xlsx", content_of(book))
+    book = workbook([["", "size", None], ["x1", 1, "why"], ["x2", 2, "so"]])
+    assert list(ExcelFile("t.xlsx", content_of(book)).frame)[1] == "size"
