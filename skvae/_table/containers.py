@@ -131,7 +131,8 @@ def is_table(X):
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         return False
     has_mask = isinstance(X, np.ma.MaskedArray)
-    return X.dtype.kind in "bOUSmM" or (has_mask and X.dtype.kind in "fiu")
+    is_wide = X.dtype.kind == "f" and X.dtype.itemsize > 8
+    return X.dtype.kind in "bOUSmM" or is_wide or (has_mask and X.dtype.kind in "fiu")
 
 
 def column_labels(X):

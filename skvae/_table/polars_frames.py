@@ -101,13 +101,20 @@ def _new_series(column, dtype, values):
             )
         return pl.Series(instants).cast(dtype)
     if kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
-        has_numpy = not class_name(dtype).endswith("128")
-        of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
-        return pl.Series(cast(values, of)).cast(dtype)
+        if class_name(dtype).endswith("128"):  # which numpy has not
+            return pl.Series(_to_integers(values, dtype), dtype=dtype)
+        return pl.Series(cast(values, np.dtype(class_name(dtype).lower()))).cast(dtype)
     if kind in "iuf" and dtype.is_decimal():
         decimals = to_decimals(values, dtype.precision, dtype.scale)
         return pl.Series(decimals, dtype=dtype)
     return pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+
+
+def _to_integers(values, dtype):
+    """Return floats as integers within the limits of a dtype of 128 bits."""
+    is_signed = class_name(dtype).startswith("Int")
+    low, high = (-(2**127), 2**127 - 1) if is_signed else (0, 2**128 - 1)
+    return [min(max(round(value), low), high) for value in values.tolist()]
 
 
 def _from_polars(series):

@@ -13,6 +13,8 @@ from skvae._printable import quote
 
 def is_missing(series):
     """Return where a Series has None, NaN, NA or NaT, a mask."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "f":
+        return np.isnan(series.to_numpy())
     if series.dtype.kind == "f":  # a nullable dtype may have both NA and NaN
         return np.isnan(series.to_numpy(dtype=np.float64, na_value=np.nan))
     return series.isna().to_numpy(dtype=bool)
@@ -29,7 +31,8 @@ def cast(values, dtype):
 
     Values other than floats are cast as numpy does it.
     """
-    if values.dtype.kind != "f" or dtype.kind not in "iuf" or dtype == np.float64:
+    is_wide = dtype.kind == "f" and np.can_cast(values.dtype, dtype)
+    if values.dtype.kind != "f" or dtype.kind not in "iuf" or is_wide:
         return values.astype(dtype)
     values = values.astype(np.float64)
     info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)

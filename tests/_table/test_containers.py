@@ -85,6 +85,8 @@ def assert_same_or_both_missing(X, before):
         ([[1.0, None]], True),
         (np.ones((2, 2)), False),
         (np.ones((2, 2), dtype=int), False),
+        (np.ones((2, 2), dtype="f2"), False),
+        (np.ones((2, 2), dtype=np.longdouble), np.longdouble(0).itemsize > 8),
         ([[1, 2.5], [True, 3]], False),
         ([[1], [1, 2]], False),
         (np.array(["a"]), False),

@@ -43,6 +43,7 @@ def test_NaN_is_missing_in_a_nullable_dtype():
         ([1e30], "uint64", [2**64 - 1]),
         ([1e300], "float32", [float(np.finfo("f4").max)]),
         ([1e9, -1e9], "float16", [65504, -65504]),
+        ([1e300, -1e300, 0.1], np.longdouble, [1e300, -1e300, 0.1]),
     ],
 )
 def test_numbers_are_rounded_and_clipped_to_the_dtype(values, dtype, back):
