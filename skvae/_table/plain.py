@@ -17,6 +17,7 @@ import pandas as pd
 from skvae._printable import quote
 from skvae._rules import (
     ARRAYS,
+    Optional,
     each,
     flag,
     integer,
@@ -27,7 +28,7 @@ from skvae._rules import (
     row,
     text,
 )
-from skvae._table.values import localize, objects, zone_name
+from skvae._table.values import localize, objects, zone_name, zone_named
 
 MOST_NESTED = 8  # tuples in tuples
 MOST_SCHEMA = 2**16  # bytes of a dtype of pyarrow
@@ -88,6 +89,23 @@ def _nested(value, path):
     label(value, path, MOST_NESTED - 1)
 
 
+def _with_zone(iso, zone):
+    """Return what ISO 8601 says of a time, and of its zone more than the offset."""
+    name = zone_name(zone)
+    return [iso] if name in (None, "UTC") else [iso, name]
+
+
+def _in_zone(value, name):
+    """Return the same instant in a time zone, or the same time of day."""
+    if name is None:
+        return value
+    if isinstance(value, dt.time):
+        return value.replace(tzinfo=zone_named(name))
+    if value.tzinfo is None:  # and what was meant would be the machine's own zone
+        raise ValueError("a date and time without the offset of its zone")
+    return value.astimezone(zone_named(name))
+
+
 PACKED: dict[type, Packed] = {
     pd.Timestamp: Packed(
         lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
@@ -115,9 +133,9 @@ PACKED: dict[type, Packed] = {
         lambda *v: tuple(_unpack(x) for x in v),
     ),
     dt.datetime: Packed(
-        lambda v: [v.isoformat()],
-        [text(DATE_TIME + OFFSET, "a date and time")],
-        dt.datetime.fromisoformat,
+        lambda v: _with_zone(v.isoformat(), v.tzinfo),
+        [text(DATE_TIME + OFFSET, "a date and time"), Optional(ZONE)],
+        lambda iso, zone=None: _in_zone(dt.datetime.fromisoformat(iso), zone),
     ),
     dt.date: Packed(
         lambda v: [v.isoformat()],
@@ -125,9 +143,9 @@ PACKED: dict[type, Packed] = {
         dt.date.fromisoformat,
     ),
     dt.time: Packed(
-        lambda v: [v.isoformat()],
-        [text(TIME, "a time of day")],
-        dt.time.fromisoformat,
+        lambda v: _with_zone(v.isoformat(), v.tzinfo),
+        [text(TIME, "a time of day"), Optional(ZONE)],
+        lambda iso, zone=None: _in_zone(dt.time.fromisoformat(iso), zone),
     ),
     dt.timedelta: Packed(
         lambda v: [v.days, v.seconds, v.microseconds],

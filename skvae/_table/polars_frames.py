@@ -83,7 +83,7 @@ def _new_series(column, dtype, values):
     """Return values as a Series of a dtype, which they decide if it is None."""
     pl, kind = sys.modules["polars"], values.dtype.kind
     if dtype is None and column.is_aware:  # whose zone older versions would drop
-        dtype = pl.Datetime("us", "UTC")
+        dtype = pl.Datetime("us", _zone_known(column.zone))
     if dtype is None:
         return pl.Series(column.to_objects(values).tolist())
     if dtype == pl.Null:
@@ -108,6 +108,16 @@ def _new_series(column, dtype, values):
         decimals = to_decimals(values, dtype.precision, dtype.scale)
         return pl.Series(decimals, dtype=dtype)
     return pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+
+
+def _zone_known(name):
+    """Return the name of a time zone, UTC where polars knows none of the name."""
+    pl = sys.modules["polars"]
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", name)).to_list()
+    except (pl.exceptions.PolarsError, KeyError, ValueError):  # as an offset has none
+        return "UTC"
+    return name
 
 
 def _to_integers(values, dtype):
@@ -143,7 +153,9 @@ def _from_polars(series):
         return pd.Series(series.to_list(), dtype=object)
     zone = getattr(dtype, "time_zone", None)
     values = pd.Series(series.to_numpy())
-    return values if zone is None else values.dt.tz_localize("UTC")
+    if zone is None:
+        return values
+    return values.dt.tz_localize("UTC").dt.tz_convert(zone)
 
 
 def _categorical(texts):

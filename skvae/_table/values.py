@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -83,6 +83,21 @@ def zone_name(zone):
         offset = zone.utcoffset(None)
         return "UTC" if offset is None else str(dt.timezone(offset))
     return str(zone)
+
+
+def zone_of(dtype):
+    """Return the name of the time zone of a dtype of pandas or pyarrow, or None."""
+    return zone_name(getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None))
+
+
+def zone_named(name):
+    """Return the time zone of a name that `zone_name` returned, None of None."""
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # an offset, or the local one
+        return pd.DatetimeTZDtype("us", name).tz
 
 
 def objects(values):

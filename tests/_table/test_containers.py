@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -375,6 +376,70 @@ def test_categories_of_a_zone_are_its_instants():
     without = fit_schema(naive, ["a"])
     with pytest.warns(UserWarning, match="fit did not see"):
         assert np.isnan(without.to_codes(pd.DataFrame({"a": stamps}))).all()
+
+
+def zoned(zone):
+    """Times of a zone in every container that has them."""
+    stamps = STAMPS.dt.tz_localize(ZONE).dt.tz_convert(zone)
+    times = [v.to_pydatetime().astimezone(zone) for v in stamps]
+    of_python = pd.Series(times, dtype=object)
+    return {
+        "a dtype": stamps,
+        "arrow's dtype": stamps.astype(pd.ArrowDtype(pa.timestamp("us", str(zone)))),
+        "Timestamps": stamps.astype(object),
+        "datetimes": of_python,
+        "categories of a dtype": stamps.astype("category"),
+        "categories of datetimes": of_python.astype("category"),
+        "categories of mixed objects": pd.Series(
+            pd.Categorical(of_python, categories=pd.Index([*times, "x"], dtype=object))
+        ),
+        "polars": pl.Series(times).cast(pl.Datetime("us", str(zone))),
+    }
+
+
+TOKYO = zoned(ZoneInfo(ZONE))
+LIMA = zoned(ZoneInfo("America/Lima"))
+
+
+def frame_of(column):
+    library = pl if isinstance(column, pl.Series) else pd
+    return library.DataFrame({"a": column})
+
+
+def zones_in(column):
+    """The zone of each value as Python has it."""
+    values = column.to_list() if isinstance(column, pl.Series) else column.tolist()
+    return {str(pd.Timestamp(value).tz) for value in values}
+
+
+@pytest.mark.parametrize("chosen", ["from_dtype", ["a"]])
+@pytest.mark.parametrize("given", [*TOKYO, "nothing", "nothing of polars"])
+@pytest.mark.parametrize("fitted", TOKYO)
+def test_a_filled_time_has_the_zone_of_its_column(fitted, given, chosen):
+    """That of the table it stands in, or that of fit where that table has none."""
+    fitted, instants = TOKYO[fitted], STAMPS.dt.tz_localize(ZONE).tolist()
+    schema = fit_schema(frame_of(fitted), chosen)
+    codes = schema.to_codes(frame_of(fitted))
+    empty = {"nothing": [None, None], "nothing of polars": pl.Series([None, None])}
+    column = LIMA.get(given, empty.get(given))
+    filled = schema.fill(frame_of(nulled(column, [True, True])), codes)["a"]
+    assert zones_in(filled) <= {ZONE, "America/Lima"}
+    assert [pd.Timestamp(value) for value in filled.to_list()] == instants
+    if given in TOKYO:  # beside a value of the same zone
+        half = frame_of(nulled(TOKYO[given], [False, True]))
+        filled = schema.fill(half, codes)["a"]
+        if filled.dtype != pl.String:  # categories, in an older polars
+            assert zones_in(filled) == {ZONE}
+            assert [pd.Timestamp(value) for value in filled.to_list()] == instants
+
+
+def nulled(column, mask):
+    """Return a column with some entries missing."""
+    if isinstance(column, pl.Series):
+        return column.zip_with(pl.Series(~np.array(mask)), pl.Series([None, None]))
+    if isinstance(column, list):
+        return pd.Series(column, dtype=object)
+    return column.mask(np.array(mask))
 
 
 @pytest.mark.parametrize("dtype", [">f8", ">f4", ">i2", ">M8[s]", ">U3"])
