@@ -966,7 +966,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 estimator=self,
                 input_name="X",
             )
-        except (ValueError, TypeError, OverflowError) as error:  # which name no X
+        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             rule = "X must be a table of numbers, such as transform returns."
             raise kind(f"{rule} {error}") from error

@@ -295,6 +295,8 @@ def dump_dtype(dtype):
     if isinstance(dtype, pd.StringDtype):
         return {"string": dtype.storage, "is_nan": dtype.na_value is not pd.NA}
     if isinstance(dtype, pd.ArrowDtype):
+        if _is_unusable(dtype.pyarrow_dtype):
+            raise _no_file_holds(dtype)
         schema = sys.modules["pyarrow"].schema([("", dtype.pyarrow_dtype)])
         return {"arrow": schema.serialize().to_pybytes()}
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -303,10 +305,7 @@ def dump_dtype(dtype):
         return {"numpy": dtype.str}
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
         if not re.fullmatch(PANDAS_NAMES, str(dtype), re.ASCII):
-            raise TypeError(
-                f"X has the dtype {dtype}, which no file can hold. Convert it to one "
-                "of numpy or pandas."
-            )
+            raise _no_file_holds(dtype)
         return {"pandas": str(dtype)}
     name = class_name(dtype)
     arguments = [key for key in POLARS_NAMES.get(name, {}) if key != "categories"]
@@ -346,9 +345,22 @@ def _load_arrow(schema):
     import pyarrow as pa
 
     found = pa.ipc.read_schema(pa.py_buffer(schema)).field(0).type
-    if isinstance(found, pa.BaseExtensionType) or found.num_fields > 0:
+    if isinstance(found, pa.BaseExtensionType) or _is_unusable(found):
         raise TypeError("a type that no column of a table of numbers and texts has")
     return found
+
+
+def _is_unusable(arrow):
+    """Return whether pandas cannot take rows of a type of pyarrow, or it is nested."""
+    return arrow.num_fields > 0 or str(arrow) in ("string_view", "binary_view")
+
+
+def _no_file_holds(dtype):
+    """Return the error for a dtype that would not be known when a file is loaded."""
+    return TypeError(
+        f"X has the dtype {dtype}, which no file can hold. Convert it to one of numpy "
+        "or pandas."
+    )
 
 
 def class_name(dtype):

@@ -55,9 +55,11 @@ def to_decimals(values, precision, scale):
 
     Of the digits, `scale` are after the point.
     """
-    most = Decimal(10**precision - 1).scaleb(-scale)
+    # Arithmetic would round to the digits of the caller's context.
+    nines = (9,) * precision
+    low, high = (Decimal((sign, nines, -scale)) for sign in (1, 0))
     exact = (Decimal(f"{value:.{scale}f}") for value in values.tolist())
-    return [min(max(value, -most), most) for value in exact]
+    return [min(max(value, low), high) for value in exact]
 
 
 def localize(values, zone):

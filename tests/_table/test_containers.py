@@ -204,6 +204,9 @@ OTHERS = {
     "generator": ((row for row in [[1]]), "generator", "list(X)"),
     "set": ({1}, "set", "list(X)"),
     "name": ("table.csv", "str", "pandas.read_csv"),
+    "groups": (FRAME.groupby("age"), "DataFrameGroupBy", "X.obj."),
+    "groups of polars": (pl.DataFrame({"a": [1]}).group_by("a"), "GroupBy", "X.df."),
+    "windows": (FRAME.rolling(2), "Rolling", "X.obj."),
     "class": (pd.DataFrame, "type", "an instance of it"),
     "nothing": (None, "NoneType", "an array of numpy"),
     "bfloat16": (torch.ones((2, 2), dtype=torch.bfloat16), "torch.Tensor", "BFloat16"),
@@ -232,6 +235,33 @@ def test_arrays_of_other_libraries_are_taken(X):
     assert type(found) is np.ndarray
     expected = FRAME.to_numpy() if isinstance(X, Like) else np.ones((3, 2))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["M8", "m8"])
+def test_times_without_a_unit_are_refused(kind):
+    X = np.array([["NaT"], ["NaT"]], dtype=kind)
+    with pytest.raises(
+        ValueError, match=rf"have no unit. .* X.astype\('{kind}\[s\]'\)"
+    ):
+        as_table(X)
+
+
+def test_subclasses_of_arrays_are_taken_as_arrays():
+    text = np.char.array([["1"], ["2"], ["1"]])
+    assert type(as_table(text)) is np.ndarray
+    schema = fit_schema(as_table(text))
+    codes = schema.to_codes(as_table(text))
+    assert schema.to_table(codes).tolist() == text.tolist()
+    masked = np.ma.masked_array(np.ones((2, 2)))
+    assert as_table(masked) is masked
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="in numpy 2")
+def test_text_of_any_length_is_text():
+    X = np.array([["a" * 99], ["b"], ["b"]], dtype=np.dtypes.StringDType())
+    schema = fit_schema(as_table(X))
+    codes = schema.to_codes(as_table(X))
+    assert schema.to_table(codes).tolist() == X.tolist()
 
 
 # ------------------------------------------------------------------- masked arrays

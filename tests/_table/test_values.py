@@ -3,6 +3,7 @@
 import datetime as dt
 import warnings
 import zoneinfo
+from decimal import localcontext
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,15 @@ def test_a_float_within_a_limit_is_the_nearest(limit):
     assert abs(int(within)) <= abs(limit)
     further = np.nextafter(within, np.inf * (limit or 1))
     assert abs(int(further)) > abs(limit) or int(further) == limit
+
+
+@pytest.mark.parametrize("precision", [28, 29, 38, 76])
+def test_decimals_are_within_the_dtype_whatever_its_precision(precision):
+    """And whatever the precision of the caller's arithmetic."""
+    with localcontext(prec=3):
+        low, high = to_decimals(np.array([-1e300, 1e300]), precision, 2)
+    nines = "9" * (precision - 2) + ".99"
+    assert (str(low), str(high)) == (f"-{nines}", nines)
 
 
 def test_decimals_have_the_digits_of_the_dtype():
