@@ -212,5 +212,6 @@ def _array(tensor):
 
 
 def _tensor(array):
-    """Copy to double precision."""
-    return torch.tensor(array, dtype=torch.float64, device="cpu")
+    """Copy to double precision, in whatever order the entries lie in memory."""
+    plain = np.ascontiguousarray(array)
+    return torch.tensor(plain, dtype=torch.float64, device="cpu")

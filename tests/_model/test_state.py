@@ -292,3 +292,21 @@ def test_the_map_between_two_scales_can_be_inverted(margins):
         ValueError, match=rf"density.parts\[0\].margins{message}|{message}"
     ):
         density_rule(state, "density")
+
+
+@each_table
+def test_arrays_may_lie_in_memory_in_any_order(of):
+    density, layout = make_density(of, OPTIONS)
+
+    def reversed_twice(value):
+        if isinstance(value, dict):
+            return {key: reversed_twice(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [reversed_twice(one) for one in value]
+        is_array = isinstance(value, np.ndarray)
+        return np.flip(np.flip(value).copy()) if is_array else value
+
+    state = dump_density(density, layout)
+    state |= {"parts": reversed_twice(state["parts"])}
+    density_rule(state, "density")
+    assert_says_the_same(load_density(state)[0], density, rows_of(of)[1])
