@@ -22,6 +22,7 @@ from skvae._rules import (
     any_float,
     anything,
     array,
+    both,
     each,
     integer,
     maybe,
@@ -156,6 +157,7 @@ def load_fitted(state, cls):
     fitted = state.pop("_state")
     density, _ = load_density(fitted["density"])
     codec = load_codec(fitted["codec"], layout)
+    _check_names(state, codec.schema.labels)
     return state | {"_density": density, "_codec": codec}
 
 
@@ -254,7 +256,9 @@ def _attribute_rules(layout, n_components=1):
         "noise_variance_": of_numeric(is_numeric, 0, np.inf),
         "network_weight_": number(0, 1),
         "component_kl_": array("float32 float64", (n_components,), -LARGEST, LARGEST),
-        "explained_variance_ratio_": array("float64", (n_components,)),
+        "explained_variance_ratio_": both(
+            array("float64", (n_components,), -LARGEST, LARGEST), _explain_at_most_all
+        ),
         "n_active_components_": integer(0, n_components),
         "n_iter_": count,
         "best_iter_": count,
@@ -272,18 +276,49 @@ def _attribute_rules(layout, n_components=1):
     }
 
 
+def _explain_at_most_all(value, path):
+    """Check that no number of components explains more than all variance.
+
+    It may be less than nothing: so that a single one may add more than all.
+    """
+    rounding = 1e-6 * (1 + abs(value).max())
+    explained = value.cumsum()
+    rule = "an array whose first ones add up to at most 1"
+    require((explained <= 1 + rounding).all(), path, rule, value)
+
+
+def _check_names(state, labels):
+    """Check that the names of the columns are their labels, which errors show."""
+    if "feature_names_in_" in state:
+        names = state["feature_names_in_"].tolist()
+        fits = labels is not None and names == list(labels)
+        rule = "the labels of codec.schema"
+        require(fits, "feature_names_in_", rule, state["feature_names_in_"])
+
+
 def _check_agreement(state):
     """Check that what a state says twice, it says alike."""
     codec, density = state["_state"]["codec"], state["_state"]["density"]
     for name in ("mean", "scale"):
         is_same = np.array_equal(state[f"{name}_"], codec[name], equal_nan=True)
         require(is_same, f"{name}_", f"what codec.{name} is", state[f"{name}_"])
+    variance = np.full(len(codec["scale"]), np.nan)
+    variance[~np.isnan(codec["scale"])] = density["parts"][0]["noise"]["variance"]
+    if codec["marginals"] is None:
+        variance = variance * codec["scale"] ** 2
+    is_near = np.allclose(state["noise_variance_"], variance, 1e-6, 0, equal_nan=True)
+    rule = "that of density.parts[0], in the units of the columns"
+    require(is_near, "noise_variance_", rule, state["noise_variance_"])
     weight, of_parts = state["network_weight_"], density["weights"]
     require(weight == of_parts[0], "network_weight_", f"{of_parts[0]!r}", weight)
     shape, coder = state["_fitted_shape"], density["parts"][0]["coder"]
     is_quantile, path = codec["marginals"] is not None, "_fitted_shape"
     fits = is_quantile == (shape["scaling"] == "quantile")
     require(fits, f"{path}.scaling", "that of codec.marginals", shape["scaling"])
+    n_components = shape["n_components"]  # or a share
+    fits = n_components < 1 or n_components == state["n_components_"]
+    rule = f"a share, or {state['n_components_']}"
+    require(fits, f"{path}.n_components", rule, n_components)
     for name in ("hidden_layer_sizes", "activation") if "flat" in coder else ():
         fits = shape[name] == coder["architecture"][name]
         require(fits, f"{path}.{name}", "that of the architecture", shape[name])

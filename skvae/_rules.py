@@ -171,13 +171,17 @@ def each(rule, least=0, most=None):
 
 
 def row(*rules):
-    """Return the rule for a list or a tuple with a rule for each place."""
+    """Return the rule for a list or a tuple with a rule for each place.
+
+    It may lack the last ones, if their rules are `Optional`.
+    """
+    least = sum(not isinstance(rule, Optional) for rule in rules)
 
     def check_elements(value, path):
-        for i, (rule, one) in enumerate(zip(rules, value, strict=True)):
+        for i, (rule, one) in enumerate(zip(rules, value, strict=False)):
             rule(one, f"{path}[{i}]")
 
-    return both(sequence(len(rules), len(rules)), check_elements)
+    return both(sequence(least, len(rules)), check_elements)
 
 
 class Optional:

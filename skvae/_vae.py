@@ -402,8 +402,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         before = self.__dict__.copy()
         try:
-            self._fit(X)
+            solution = self._fit(X)
         except BaseException:
+            self.__dict__ = before
+            raise
+        try:  # an interrupt from here on comes too late to lose what is fitted
+            self._warn_of(solution)
+        except Warning:  # that a filter makes an error, by which fitting fails
             self.__dict__ = before
             raise
         return self
@@ -829,6 +834,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, X):
+        """Fit, and set the fitted attributes; return what the fit found."""
         parameters = self.get_params(deep=False)
         check_parameters(parameters)
         parameters = {name: plain(value) for name, value in parameters.items()}
@@ -867,7 +873,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         solution = fit_vae(x, first_rows, recipe, density, share)
         self._fitted_shape, self._codec = shape, codec
         self._remember(solution, log_slope)
-        self._warn_of(solution)
+        return solution
 
     def _shape(self):
         """Return the parameters that must be the same for a warm start."""
@@ -960,7 +966,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 estimator=self,
                 input_name="X",
             )
-        except (ValueError, TypeError) as error:  # pandas' and numpy's name no X
+        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             rule = "X must be a table of numbers, such as transform returns."
             raise kind(f"{rule} {error}") from error

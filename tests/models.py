@@ -9,7 +9,7 @@ from skvae._likelihoods.noise import Tracked
 from skvae._model.network import VAE, Architecture, initial_parameters, set_linear_part
 from skvae._model.state import dump_density
 from skvae._table.indicators import fit_layout
-from skvae._table.scaling import fit_scaling, make_scaling
+from skvae._table.scaling import fit_scaling, make_numeric, make_scaling
 
 
 def seeded(seed=0):
@@ -63,7 +63,8 @@ def mixed_rows(n=60, missing=0.0, seed=0):
     kinds = np.where(n_categories == 2, "bernoulli", "categorical")
     kinds = np.where(n_categories == 0, "gaussian", kinds)
     layout = fit_layout(X, kinds, n_categories)
-    scaling = make_scaling(*fit_scaling(X, "standard", layout), layout)
+    numeric = make_numeric(*fit_scaling(X, "standard", layout), layout)
+    scaling = make_scaling(numeric, layout)
     return layout, torch.from_numpy(scaling.forward(X))
 
 

@@ -188,6 +188,41 @@ OF_NETWORK = {
     "a range of NaN": ((*CODER, "z_range"), entry((0, 0), np.nan), "z_range must be"),
     "scale of 0": ((*CODEC, "scale"), entry(0, 0.0), "codec.scale must be"),
     "mean of NaN": ((*CODEC, "mean"), entry(0, np.nan), "codec.mean must be"),
+    "noise that differs": (
+        ("noise_variance_",),
+        lambda x: 2 * x,
+        r"noise_variance_ must be that of density.parts\[0\]",
+    ),
+    "a scaling that differs": (
+        ("_fitted_shape", "scaling"),
+        "quantile",
+        "_fitted_shape.scaling must be that of codec.marginals",
+    ),
+    "components that differ": (
+        ("_fitted_shape", "n_components"),
+        3,
+        "_fitted_shape.n_components must be a share, or 2",
+    ),
+    "layers that differ": (
+        ("_fitted_shape", "hidden_layer_sizes"),
+        (5,),
+        "_fitted_shape.hidden_layer_sizes must be that of the architecture",
+    ),
+    "names of columns without any": (
+        ("feature_names_in_",),
+        np.array(list("abcd"), dtype=object),
+        "feature_names_in_ must be the labels of codec.schema",
+    ),
+    "an infinite share": (
+        ("explained_variance_ratio_",),
+        entry(0, -np.inf),
+        "explained_variance_ratio_ must be an array of float64 .* from",
+    ),
+    "more than all": (
+        ("explained_variance_ratio_",),
+        np.array([0.5, 0.6]),
+        "explained_variance_ratio_ must be an array whose first ones add up to",
+    ),
     "means that differ": (("mean_",), entry(0, 1.5), "mean_ must be what codec.mean"),
     "too many iterations": (("n_iter_",), -1, "n_iter_ must be an integer"),
     "losses of text": (("loss_curve_",), ["a"], r"loss_curve_\[0\] must be a float"),
@@ -401,6 +436,36 @@ def test_times_are_within_what_a_table_can_hold(key, value, frame):
     state["_state"]["codec"]["schema"][1][1]["column"][key] = value
     with pytest.raises(ValueError, match=r"^corrupt .*: codec.schema\[1\]\[1\]"):
         load(signed(state))
+
+
+@pytest.mark.parametrize("of", ["frame", "mixed"])
+def test_names_are_the_labels_of_the_columns(of, request):
+    vae = request.getfixturevalue(of)
+    names = vae.feature_names_in_
+    hostile = changed(vae, ("feature_names_in_",), np.roll(names, 1))
+    with pytest.raises(ValueError, match="feature_names_in_ must be the labels"):
+        load(hostile)
+    assert load(vae.__getstate__()).feature_names_in_.tolist() == names.tolist()
+
+
+def test_what_errors_call_a_column_is_its_label(frame):
+    """Older files say both, and a hostile one might call a column anything."""
+    state = changed(frame, (*COLUMNS, 0, "name"), "\x1b[2J")
+    vae = load(state)
+    assert vae._codec.schema.names == [
+        f"column {n!r}" for n in ("number", "stamp", "any")
+    ]
+    assert "name" not in vae.__getstate__()["_state"]["codec"]["schema"][1][0]
+
+
+@pytest.mark.parametrize("shares", [[-1e9, 1e9 + 0.5], [1.0, 0.0], [3e-9, -0.5]])
+def test_shares_that_a_fit_may_find_are_loaded(shares, network):
+    state = changed(network, ("explained_variance_ratio_",), np.array(shares))
+    assert load(state).explained_variance_ratio_.tolist() == shares
+
+
+def test_a_share_may_have_been_asked_for(network):
+    load(changed(network, ("_fitted_shape", "n_components"), 0.9))
 
 
 def test_labels_are_as_many_as_columns(frame, mixed):

@@ -212,5 +212,9 @@ def _array(tensor):
 
 
 def _tensor(array):
-    """Copy to double precision."""
-    return torch.tensor(array, dtype=torch.float64, device="cpu")
+    """Copy to double precision, in the order in which the entries lie in memory.
+
+    Last digits depend on it; but torch knows no strides below 0, which numpy resolves.
+    """
+    plain = np.array(array)
+    return torch.tensor(plain, dtype=torch.float64, device="cpu")

@@ -104,7 +104,8 @@ def _is_mixture(value, path):
     require(fits, path, "of as many means and covariances as weights", shares)
     adds_up = abs(shares.sum() - 1) < 1e-6
     require(adds_up, f"{path}[0]", "of the sum 1", shares)
-    copied = torch.tensor(covariances, dtype=torch.float64, device="cpu")
+    plain = np.array(covariances)
+    copied = torch.tensor(plain, dtype=torch.float64, device="cpu")
     _, info = torch.linalg.cholesky_ex(copied)
     require(not info.any(), f"{path}[2]", "positive definite", covariances)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from skvae._rules import Optional, array, both, flag, maybe, record, require
 from skvae._table.groupings import Grouping, find_groups
 from skvae._table.kinds import NUMBERS, kind_of
-from skvae._table.plain import labels, pack, unpack
+from skvae._table.plain import ZONE, labels, pack, unpack
 from skvae._table.times import AWARE, read_times
-from skvae._table.values import is_missing, localize, objects, shorten
+from skvae._table.values import is_missing, localize, objects, shorten, zone_of
 
 
 def _groups_fit(value, path):
@@ -45,6 +45,8 @@ class CategoricalColumn:
     is_aware : bool or None, default=None
         Whether categories that are datetime64 are in UTC, of times of a time zone. None
         if they are no times, and in artefacts that do not know it.
+    zone : str, default="UTC"
+        The time zone of these.
     """
 
     kinds = "boolean", "text", "category"
@@ -54,6 +56,7 @@ class CategoricalColumn:
                 "levels": labels,
                 "ordered": Optional(flag),
                 "is_aware": Optional(maybe(flag)),
+                "zone": Optional(ZONE),
                 "groups": Optional(array("int32 int64", (None,), low=0)),
                 "counts": Optional(array("int32 int64", (None,), low=1)),
             }
@@ -61,16 +64,24 @@ class CategoricalColumn:
         _groups_fit,
     )
 
-    def __init__(self, levels, ordered=False, groups=(), counts=(), is_aware=None):
+    def __init__(
+        self,
+        levels,
+        ordered=False,
+        groups=(),
+        counts=(),
+        is_aware=None,
+        zone="UTC",
+    ):
         self.categories, self._ordered = unpack(levels), ordered
-        self.is_aware = is_aware
+        self.is_aware, self.zone = is_aware, zone if is_aware else None
         self.n_categories = len(self.categories)
         if len(groups):
             self.grouping = Grouping(groups, counts, takes_unseen=not ordered)
         else:
             self.grouping = Grouping.alone(self.n_categories)
         # As objects True equals 1 and 1.0, which it does not in an Index of a dtype.
-        self._index = _object_index(self.categories, is_aware)
+        self._index = _object_index(self.categories, self.zone)
         if not self._index.is_unique:
             raise ValueError(f"equal categories: {shorten(list(self._index), 10)}")
 
@@ -95,6 +106,9 @@ class CategoricalColumn:
         state = {"levels": pack(categories)} | ({"ordered": True} if is_ordered else {})
         if is_aware is not None:
             state["is_aware"] = is_aware
+        if is_aware:
+            of = observed.dtype.categories if is_category else observed
+            state["zone"] = zone_of(of.dtype)
         groups = find_groups(counts, is_ordered)
         if np.array_equal(groups, np.arange(len(groups))):
             return state
@@ -111,9 +125,8 @@ class CategoricalColumn:
             return codes, []
         kind_of(series[observed], name)  # raises if it is no column at all
         indices, distinct, is_aware = _factorize(series[observed])
-        if self.is_aware is None:
-            is_aware = None
-        distinct = _object_index(distinct, is_aware)
+        knows_zones = is_aware and self.is_aware is not None
+        distinct = _object_index(distinct, "UTC" if knows_zones else None)
         code_of = self._index.get_indexer(distinct)
         of_unseen = self.n_categories if self.grouping.takes_unseen else np.nan
         codes[observed] = np.where(code_of < 0, of_unseen, code_of)[indices]
@@ -125,7 +138,7 @@ class CategoricalColumn:
 
     def to_objects(self, values):
         """Return the values as an array of Python objects."""
-        return objects(_object_index(values, self.is_aware))
+        return objects(_object_index(values, self.zone))
 
 
 def _factorize(observed):
@@ -136,7 +149,8 @@ def _factorize(observed):
     """
     if isinstance(observed.dtype, pd.CategoricalDtype):
         seen, codes = np.unique(observed.cat.codes, return_inverse=True)
-        return codes, *_to_numpy(observed.cat.categories[seen].to_series())
+        of = observed.cat.categories  # of whose objects pandas might infer datetimes
+        return codes, *_to_numpy(pd.Series(of[seen], dtype=of.dtype))
     if (
         observed.dtype == object
     ):  # pandas 2 would take "\\0" for "", and infer datetimes
@@ -176,10 +190,10 @@ def _sort_key(value):
     return type(value).__name__, value
 
 
-def _object_index(values, is_aware):
-    """Return an Index of Python objects; datetime64 become Timestamps."""
-    if values.dtype.kind == "M" and is_aware:
-        return localize(values, "UTC").astype(object)
+def _object_index(values, zone):
+    """Return an Index of Python objects; datetime64 become Timestamps of the zone."""
+    if values.dtype.kind == "M" and zone:
+        return localize(values, zone).astype(object)
     if values.dtype != object:  # of objects pandas 2 might infer datetimes
         values = pd.Series(values).astype(object)
     return pd.Index(values, dtype=object)

@@ -45,8 +45,8 @@ class Codec:
         self.schema, self.layout = schema, layout
         self.mean, self.scale, self.marginals = mean, scale, marginals
         self.is_numeric = schema.n_categories == 0
-        self._scaling = make_scaling(mean, scale, marginals, layout, schema.groupings)
         self._numeric = make_numeric(mean, scale, marginals, layout)
+        self._scaling = make_scaling(self._numeric, layout, schema.groupings)
         self._range = np.full((2, len(mean)), [[-np.inf], [np.inf]])
         self._range[:, self.is_numeric] = self._numeric.range
 

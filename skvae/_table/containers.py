@@ -43,7 +43,8 @@ REMEDIES = {
     "to_pandas": "X.to_pandas()",  # pyarrow, cudf, ibis
     "compute": "X.compute()",  # dask
     "collect": "X.collect()",  # polars, lazily
-    "df": "X.df()",  # duckdb
+    "df": "X.df()",  # duckdb, and groups of polars
+    "obj": "X.obj()",  # groups of pandas
     "to_dataframe": "X.to_dataframe()",  # xarray
     "__arrow_c_stream__": "pyarrow.table(X).to_pandas()",
     "__dataframe__": "pandas.api.interchange.from_dataframe(X)",
@@ -66,6 +67,15 @@ def as_table(X):
     if isinstance(X, np.ndarray):
         if X.dtype.names is not None:
             raise _unknown(X, "pandas.DataFrame(X)")
+        if X.dtype.kind in "mM" and np.datetime_data(X.dtype)[0] == "generic":
+            raise ValueError(
+                f"X is an array of {X.dtype}, whose values have no unit. Give it one, "
+                f"for example with X.astype('{X.dtype.str[1:]}[s]')."
+            )
+        if not isinstance(X, np.ma.MaskedArray | np.matrix):
+            X = np.asarray(X)  # without what a subclass makes of its methods
+        if X.dtype.kind == "T":  # text of any length, which pandas does not know
+            return X.astype(object)
         is_native = X.dtype.isnative  # which pandas needs, and torch
         return X if is_native else X.astype(X.dtype.newbyteorder("="))
     if isinstance(X, list | tuple):
@@ -74,7 +84,8 @@ def as_table(X):
         return X
     if isinstance(X, pd.DataFrame | pd.Series) or is_polars(X) or issparse(X):
         return X
-    is_frame = any(hasattr(X, v) for v in ("collect", "columns", "__dataframe__"))
+    of_frames = "collect", "columns", "__dataframe__", "obj"
+    is_frame = any(hasattr(X, verb) for verb in of_frames)
     if hasattr(X, "__array__") and not (is_frame or isinstance(X, type)):
         return _as_numpy(X)
     is_other = isinstance(X, Mapping | str | bytes | PathLike | Iterator | Set | type)
@@ -102,8 +113,10 @@ def _remedy(X):
         return "list(X)"
     if isinstance(X, type):
         return "an instance of it"
-    known = (how for name, how in REMEDIES.items() if hasattr(X, name))
-    return next(known, "an array of numpy")
+    for name, how in REMEDIES.items():
+        if hasattr(X, name):
+            return how if callable(getattr(X, name)) else f"X.{name}"
+    return "an array of numpy"
 
 
 def _unknown(X, remedy):
@@ -131,7 +144,8 @@ def is_table(X):
     if not isinstance(X, np.ndarray) or X.ndim != 2:
         return False
     has_mask = isinstance(X, np.ma.MaskedArray)
-    return X.dtype.kind in "bOUSmM" or (has_mask and X.dtype.kind in "fiu")
+    is_wide = X.dtype.kind == "f" and X.dtype.itemsize > 8
+    return X.dtype.kind in "bOUSmM" or is_wide or (has_mask and X.dtype.kind in "fiu")
 
 
 def column_labels(X):

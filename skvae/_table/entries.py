@@ -36,10 +36,14 @@ def check_entries(X, names, mean=None, scale=None, may_miss=False):
         raise _not_finite(X, names, may_miss)
     largest = np.where(-low > high, low, high).astype(np.float64)
     column = int(np.argmax(np.abs(largest) / limit))
-    raise ValueError(
-        f"Input X contains {largest[column]:.3g} in {names[column]}, a value too "
-        f"large: entries there must be within {limit[column]:.3g}. Rescale the "
-        "column or take its logarithm."
+    raise too_large(f"{largest[column]:.3g}", names[column], limit[column])
+
+
+def too_large(value, name, limit=LARGEST_VALUE):
+    """Return the error for a value, as text, of a column that is beyond a limit."""
+    return ValueError(
+        f"Input X contains {value} in {name}, a value too large: entries there must be "
+        f"within {limit:.3g}. Rescale the column or take its logarithm."
     )
 
 

@@ -5,8 +5,12 @@ from decimal import Decimal
 import numpy as np
 
 from skvae._rules import integer, one_of, record
+from skvae._table.entries import too_large
 from skvae._table.kinds import BOOLEANS, INTEGERS, NUMBERS, all_are, kind_of, misfit
 from skvae._table.values import is_missing, objects, uncategorized
+
+MOST = np.finfo(np.float64).max.item()
+MOST_DECIMALS = 1_074  # that a float64 has
 
 
 class NumericColumn:
@@ -41,7 +45,8 @@ class NumericColumn:
         if not is_object or not all_are(observed, Decimal):
             return {"entry": "float", "decimals": 0}
         exponents = [v.as_tuple().exponent for v in observed if v.is_finite()]
-        return {"entry": "Decimal", "decimals": max(0, -min(exponents, default=0))}
+        decimals = min(max(0, -min(exponents, default=0)), MOST_DECIMALS)
+        return {"entry": "Decimal", "decimals": decimals}
 
     def to_codes(self, series, name):  # (n,) -> (n,), []
         """Return the values as floats, NaN where missing, and no unseen values."""
@@ -52,7 +57,7 @@ class NumericColumn:
         is_number = kind_of(observed, name) in ("numeric", "boolean")
         if not is_number and not all_are(observed, (*NUMBERS, *BOOLEANS)):
             raise misfit(observed, name, "numbers", NUMBERS)
-        return _floats(series, missing), []
+        return _floats(series, missing, name), []
 
     def from_codes(self, codes):  # (n,) -> (n,), None
         """Return one value for each row, as floats."""
@@ -67,15 +72,23 @@ class NumericColumn:
         return values.astype(object) if self.entry == "float" else objects(values)
 
 
-def _floats(series, missing):
-    """Return a numeric Series as an array of float64; float32 stays float32."""
+def _floats(series, missing, name):
+    """Return a numeric Series as an array of float64; float32 stays float32.
+
+    Other dtypes, and objects, may hold finite numbers that no float64 can.
+    """
     dtype = series.dtype
     if dtype == np.float32:
         return series.to_numpy()
     is_single = dtype.kind == "f" and getattr(dtype, "numpy_dtype", None) == np.float32
-    if dtype.kind in "iufb":
+    if dtype.kind in "iufb" and dtype.itemsize <= 8:
         to = np.float32 if is_single else np.float64
         return series.to_numpy(dtype=to, na_value=np.nan)
+    values = series[~missing].to_numpy(dtype=object)
+    for value in values:
+        if not -MOST <= value <= MOST and value not in (np.inf, -np.inf):
+            exact = value if isinstance(value, Decimal) else int(value)
+            raise too_large(f"{Decimal(exact):.3g}", name)
     floats = np.full(len(series), np.nan)
-    floats[~missing] = series[~missing].to_numpy(dtype=object).astype(np.float64)
+    floats[~missing] = values.astype(np.float64)
     return floats

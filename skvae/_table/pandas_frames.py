@@ -1,5 +1,7 @@
 """DataFrames of pandas as Series, and Series of the dtypes of fit as DataFrames."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 
@@ -93,9 +95,7 @@ class Pandas:
         except (TypeError, ValueError):  # the dtype cannot hold the values
             series = series.astype(object)
             made = cls.new_column(column, series.dtype, values, indices)
-        array = series.array.copy()
-        array[missing] = made.array
-        return pd.Series(array, dtype=series.dtype)
+        return pd.Series(_filled(series, missing, made), dtype=series.dtype)
 
     @staticmethod
     def replace_columns(X, columns):
@@ -115,11 +115,29 @@ def _dense(series):
     return series.sparse.to_dense() if is_sparse else series
 
 
+def _filled(series, missing, made):
+    """Return the array of a Series with another's values where it is missing."""
+    if _is_dictionary(series.dtype):  # into which pandas can put text alone
+        values = series.to_numpy(dtype=object)
+        values[missing] = made.to_numpy(dtype=object)
+        return _to_dictionary(values, series.dtype.pyarrow_dtype)
+    array = series.array.copy()
+    array[missing] = made.array
+    return array
+
+
+def _is_dictionary(dtype):
+    """Return whether a dtype is of pyarrow's categories."""
+    return str(dtype).startswith("dictionary<")
+
+
 def _to_array(column, dtype, values):
     """Return an array of a dtype; TypeError or ValueError if it cannot hold them."""
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return column.to_objects(values)
     arrow = getattr(dtype, "pyarrow_dtype", None)
+    if _is_dictionary(dtype):
+        return _to_dictionary(column.to_objects(values), arrow)
     if values.dtype.kind in "mM" and dtype.kind == values.dtype.kind:
         zone = getattr(arrow or dtype, "tz", None)
         if column.is_aware not in (None, zone is not None):
@@ -134,3 +152,13 @@ def _to_array(column, dtype, values):
     if values.dtype.kind in "iuf" and arrow is not None and hasattr(arrow, "scale"):
         return pd.array(to_decimals(values, arrow.precision, arrow.scale), dtype=dtype)
     return pd.array(column.to_objects(values), dtype=dtype)
+
+
+def _to_dictionary(values, of):
+    """Return objects as an array of categories of pyarrow."""
+    pa = sys.modules["pyarrow"]
+    encoded = pa.array(values.tolist(), of.value_type).dictionary_encode()
+    array = pa.DictionaryArray.from_arrays(
+        encoded.indices.cast(of.index_type), encoded.dictionary, ordered=of.ordered
+    )
+    return pd.arrays.ArrowExtensionArray(pa.chunked_array([array]))

@@ -17,6 +17,7 @@ import pandas as pd
 from skvae._printable import quote
 from skvae._rules import (
     ARRAYS,
+    Optional,
     each,
     flag,
     integer,
@@ -27,7 +28,7 @@ from skvae._rules import (
     row,
     text,
 )
-from skvae._table.values import localize, objects, zone_name
+from skvae._table.values import localize, objects, zone_name, zone_named
 
 MOST_NESTED = 8  # tuples in tuples
 MOST_SCHEMA = 2**16  # bytes of a dtype of pyarrow
@@ -88,6 +89,23 @@ def _nested(value, path):
     label(value, path, MOST_NESTED - 1)
 
 
+def _with_zone(iso, zone):
+    """Return what ISO 8601 says of a time, and of its zone more than the offset."""
+    name = zone_name(zone)
+    return [iso] if name in (None, "UTC") else [iso, name]
+
+
+def _in_zone(value, name):
+    """Return the same instant in a time zone, or the same time of day."""
+    if name is None:
+        return value
+    if isinstance(value, dt.time):
+        return value.replace(tzinfo=zone_named(name))
+    if value.tzinfo is None:  # and what was meant would be the machine's own zone
+        raise ValueError("a date and time without the offset of its zone")
+    return value.astimezone(zone_named(name))
+
+
 PACKED: dict[type, Packed] = {
     pd.Timestamp: Packed(
         lambda v: [str(v.asm8), v.unit, zone_name(v.tz)],
@@ -115,9 +133,9 @@ PACKED: dict[type, Packed] = {
         lambda *v: tuple(_unpack(x) for x in v),
     ),
     dt.datetime: Packed(
-        lambda v: [v.isoformat()],
-        [text(DATE_TIME + OFFSET, "a date and time")],
-        dt.datetime.fromisoformat,
+        lambda v: _with_zone(v.isoformat(), v.tzinfo),
+        [text(DATE_TIME + OFFSET, "a date and time"), Optional(ZONE)],
+        lambda iso, zone=None: _in_zone(dt.datetime.fromisoformat(iso), zone),
     ),
     dt.date: Packed(
         lambda v: [v.isoformat()],
@@ -125,9 +143,9 @@ PACKED: dict[type, Packed] = {
         dt.date.fromisoformat,
     ),
     dt.time: Packed(
-        lambda v: [v.isoformat()],
-        [text(TIME, "a time of day")],
-        dt.time.fromisoformat,
+        lambda v: _with_zone(v.isoformat(), v.tzinfo),
+        [text(TIME, "a time of day"), Optional(ZONE)],
+        lambda iso, zone=None: _in_zone(dt.time.fromisoformat(iso), zone),
     ),
     dt.timedelta: Packed(
         lambda v: [v.days, v.seconds, v.microseconds],
@@ -277,6 +295,8 @@ def dump_dtype(dtype):
     if isinstance(dtype, pd.StringDtype):
         return {"string": dtype.storage, "is_nan": dtype.na_value is not pd.NA}
     if isinstance(dtype, pd.ArrowDtype):
+        if _is_unusable(dtype.pyarrow_dtype):
+            raise _no_file_holds(dtype)
         schema = sys.modules["pyarrow"].schema([("", dtype.pyarrow_dtype)])
         return {"arrow": schema.serialize().to_pybytes()}
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -285,10 +305,7 @@ def dump_dtype(dtype):
         return {"numpy": dtype.str}
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
         if not re.fullmatch(PANDAS_NAMES, str(dtype), re.ASCII):
-            raise TypeError(
-                f"X has the dtype {dtype}, which no file can hold. Convert it to one "
-                "of numpy or pandas."
-            )
+            raise _no_file_holds(dtype)
         return {"pandas": str(dtype)}
     name = class_name(dtype)
     arguments = [key for key in POLARS_NAMES.get(name, {}) if key != "categories"]
@@ -328,9 +345,22 @@ def _load_arrow(schema):
     import pyarrow as pa
 
     found = pa.ipc.read_schema(pa.py_buffer(schema)).field(0).type
-    if isinstance(found, pa.BaseExtensionType) or found.num_fields > 0:
+    if isinstance(found, pa.BaseExtensionType) or _is_unusable(found):
         raise TypeError("a type that no column of a table of numbers and texts has")
     return found
+
+
+def _is_unusable(arrow):
+    """Return whether pandas cannot take rows of a type of pyarrow, or it is nested."""
+    return arrow.num_fields > 0 or str(arrow) in ("string_view", "binary_view")
+
+
+def _no_file_holds(dtype):
+    """Return the error for a dtype that would not be known when a file is loaded."""
+    return TypeError(
+        f"X has the dtype {dtype}, which no file can hold. Convert it to one of numpy "
+        "or pandas."
+    )
 
 
 def class_name(dtype):

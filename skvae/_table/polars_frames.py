@@ -83,7 +83,7 @@ def _new_series(column, dtype, values):
     """Return values as a Series of a dtype, which they decide if it is None."""
     pl, kind = sys.modules["polars"], values.dtype.kind
     if dtype is None and column.is_aware:  # whose zone older versions would drop
-        dtype = pl.Datetime("us", "UTC")
+        dtype = pl.Datetime("us", _zone_known(column.zone))
     if dtype is None:
         return pl.Series(column.to_objects(values).tolist())
     if dtype == pl.Null:
@@ -101,13 +101,30 @@ def _new_series(column, dtype, values):
             )
         return pl.Series(instants).cast(dtype)
     if kind in "iuf" and (dtype.is_integer() or dtype.is_float()):
-        has_numpy = not class_name(dtype).endswith("128")
-        of = np.dtype(class_name(dtype).lower() if has_numpy else np.int64)
-        return pl.Series(cast(values, of)).cast(dtype)
+        if class_name(dtype).endswith("128"):  # which numpy has not
+            return pl.Series(_to_integers(values, dtype), dtype=dtype)
+        return pl.Series(cast(values, np.dtype(class_name(dtype).lower()))).cast(dtype)
     if kind in "iuf" and dtype.is_decimal():
         decimals = to_decimals(values, dtype.precision, dtype.scale)
         return pl.Series(decimals, dtype=dtype)
     return pl.Series(column.to_objects(values).tolist(), dtype=dtype)
+
+
+def _zone_known(name):
+    """Return the name of a time zone, UTC where polars knows none of the name."""
+    pl = sys.modules["polars"]
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", name)).to_list()
+    except (pl.exceptions.PolarsError, KeyError, ValueError):  # as an offset has none
+        return "UTC"
+    return name
+
+
+def _to_integers(values, dtype):
+    """Return floats as integers within the limits of a dtype of 128 bits."""
+    is_signed = class_name(dtype).startswith("Int")
+    low, high = (-(2**127), 2**127 - 1) if is_signed else (0, 2**128 - 1)
+    return [min(max(round(value), low), high) for value in values.tolist()]
 
 
 def _from_polars(series):
@@ -136,7 +153,9 @@ def _from_polars(series):
         return pd.Series(series.to_list(), dtype=object)
     zone = getattr(dtype, "time_zone", None)
     values = pd.Series(series.to_numpy())
-    return values if zone is None else values.dt.tz_localize("UTC")
+    if zone is None:
+        return values
+    return values.dt.tz_localize("UTC").dt.tz_convert(zone)
 
 
 def _categorical(texts):

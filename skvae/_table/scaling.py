@@ -246,9 +246,17 @@ def _some(X):
     return X[few]
 
 
-def make_scaling(mean, scale, marginals, layout, groupings=()):
-    """Return the map that `fit_scaling` found; groupings: of all columns, if any."""
-    numeric = make_numeric(mean, scale, marginals, layout)
+def make_scaling(numeric, layout, groupings=()):
+    """Return the map of all columns.
+
+    Parameters
+    ----------
+    numeric : Affine or Quantile
+        That of the numeric columns.
+    layout : Layout
+    groupings : sequence of Grouping, default=()
+        Of all columns, if any has groups.
+    """
     if layout.is_numeric:
         return numeric
     scalers: list[Affine | Quantile | OneHot] = []

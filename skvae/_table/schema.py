@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skvae._printable import quote
-from skvae._rules import anything, both, each, made, one_of, record, row, text
+from skvae._rules import Optional, anything, both, each, made, one_of, record, row, text
 from skvae._table.categorical_features import find_categorical
 from skvae._table.columns import column_rule, fit_column, make_column
 from skvae._table.containers import CONTAINERS, Numpy, column_labels, container_of
@@ -33,8 +33,8 @@ class Schema:
     container : dict
         "kind", a key of `CONTAINERS`, and "labels", those of the columns as plain data.
     columns : list of dict
-        Of each column "column", what `fit_column` returns, "dtype", as plain data, and
-        "name", what errors call it.
+        Of each column "column", what `fit_column` returns, and "dtype", as plain data.
+        In older artefacts also "name", what errors call it, which the labels say too.
 
     Attributes
     ----------
@@ -57,11 +57,14 @@ class Schema:
     """
 
     def __init__(self, container, columns):
-        self._container, self._states = container, columns
+        self._container = container
+        self._states = [
+            {key: one[key] for key in ("column", "dtype")} for one in columns
+        ]
         self._columns = [make_column(**state["column"]) for state in columns]
         self._dtypes = [load_dtype(state["dtype"]) for state in columns]
-        self.names = [state["name"] for state in columns]
         self.labels = CONTAINERS[container["kind"]].load_labels(container["labels"])
+        self.names = _names(self.labels, len(columns))
         self.n_categories = np.array(
             [c.n_categories for c in self._columns], dtype=np.int64
         )
@@ -258,9 +261,10 @@ def _labels_fit(value, path):
     container.labels_rule(value["labels"], f"{path}.labels")
 
 
+COLUMN = record({"name": Optional(text()), "column": column_rule, "dtype": dtype_rule})
 SCHEMA = row(
     both(record({"kind": one_of(*CONTAINERS), "labels": anything}), _labels_fit),
-    each(record({"name": text(), "column": column_rule, "dtype": dtype_rule}), least=1),
+    each(COLUMN, least=1),
 )
 
 
@@ -282,17 +286,16 @@ def fit_schema(X, categorical_features="from_dtype"):
     container, labels = container_of(X), column_labels(X)
     dtypes = container.dtypes(X)
     chosen = find_categorical(categorical_features, labels, len(dtypes))
-    calls = range(len(dtypes)) if labels is None else map(quote, labels)
-    names = [f"column {call}" for call in calls]
+    names = _names(labels, len(dtypes))
     is_plain = isinstance(X, np.ndarray) and X.dtype.kind in "fiu"
     if is_plain and not chosen.any():
-        return _numeric_schema(X.dtype, names)
+        return _numeric_schema(X.dtype, len(names))
     series = container.to_series(X)
     fits = [partial(fit_column, is_chosen=bool(is_chosen)) for is_chosen in chosen]
     columns = [
-        {"name": name, "column": column, "dtype": dump_dtype(dtype)}
-        for name, column, dtype in zip(
-            names, _of_each_column(fits, series, names), dtypes, strict=True
+        {"column": column, "dtype": dump_dtype(dtype)}
+        for column, dtype in zip(
+            _of_each_column(fits, series, names), dtypes, strict=True
         )
     ]
     if not isinstance(X, pd.DataFrame | np.ndarray) and container is Numpy:
@@ -305,14 +308,19 @@ def fit_schema(X, categorical_features="from_dtype"):
     return schema
 
 
-def _numeric_schema(dtype, names):
+def _names(labels, n_columns):
+    """Return what errors call columns with these labels, or without any."""
+    calls = range(n_columns) if labels is None else map(quote, labels)
+    return [f"column {call}" for call in calls]
+
+
+def _numeric_schema(dtype, n_columns):
     """Return the schema of an array of numbers from its dtype, whatever its length."""
     entry = {"kind": "numbers", "entry": "float", "decimals": 0}
     if dtype.kind != "f":
         entry["entry"] = "int"
     of_each = {"column": entry, "dtype": dump_dtype(dtype)}
-    columns = [{"name": name} | of_each for name in names]
-    return Schema({"kind": Numpy.kind, "labels": None}, columns)
+    return Schema({"kind": Numpy.kind, "labels": None}, [of_each] * n_columns)
 
 
 def _of_each_column(functions, series, names):

@@ -16,6 +16,8 @@ from skvae._table.values import (
     objects,
     uncategorized,
     zone_name,
+    zone_named,
+    zone_of,
 )
 
 # What the values of a column are, as artefacts have it, and as errors call them.
@@ -157,7 +159,8 @@ class TimeColumn:
         if self.entry in ("timedelta", "time"):
             values = values.astype("m8[us]").astype(object)
             if self.entry == "time":
-                values = [(MIDNIGHT + value).time() for value in values]
+                zone = zone_named(self.zone)
+                values = [(MIDNIGHT + v).time().replace(tzinfo=zone) for v in values]
             return objects(values)
         values = localize(values, self.zone)
         if self.entry == "datetime":
@@ -214,6 +217,14 @@ def _read_time_objects(observed, name):
     """Do the same for a column of dtype object."""
     indices, values = pd.factorize(observed.to_numpy(dtype=object))
     if all_are(observed, dt.time):
+        # By identity, as some cannot be hashed; of all, as 9:00 equals 9:00 of a zone.
+        zones = {id(v.tzinfo): v.tzinfo for v in observed}
+        if len({zone_name(zone) for zone in zones.values()}) > 1:
+            raise ValueError(
+                f"Input X mixes times of day of different time zones in {name}, which "
+                "cannot be told from each other without a date. Make it one column of "
+                "each."
+            )
         days = [dt.datetime.combine(MIDNIGHT, v.replace(tzinfo=None)) for v in values]
         times, what = np.array(days, "M8[us]") - np.datetime64(MIDNIGHT), {TIMEDELTAS}
     elif all_are(observed, (dt.timedelta, np.timedelta64)):
@@ -240,9 +251,8 @@ def _what(zone):
 
 def _entry_and_zone(observed):
     """Return the name of the entries' class, and the name of their time zone."""
-    dtype = getattr(observed.dtype, "pyarrow_dtype", observed.dtype)
     if observed.dtype.kind != "O":
-        return "Timestamp", zone_name(getattr(dtype, "tz", None))
+        return "Timestamp", zone_of(observed.dtype)
     zones = [getattr(value, "tzinfo", None) for value in observed]
     # By identity, as dateutil's cannot be hashed.
     names = {zone_name(zone) for zone in {id(zone): zone for zone in zones}.values()}

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from skvae._printable import quote
 
 def is_missing(series):
     """Return where a Series has None, NaN, NA or NaT, a mask."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "f":
+        return np.isnan(series.to_numpy())
     if series.dtype.kind == "f":  # a nullable dtype may have both NA and NaN
         return np.isnan(series.to_numpy(dtype=np.float64, na_value=np.nan))
     return series.isna().to_numpy(dtype=bool)
@@ -29,7 +31,8 @@ def cast(values, dtype):
 
     Values other than floats are cast as numpy does it.
     """
-    if values.dtype.kind != "f" or dtype.kind not in "iuf" or dtype == np.float64:
+    is_wide = dtype.kind == "f" and np.can_cast(values.dtype, dtype)
+    if values.dtype.kind != "f" or dtype.kind not in "iuf" or is_wide:
         return values.astype(dtype)
     values = values.astype(np.float64)
     info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
@@ -52,9 +55,11 @@ def to_decimals(values, precision, scale):
 
     Of the digits, `scale` are after the point.
     """
-    most = Decimal(10**precision - 1).scaleb(-scale)
+    # Arithmetic would round to the digits of the caller's context.
+    nines = (9,) * precision
+    low, high = (Decimal((sign, nines, -scale)) for sign in (1, 0))
     exact = (Decimal(f"{value:.{scale}f}") for value in values.tolist())
-    return [min(max(value, -most), most) for value in exact]
+    return [min(max(value, low), high) for value in exact]
 
 
 def localize(values, zone):
@@ -80,6 +85,21 @@ def zone_name(zone):
         offset = zone.utcoffset(None)
         return "UTC" if offset is None else str(dt.timezone(offset))
     return str(zone)
+
+
+def zone_of(dtype):
+    """Return the name of the time zone of a dtype of pandas or pyarrow, or None."""
+    return zone_name(getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None))
+
+
+def zone_named(name):
+    """Return the time zone of a name that `zone_name` returned, None of None."""
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # an offset, or the local one
+        return pd.DatetimeTZDtype("us", name).tz
 
 
 def objects(values):

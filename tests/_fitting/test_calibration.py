@@ -321,6 +321,19 @@ def test_there_is_no_factor_without_intervals_or_with_one_noise():
         assert interval_factor(LinearCoder(linear), linear.fill, split) == 1.0
 
 
+def test_a_column_known_exactly_has_no_factor_even_where_any_noise_will_do():
+    """As where its errors are below the least noise, times any factor."""
+    x, intervals = rounded_table(400)
+    x[:, 0] = x[:, 1]
+    intervals[:, :, 0] = x[:, 1, None]
+    split = make_split(x, intervals, noise="auto", k=3)
+    coder = LinearCoder(fit_linear(x, split.recipe))
+    split.least_noise[0] = 100.0
+    factor = interval_factor(coder, coder.linear.fill, split)
+    assert float(factor[0]) == 1.0
+    assert (factor[1:] != 1.0).all()
+
+
 def test_in_cells_so_wide_that_any_noise_will_do_there_is_a_factor():
     x, _ = rounded_table(200)
     wide = torch.stack([x - 1e3, x + 1e3], dim=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fits import NOISES, curved_table, linear_table, make_split, start_and_train
-from models import normal
+from models import mixed_rows, normal
 
 from skvae._fitting import comparison
 from skvae._fitting.comparison import CAUTION, exceeds_chance, is_better
@@ -103,3 +103,26 @@ def test_a_gain_of_all_rows_alike_is_no_chance():
     assert exceeds_chance(torch.full((5,), 1e-9)) is True
     assert exceeds_chance(torch.zeros(5)) is False
     assert exceeds_chance(torch.full((5,), np.nan)) is False
+
+
+@pytest.mark.parametrize(
+    ("of_numbers", "of_categories", "favoured"),
+    [(0.5, 0.5, True), (1.1, 0.1, False), (0.5, 5.0, False)],
+)
+def test_what_categories_gain_makes_up_for_no_loss_of_numbers(
+    of_numbers, of_categories, favoured, monkeypatch
+):
+    """Nor the reverse: the errors of all columns count, and those of the numbers."""
+    layout, x = mixed_rows()
+    split = make_split(x.float(), layout=layout)
+    start = start_from_linear(split.training, split)
+    network, n = start.network.copy(), len(split.inside)
+    of_start = torch.ones(n, layout.n_columns).double()
+    of_network = of_start * of_categories
+    of_network[:, : layout.n_numeric] = of_numbers
+    nats = {network: torch.ones(n), start.network: torch.zeros(n)}
+    errors = {network: of_network, start.network: of_start}
+    for name, known in (("_bounds", nats), ("_errors", errors)):
+        found = lambda vae, *_, known=known: known[vae].clone()  # noqa: E731
+        monkeypatch.setattr(comparison, name, found)
+    assert is_better(network, start, split) == favoured

@@ -16,7 +16,7 @@ from skvae._fitting.logits import RIDGE, with_logits
 from skvae._linear.anchor import fit_linear_vae
 from skvae._linear.vae import LinearVAE
 from skvae._table.indicators import fit_layout
-from skvae._table.scaling import make_scaling
+from skvae._table.scaling import make_numeric, make_scaling
 
 
 def tensor(values):
@@ -29,7 +29,7 @@ def coded(X, columns):
     `columns` has numbers of categories: 0 if numeric, negative if ordered.
     """
     layout, d = fit_layout(X, *kinds_of(columns)), X.shape[1]
-    scaling = make_scaling(np.zeros(d), np.ones(d), None, layout)
+    scaling = make_scaling(make_numeric(np.zeros(d), np.ones(d), None, layout), layout)
     return tensor(scaling.forward(X)), layout
 
 

@@ -258,3 +258,55 @@ def replace_arrays(state):
     if isinstance(state, list | tuple):
         return [replace_arrays(value) for value in state]
     return state.tolist() if isinstance(state, np.ndarray) else state
+
+
+KNOTS = np.array([-1.0, 0.0, 1.0])
+QUANTILES = np.array([[-2.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
+HOSTILE_MARGINS = {
+    "a knot less": (KNOTS[1:], QUANTILES, "must be of as many quantiles as knots"),
+    "one knot": (KNOTS[:1], QUANTILES[:1], "must be of as many quantiles as knots"),
+    "falling knots": (KNOTS[::-1].copy(), QUANTILES, r"\[0\] must be increasing"),
+    "equal knots": (np.zeros(3), QUANTILES, r"\[0\] must be increasing"),
+    "falling quantiles": (KNOTS, -QUANTILES, r"\[1\] must be increasing"),
+    "one that falls": (KNOTS, QUANTILES * [1, -1], r"\[1\] must be increasing"),
+    "equal quantiles": (KNOTS, QUANTILES * [1, 0], r"\[1\] must be increasing"),
+    "too steep": (KNOTS * 1e-99, QUANTILES * 1e99, r"\[1\] must be increasing, by"),
+    "too flat": (KNOTS * 1e99, QUANTILES * 1e-99, r"\[1\] must be increasing, by"),
+    "NaN": (KNOTS, QUANTILES * np.nan, r"\[1\] must be an array"),
+    "a column less": (KNOTS, QUANTILES[:, :1], r"\[1\] must be an array"),
+    "an array more": (KNOTS, QUANTILES, KNOTS, "must be a list of 2 to 2"),
+}
+
+
+@pytest.mark.parametrize("margins", HOSTILE_MARGINS.values(), ids=HOSTILE_MARGINS)
+def test_the_map_between_two_scales_can_be_inverted(margins):
+    layout, x = numeric_layout(2), normal(60, 2)
+    part = linear_part(fit_linear(x, layout), layout)
+    density = Density((part,), (1.0,), normal(K + 1, 2))
+    state = dump_density(density, layout)
+    state["parts"][0]["margins"] = KNOTS, QUANTILES
+    density_rule(state, "density")
+    *arrays, message = margins
+    state["parts"][0]["margins"] = tuple(arrays)
+    with pytest.raises(
+        ValueError, match=rf"density.parts\[0\].margins{message}|{message}"
+    ):
+        density_rule(state, "density")
+
+
+@each_table
+def test_arrays_may_lie_in_memory_in_any_order(of):
+    density, layout = make_density(of, OPTIONS)
+
+    def reversed_twice(value):
+        if isinstance(value, dict):
+            return {key: reversed_twice(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [reversed_twice(one) for one in value]
+        is_array = isinstance(value, np.ndarray)
+        return np.flip(np.flip(value).copy()) if is_array else value
+
+    state = dump_density(density, layout)
+    state |= {"parts": reversed_twice(state["parts"])}
+    density_rule(state, "density")
+    assert_says_the_same(load_density(state)[0], density, rows_of(of)[1])

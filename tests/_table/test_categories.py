@@ -60,3 +60,16 @@ def test_a_null_character_is_no_empty_text():
     column = fit(["\0", "", "\0"])
     assert column.n_categories == 2
     assert encode(column, ["", "\0"]) == ([0, 1], [])
+
+
+def test_files_that_know_no_zone_have_times_in_UTC():
+    stamps = pd.Series(pd.to_datetime(["2020", "2021"])).dt.tz_localize("Asia/Tokyo")
+    state = CategoricalColumn.fit(stamps, NAME)
+    assert state["zone"] == "Asia/Tokyo"
+    del state["zone"]
+    CategoricalColumn.rule(state, "column")
+    column = CategoricalColumn(**state)
+    assert encode(column, stamps, stamps.dtype)[0] == [0, 1]
+    back = column.to_objects(column.categories)
+    assert back.tolist() == stamps.tolist()
+    assert {str(stamp.tz) for stamp in back} == {"UTC"}

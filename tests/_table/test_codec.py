@@ -11,8 +11,9 @@ from helpers import make_people, with_missing
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skvae._choices import SCALINGS
-from skvae._table.codec import CHUNK_ROWS, check_numeric, fit_codec, load_codec
-from skvae._table.scaling import make_scaling
+from skvae._table.codec import CHUNK_ROWS, Codec, check_numeric, fit_codec, load_codec
+from skvae._table.quantiles import Marginal
+from skvae._table.scaling import make_numeric, make_scaling
 from skvae._table.schema import fit_schema
 
 each_scaling = pytest.mark.parametrize("scaling", SCALINGS)
@@ -43,7 +44,8 @@ def fit(X, scaling):
 
 def scaling_of(codec):
     """Return the map that the codec applies to some rows at a time."""
-    return make_scaling(codec.mean, codec.scale, codec.marginals, codec.layout)
+    found = codec.mean, codec.scale, codec.marginals
+    return make_scaling(make_numeric(*found, codec.layout), codec.layout)
 
 
 # ------------------------------------------------------------------- there and back
@@ -308,3 +310,18 @@ def test_a_state_is_plain_and_says_the_same(scaling, make):
         assert joblib.hash(same.state()) == joblib.hash(plain)
     again = load_codec(state, codec.layout).schema.to_codes(make())
     assert_array_equal(again, codes)  # the times have their origin
+
+
+def test_the_map_of_each_column_is_made_once(monkeypatch):
+    """It is what takes the time of loading a model of many columns."""
+    made, X = [], np.random.default_rng(0).normal(size=(50, 3))
+    codec, _ = fit(pd.DataFrame(X).assign(word=["a", "b"] * 25), "quantile")
+    original = Marginal.__init__
+
+    def make(self, *args, **options):
+        made.append(self)
+        original(self, *args, **options)
+
+    monkeypatch.setattr(Marginal, "__init__", make)
+    Codec(codec.schema, codec.mean, codec.scale, codec.marginals, codec.layout)
+    assert len(made) == 3

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,8 @@ def assert_same_or_both_missing(X, before):
         ([[1.0, None]], True),
         (np.ones((2, 2)), False),
         (np.ones((2, 2), dtype=int), False),
+        (np.ones((2, 2), dtype="f2"), False),
+        (np.ones((2, 2), dtype=np.longdouble), np.longdouble(0).itemsize > 8),
         ([[1, 2.5], [True, 3]], False),
         ([[1], [1, 2]], False),
         (np.array(["a"]), False),
@@ -201,6 +204,9 @@ OTHERS = {
     "generator": ((row for row in [[1]]), "generator", "list(X)"),
     "set": ({1}, "set", "list(X)"),
     "name": ("table.csv", "str", "pandas.read_csv"),
+    "groups": (FRAME.groupby("age"), "DataFrameGroupBy", "X.obj."),
+    "groups of polars": (pl.DataFrame({"a": [1]}).group_by("a"), "GroupBy", "X.df."),
+    "windows": (FRAME.rolling(2), "Rolling", "X.obj."),
     "class": (pd.DataFrame, "type", "an instance of it"),
     "nothing": (None, "NoneType", "an array of numpy"),
     "bfloat16": (torch.ones((2, 2), dtype=torch.bfloat16), "torch.Tensor", "BFloat16"),
@@ -229,6 +235,33 @@ def test_arrays_of_other_libraries_are_taken(X):
     assert type(found) is np.ndarray
     expected = FRAME.to_numpy() if isinstance(X, Like) else np.ones((3, 2))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["M8", "m8"])
+def test_times_without_a_unit_are_refused(kind):
+    X = np.array([["NaT"], ["NaT"]], dtype=kind)
+    with pytest.raises(
+        ValueError, match=rf"have no unit. .* X.astype\('{kind}\[s\]'\)"
+    ):
+        as_table(X)
+
+
+def test_subclasses_of_arrays_are_taken_as_arrays():
+    text = np.char.array([["1"], ["2"], ["1"]])
+    assert type(as_table(text)) is np.ndarray
+    schema = fit_schema(as_table(text))
+    codes = schema.to_codes(as_table(text))
+    assert schema.to_table(codes).tolist() == text.tolist()
+    masked = np.ma.masked_array(np.ones((2, 2)))
+    assert as_table(masked) is masked
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="in numpy 2")
+def test_text_of_any_length_is_text():
+    X = np.array([["a" * 99], ["b"], ["b"]], dtype=np.dtypes.StringDType())
+    schema = fit_schema(as_table(X))
+    codes = schema.to_codes(as_table(X))
+    assert schema.to_table(codes).tolist() == X.tolist()
 
 
 # ------------------------------------------------------------------- masked arrays
@@ -373,6 +406,70 @@ def test_categories_of_a_zone_are_its_instants():
     without = fit_schema(naive, ["a"])
     with pytest.warns(UserWarning, match="fit did not see"):
         assert np.isnan(without.to_codes(pd.DataFrame({"a": stamps}))).all()
+
+
+def zoned(zone):
+    """Times of a zone in every container that has them."""
+    stamps = STAMPS.dt.tz_localize(ZONE).dt.tz_convert(zone)
+    times = [v.to_pydatetime().astimezone(zone) for v in stamps]
+    of_python = pd.Series(times, dtype=object)
+    return {
+        "a dtype": stamps,
+        "arrow's dtype": stamps.astype(pd.ArrowDtype(pa.timestamp("us", str(zone)))),
+        "Timestamps": stamps.astype(object),
+        "datetimes": of_python,
+        "categories of a dtype": stamps.astype("category"),
+        "categories of datetimes": of_python.astype("category"),
+        "categories of mixed objects": pd.Series(
+            pd.Categorical(of_python, categories=pd.Index([*times, "x"], dtype=object))
+        ),
+        "polars": pl.Series(times).cast(pl.Datetime("us", str(zone))),
+    }
+
+
+TOKYO = zoned(ZoneInfo(ZONE))
+LIMA = zoned(ZoneInfo("America/Lima"))
+
+
+def frame_of(column):
+    library = pl if isinstance(column, pl.Series) else pd
+    return library.DataFrame({"a": column})
+
+
+def zones_in(column):
+    """The zone of each value as Python has it."""
+    values = column.to_list() if isinstance(column, pl.Series) else column.tolist()
+    return {str(pd.Timestamp(value).tz) for value in values}
+
+
+@pytest.mark.parametrize("chosen", ["from_dtype", ["a"]])
+@pytest.mark.parametrize("given", [*TOKYO, "nothing", "nothing of polars"])
+@pytest.mark.parametrize("fitted", TOKYO)
+def test_a_filled_time_has_the_zone_of_its_column(fitted, given, chosen):
+    """That of the table it stands in, or that of fit where that table has none."""
+    fitted, instants = TOKYO[fitted], STAMPS.dt.tz_localize(ZONE).tolist()
+    schema = fit_schema(frame_of(fitted), chosen)
+    codes = schema.to_codes(frame_of(fitted))
+    empty = {"nothing": [None, None], "nothing of polars": pl.Series([None, None])}
+    column = LIMA.get(given, empty.get(given))
+    filled = schema.fill(frame_of(nulled(column, [True, True])), codes)["a"]
+    assert zones_in(filled) <= {ZONE, "America/Lima"}
+    assert [pd.Timestamp(value) for value in filled.to_list()] == instants
+    if given in TOKYO:  # beside a value of the same zone
+        half = frame_of(nulled(TOKYO[given], [False, True]))
+        filled = schema.fill(half, codes)["a"]
+        if filled.dtype != pl.String:  # categories, in an older polars
+            assert zones_in(filled) == {ZONE}
+            assert [pd.Timestamp(value) for value in filled.to_list()] == instants
+
+
+def nulled(column, mask):
+    """Return a column with some entries missing."""
+    if isinstance(column, pl.Series):
+        return column.zip_with(pl.Series(~np.array(mask)), pl.Series([None, None]))
+    if isinstance(column, list):
+        return pd.Series(column, dtype=object)
+    return column.mask(np.array(mask))
 
 
 @pytest.mark.parametrize("dtype", [">f8", ">f4", ">i2", ">M8[s]", ">U3"])

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,45 @@ def test_objects_come_back_in_the_class_of_all_of_them():
     assert [type(v) for v in floats.to_objects(np.array([1.0]))] == [float]
     cents = fit([Decimal("1"), Decimal("2.50")])
     assert [str(v) for v in cents.to_objects(np.array([1.005, 3]))] == ["1.00", "3.00"]
+
+
+BEYOND = np.longdouble(1e300) ** 3  # is infinite where a long double is a double
+
+
+TOO_LARGE = {
+    "1.00e+400": 10**400,
+    "-1.00e+100000": -(10**100_000),
+    "3.33e+399": Fraction(10**400, 3),
+    "1e+400": Decimal("1e400"),
+    "-1e+99999999": Decimal("-1e99999999"),
+    **({"1.00e+900": BEYOND} if np.isfinite(BEYOND) else {}),
+}
+
+
+@pytest.mark.parametrize("shown", TOO_LARGE)
+def test_a_finite_number_that_no_float_holds_is_named(shown):
+    large = TOO_LARGE[shown]
+    message = f"contains {shown} in column 'a', a value too large: entries there must"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        encode(fit([1.5]), [1.5, None, large])
+
+
+def test_what_is_infinite_stays_so():
+    infinite = [np.inf, -np.inf, Decimal("-Infinity"), np.longdouble("inf")]
+    assert encode(fit([1.5]), infinite)[0] == [np.inf, -np.inf, -np.inf, np.inf]
+
+
+def test_long_doubles_are_numbers_of_a_dtype():
+    column = fit([1.5, -2.5], np.longdouble)
+    codes, _ = column.to_codes(pd.Series([1.5, np.nan], dtype=np.longdouble), NAME)
+    np.testing.assert_array_equal(codes, [1.5, np.nan])
+    assert codes.dtype == np.float64
+
+
+def test_decimals_have_no_more_digits_than_a_float():
+    fitted = NumericColumn.fit(pd.Series([Decimal("1e-20000"), Decimal(1)]), NAME)
+    assert fitted["decimals"] == 1074
+    NumericColumn.rule(fitted, "column")
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,54 @@ def test_sparse_columns_come_back_dense():
     filled = schema.fill(X, np.full((3, 1), 9.0))
     assert filled["a"].dtype == X["a"].dtype
     assert filled["a"].tolist() == [0, 1.5, 9]
+
+
+DAYS = pa.array([0, 1, 0, 2], pa.int32()).cast(pa.date32())
+INSTANTS = pa.array([0, 86_400, 0, 3 * 86_400])
+OF_ARROW = {
+    "numbers": pa.array([1, 2, 1, 4], pa.int8()),
+    "half": pa.array(np.array([1, 2.5, 1, 4], dtype="f2")),
+    "decimals": pa.array([Decimal("1.50"), Decimal("2.00")] * 2, pa.decimal128(38, 2)),
+    "long decimals": pa.array([Decimal("1.50")] * 4, pa.decimal256(76, 2)),
+    "booleans": pa.array([True, False] * 2),
+    "texts": pa.array(["a", "b"] * 2, pa.large_string()),
+    "bytes": pa.array([b"a", b"b"] * 2),
+    "days": DAYS,
+    "long days": DAYS.cast(pa.date64()),
+    "instants": INSTANTS.cast(pa.timestamp("s")),
+    "instants of a zone": INSTANTS.cast(pa.timestamp("ns", "Asia/Tokyo")),
+    "durations": INSTANTS.cast(pa.duration("ms")),
+    "times of day": pa.array([0, 60, 0, 120], pa.int32()).cast(pa.time32("s")),
+}
+CATEGORIES = "numbers", "decimals", "texts", "days", "instants", "instants of a zone"
+OF_ARROW |= {f"categories: {of}": OF_ARROW[of].dictionary_encode() for of in CATEGORIES}
+
+
+@pytest.mark.parametrize("array", OF_ARROW.values(), ids=OF_ARROW)
+def test_every_type_of_pyarrow_comes_back_and_is_filled(array):
+    def frame(array):
+        chunked = pa.chunked_array([array])
+        return pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(chunked)})
+
+    X = frame(array)
+    schema = through_skops(fit_schema(X))
+    codes = schema.to_codes(X)
+    back = schema.to_table(codes)
+    assert back.dtypes.tolist() == X.dtypes.tolist()
+    assert back["a"].tolist() == X["a"].tolist()
+    holes = array.take(pa.array([None, 1, 2, None]))
+    full = schema.fill(frame(holes), codes)
+    assert full.dtypes.tolist() == X.dtypes.tolist()
+    assert full["a"].tolist() == X["a"].tolist()
+    schema.rehearse("codec.schema")  # at the limits of each dtype
+
+
+def test_types_of_pyarrow_that_pandas_cannot_take_rows_of_are_named():
+    arrays = [pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), [1.5])]
+    if hasattr(pa, "string_view"):
+        arrays.append(pa.array(["a", "b"], pa.string_view()))
+    for array in arrays:
+        chunked = pa.chunked_array([array])
+        X = pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(chunked)})
+        with pytest.raises(TypeError, match=r"X has the dtype (run|string_view).*Conv"):
+            fit_schema(X)

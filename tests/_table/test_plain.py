@@ -117,7 +117,12 @@ def test_values_survive_a_file(values, dtype):
         Decimal("1.50"),
         (1, "a", (dt.date(2020, 1, 1),)),
         dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC),
+        dt.datetime(2020, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin")),
+        dt.datetime(2020, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1),
+        dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=-3.5))),
         dt.time(1, 2, 3),
+        dt.time(1, 2, 3, tzinfo=ZoneInfo("Europe/Berlin")),
+        dt.time(1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2))),
         dt.timedelta(1, 2, 3),
         pd.Timestamp("2020-01-01 12:00", tz="Europe/Berlin").as_unit("s"),
         pd.Timedelta(1, "ns"),
@@ -131,8 +136,17 @@ def test_values_survive_packing(value):
     values[0], values[1] = value, "text"
     back = unpack(pack(values))
     assert (type(back[0]), back[0]) == (type(value), value)
+    if isinstance(value, dt.datetime | dt.time):
+        assert back[0].tzinfo == value.tzinfo or isinstance(value, pd.Timestamp)
+        assert back[0].utcoffset() == value.utcoffset()
     if isinstance(value, pd.Timestamp):
         assert (str(back[0].tz), back[0].unit) == (str(value.tz), value.unit)
+
+
+def test_times_of_files_without_a_zone_have_their_offset():
+    found = unpack([["datetime", "2020-01-01T12:00:00+01:00"], ["time", "01:00:00"]])
+    offset = dt.timezone(dt.timedelta(hours=1))
+    assert found.tolist() == [dt.datetime(2020, 1, 1, 12, tzinfo=offset), dt.time(1)]
 
 
 def test_packing_refuses_what_no_file_holds():

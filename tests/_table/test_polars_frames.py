@@ -52,6 +52,22 @@ def test_values_are_rounded_and_clipped_to_what_the_dtype_holds():
     assert back["a"].to_list() == [dt.time(), dt.time.max]
 
 
+LONG = [getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name)]
+
+
+@pytest.mark.parametrize("dtype", LONG)
+def test_integers_of_128_bits_are_within_their_own_limits(dtype):
+    """A float has 53 bits of them."""
+    whole = [2**100, 3 * 2**99, 7]
+    X = pl.DataFrame({"a": pl.Series(whole, dtype=dtype)})
+    schema = fit_schema(X)
+    back = schema.to_table(schema.to_codes(X))
+    assert back.schema == X.schema
+    assert back["a"].to_list() == whole
+    least, most = schema.to_table(np.array([[-1e300], [1e300]]))["a"].to_list()
+    assert (least, most) in ((-(2**127), 2**127 - 1), (0, 2**128 - 1))
+
+
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.String, pl.Enum(["", "\0", "a"])])
 def test_texts_that_differ_by_a_zero_character_differ(dtype):
     X = pl.DataFrame({"c": pl.Series(["\0", "", None, "\0", "a"], dtype=dtype)})

@@ -21,6 +21,7 @@ from skvae._table.scaling import (
     fit_numeric,
     fit_scaling,
     fit_units,
+    make_numeric,
     make_scaling,
 )
 
@@ -44,7 +45,8 @@ def fit(X, scaling, columns=None):
     layout = numeric_layout(X.shape[1])
     if columns is not None:
         layout = fit_layout(X, *kinds_of(columns))
-    return make_scaling(*fit_scaling(X, scaling, layout), layout)
+    numeric = make_numeric(*fit_scaling(X, scaling, layout), layout)
+    return make_scaling(numeric, layout)
 
 
 def both_ways(X, scaling):
@@ -228,8 +230,10 @@ def test_its_pca_is_that_of_standardised_numbers_beside_one_hot_columns():
 
 def test_the_scaler_of_a_table_without_categories_is_that_of_its_columns():
     layout = numeric_layout(4)
-    assert isinstance(make_scaling(*fit_numeric(X, "standard"), layout), Affine)
-    assert isinstance(make_scaling(*fit_numeric(X, "quantile"), layout), Quantile)
+    for scaling, kind in (("standard", Affine), ("quantile", Quantile)):
+        numeric = make_numeric(*fit_numeric(X, scaling), layout)
+        assert isinstance(numeric, kind)
+        assert make_scaling(numeric, layout) is numeric
     assert isinstance(fit(mixed(), None, COLUMNS), ByBlock)
 
 
@@ -240,7 +244,8 @@ def test_a_mixed_table_is_its_numbers_then_its_indicators(scaling, missing):
     kinds, n_categories = kinds_of(COLUMNS)
     layout = fit_layout(rows, kinds, n_categories)
     mean, scale, marginals = fit_scaling(rows, scaling, layout)
-    fitted = make_scaling(mean, scale, marginals, layout)
+    numeric = make_numeric(mean, scale, marginals, layout)
+    fitted = make_scaling(numeric, layout)
     of_numbers = fit(rows[:, [1, 3]], scaling)
     np.testing.assert_array_equal(np.isnan([mean, scale]), 2 * [n_categories > 0])
     x = fitted.forward(rows)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -127,8 +128,26 @@ def test_a_column_of_times_stays_what_it_was(fitted, later, message):
             [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, tzinfo=dt.UTC)],
             "mixes datetimes with and without a time zone in column 'a'",
         ),
+        (
+            [dt.time(9, tzinfo=ZoneInfo("Asia/Tokyo")), dt.time(9, tzinfo=dt.UTC)],
+            "mixes times of day of different time zones in column 'a'",
+        ),
+        (
+            [dt.time(9, tzinfo=ZoneInfo("Asia/Tokyo")), dt.time(9)],
+            "mixes times of day of different time zones in column 'a'",
+        ),
     ],
 )
 def test_mixed_times_are_refused(values, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         fit(values)
+
+
+@pytest.mark.parametrize("zone", [None, dt.UTC, ZoneInfo("Asia/Tokyo")])
+def test_times_of_day_keep_their_zone(zone):
+    times = [dt.time(9, tzinfo=zone), dt.time(17, 30, tzinfo=zone)]
+    column = fit(times)
+    codes, _ = column.to_codes(pd.Series(times, dtype=object), "column 'a'")
+    back = column.to_objects(column.from_codes(codes)[0]).tolist()
+    assert back == times
+    assert [str(time.tzinfo) for time in back] == [str(zone)] * 2

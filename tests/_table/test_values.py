@@ -3,6 +3,7 @@
 import datetime as dt
 import warnings
 import zoneinfo
+from decimal import localcontext
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,7 @@ def test_NaN_is_missing_in_a_nullable_dtype():
         ([1e30], "uint64", [2**64 - 1]),
         ([1e300], "float32", [float(np.finfo("f4").max)]),
         ([1e9, -1e9], "float16", [65504, -65504]),
+        ([1e300, -1e300, 0.1], np.longdouble, [1e300, -1e300, 0.1]),
     ],
 )
 def test_numbers_are_rounded_and_clipped_to_the_dtype(values, dtype, back):
@@ -57,6 +59,15 @@ def test_a_float_within_a_limit_is_the_nearest(limit):
     assert abs(int(within)) <= abs(limit)
     further = np.nextafter(within, np.inf * (limit or 1))
     assert abs(int(further)) > abs(limit) or int(further) == limit
+
+
+@pytest.mark.parametrize("precision", [28, 29, 38, 76])
+def test_decimals_are_within_the_dtype_whatever_its_precision(precision):
+    """And whatever the precision of the caller's arithmetic."""
+    with localcontext(prec=3):
+        low, high = to_decimals(np.array([-1e300, 1e300]), precision, 2)
+    nines = "9" * (precision - 2) + ".99"
+    assert (str(low), str(high)) == (f"-{nines}", nines)
 
 
 def test_decimals_have_the_digits_of_the_dtype():

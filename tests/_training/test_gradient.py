@@ -14,7 +14,7 @@ from skvae._likelihoods.noise import Tracked
 from skvae._model.bounds import elbo, kl_divergence
 from skvae._model.network import ACTIVATIONS, MAX_LOG_VAR, MLP_RANGE, VAE, Architecture
 from skvae._table.indicators import fit_layout
-from skvae._table.scaling import make_scaling
+from skvae._table.scaling import make_numeric, make_scaling
 from skvae._training.gradient import Gradient
 
 N, D, K = 20, 4, 3
@@ -187,7 +187,7 @@ def mixed(missing, hidden=(7, 5), activation="silu"):
     kinds = np.where(n_categories == 2, "bernoulli", "categorical")
     kinds = np.where(n_categories == 0, "gaussian", kinds)
     layout = fit_layout(X, kinds, n_categories)
-    scaling = make_scaling(np.ones(7), np.ones(7), None, layout)
+    scaling = make_scaling(make_numeric(np.ones(7), np.ones(7), None, layout), layout)
     target = torch.from_numpy(scaling.forward(X))
     variance = torch.tensor([0.5, 2.0]).double()
     likelihood = make_likelihood(layout, variance, missing > 0)

@@ -500,8 +500,17 @@ def test_who_stops_a_run_at_its_end_would_not_wait_for_more(no_warmup, monkeypat
 
 def test_that_a_run_diverged_is_graver_than_that_it_was_stopped(monkeypatch):
     spy_on_steps(monkeypatch).spoilt = set(range(99))
-    progress = run(max_epochs=9, patience=99, listener=Witness(2)).progress
+    witness = Witness()
+    witness.epoch_end = lambda *epoch: (
+        bool(witness.told.append(epoch))
+        or (
+            len(witness.told)
+            == 3  # after the beginning and the epoch that starts again
+        )
+    )
+    progress = run(max_epochs=9, patience=99, listener=witness).progress
     assert (progress.n_epochs, progress.stopped) == (0, "diverged")
+    assert len(witness.told) == 3
 
 
 # ------------------------------------------------------------------------- interrupted

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import scipy.sparse
+import torch
 from hypothesis import strategies as st
 from strategies import tables
 
@@ -190,6 +191,45 @@ WRONG = [
     lambda X: X > 0,
     lambda X: X.astype(np.longdouble),
     lambda X: np.char.mod("%.2f", X),
+    lambda X: X.astype(np.longdouble) ** 99,
+    lambda X: [[10**400, 1.0]] * len(X),
+    lambda X: np.matrix(X),
+    lambda X: np.char.array(np.char.mod("%d", X)),
+    lambda X: X.astype("M8[s]"),
+    lambda X: np.array([["NaT"]] * len(X), dtype="M8"),
+    lambda X: X.view("V8"),
+    lambda X: X.astype("m8[D]").astype(">m8[D]"),
+    lambda X: torch.from_numpy(X),
+    lambda X: torch.from_numpy(X).to_sparse(),
+    lambda X: [*torch.from_numpy(X)],
+    lambda X: memoryview(X),
+    lambda X: range(len(X)),
+    lambda X: pd.DataFrame(X).groupby(0),
+    lambda X: pd.MultiIndex.from_arrays([X[:, 0]] * 2),
+    lambda X: pd.DataFrame(X).astype(pd.SparseDtype(float)),
+    lambda X: pd.DataFrame({"span": pd.interval_range(0, periods=len(X))}),
+    lambda X: pd.DataFrame({"span": pd.cut(X[:, 0], 2)}),
+    lambda X: pd.DataFrame(
+        {"time": pd.date_range("2020", periods=len(X), tz="Asia/Tokyo")}
+    ),
+    *(
+        lambda X, of=of: pd.DataFrame({"a": np.arange(len(X)) % 2}).astype(of)
+        for of in ("Int8", "Float32", "boolean", "string", "category", np.longdouble)
+    ),
+    *(
+        lambda X, of=of: pd.DataFrame(
+            {"a": pd.array(np.arange(len(X)) % 2).astype(pd.ArrowDtype(of))}
+        )
+        for of in (
+            pa.decimal128(38, 4),
+            pa.decimal256(76, 4),
+            pa.timestamp("us", "Asia/Tokyo"),
+            pa.duration("s"),
+            pa.date32(),
+            pa.float32(),
+        )
+    ),
+    lambda X: pl.DataFrame({"a": pl.Series(range(len(X)), dtype=pl.Int128)}),
     lambda X: np.rec.fromarrays(X.T, names=[f"c{j}" for j in range(X.shape[1])]),
 ]
 

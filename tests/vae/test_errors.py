@@ -294,3 +294,29 @@ BAD_LATENT = {
 def test_inverse_transform_wants_latent_rows(Z, message, linear):
     with pytest.raises(ValueError, match=message):
         linear.inverse_transform(Z)
+
+
+def test_a_long_double_beyond_a_double_is_named_and_others_are_taken(make_vae):
+    X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.longdouble)
+    if X.itemsize <= 8:
+        pytest.skip("a long double is a double here")
+    vae = make_vae(hidden_layer_sizes=()).fit(X)
+    oracle = make_vae(hidden_layer_sizes=()).fit(X.astype(np.float64))
+    np.testing.assert_array_equal(vae.transform(X), oracle.transform(X))
+    holes = np.where(np.eye(30, 2, dtype=bool), np.nan, X)
+    full = vae.impute(holes)
+    assert full.dtype == X.dtype
+    np.testing.assert_array_equal(full, oracle.impute(holes.astype(np.float64)))
+    drawn = make_vae(hidden_layer_sizes=()).fit(pd.DataFrame(X)).sample(2)
+    assert drawn.dtypes.tolist() == [X.dtype] * 2
+    X[3, 1] = np.longdouble(1e300) ** 3
+    for table in X, pd.DataFrame(X):
+        for call in vae.transform, make_vae().fit:
+            message = r"contains 1.00e\+900 in column 1, a value too large"
+            with pytest.raises(ValueError, match=message):
+                call(table)
+
+
+def test_numbers_beyond_a_float_are_no_components(linear):
+    with pytest.raises(ValueError, match=r"X must be a table of numbers.*too large"):
+        linear.inverse_transform([[10**400, 0.0]])

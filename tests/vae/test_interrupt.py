@@ -108,6 +108,23 @@ def test_an_error_filter_makes_the_first_interrupt_end_the_fit(
     assert state(vae) == before
 
 
+def test_an_interrupt_while_it_warns_loses_no_finished_fit(
+    make_vae, curve, monkeypatch, assert_same_bits
+):
+    """A fit may have taken hours, and the warning is all that is left."""
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs ended"):
+        expected = make_vae(max_iter=2).fit(curve)
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skvae._vae.warn", interrupted)
+    vae = make_vae(max_iter=2)
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(curve)
+    assert_same_bits(vae, expected, curve)
+
+
 @pytest.mark.filterwarnings("ignore:fit was interrupted")
 def test_a_search_over_parameters_goes_on_with_the_next_fit(
     make_vae, curve, monkeypatch
