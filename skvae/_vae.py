@@ -42,6 +42,7 @@ from skvae._table.validation import (
     validate_known,
     validate_new,
 )
+from skvae._table.values import cast
 from skvae._version import __version__
 from skvae._warnings import warn
 
@@ -982,14 +983,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _decode(self, Z, index):
         """Return the table that latent rows stand for."""
         schema = self._codec.schema
+        dtype = Z.dtype if schema.is_of_floats else np.dtype(np.float64)
 
         def decode(Z):
             z = torch.from_numpy(np.array(Z, np.float64, order="C"))
-            return self._codec.unscaled(self._density.reconstruct(z).numpy())
+            return cast(
+                self._codec.unscaled(self._density.reconstruct(z).numpy()), dtype
+            )
 
-        dtype = Z.dtype if schema.is_of_floats else np.float64
-        codes = _map_rows(decode, Z, dtype)
-        return schema.to_table(codes, index, dtype)
+        return schema.to_table(_map_rows(decode, Z, dtype), index, Z.dtype)
 
     def _encode(self, codes):
         return self._density.encode(torch.from_numpy(self._codec.scaled(codes)))

@@ -93,10 +93,15 @@ class LinearVAE:
         """Return the share of what complete rows tell of z that these rows tell."""
         missing, information = x.isnan().double(), self.decoder**2 / self.noise_variance
         total = information.sum(dim=1)
-        share_missing = missing @ information.T / total.where(total > 0, 1.0)
         of_all = missing.mean(dim=1, keepdim=True)
-        share = (1 - share_missing.where(total > 0, of_all)).clamp(min=0)
-        return share.where(of_all < 1, 0.0)  # whatever the rounding
+
+        def share(of_entries, of_columns):
+            told = of_entries @ information.T / total.where(total > 0, 1.0)
+            return told.where(total > 0, of_columns)
+
+        # Precise near 1 and near 0: rounding must not decide whether a row tells any.
+        left, told = 1 - share(missing, of_all), share(1 - missing, 1 - of_all)
+        return left.where(left > 0.5, told)
 
     def given(self, x):
         """Yield the posteriors of some rows at a time."""

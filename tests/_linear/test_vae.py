@@ -177,6 +177,22 @@ def test_what_rows_tell_of_a_component_is_a_share_of_what_complete_rows_tell():
     np.testing.assert_array_equal(found[0], 0)
 
 
+def test_a_row_that_tells_nothing_of_a_component_tells_nothing_beside_others():
+    # 1 less what is missing would be a rounding, or 0, or less, by the rows beside it.
+    decoder = make_linear(k=1, d=9).decoder
+    decoder[0, -1] = 0
+    linear = with_encoder(decoder, tensor(np.zeros(9)), tensor(np.full(9, 0.3)), 1)
+    x = tensor(with_missing(np.zeros((50, 9)), 0.5))
+    x[:, -1] = 1
+    x[7, :-1] = np.nan
+    assert linear.informed_share(x)[7] == 0
+    assert linear.informed_share(x[7:8]) == 0
+    decoder[0, -1] = 1e-9  # a small share keeps its digits
+    linear = with_encoder(decoder, tensor(np.zeros(9)), tensor(np.full(9, 0.3)), 1)
+    expected = 1e-18 / decoder.square().sum()
+    np.testing.assert_allclose(linear.informed_share(x)[7, 0], expected, rtol=1e-12)
+
+
 def test_posteriors_of_some_rows_at_a_time_are_those_of_all(monkeypatch):
     x, linear = tensor(with_missing(draw_factor_model(30), 0.5)), make_linear()
     (whole,) = linear.given(x)

@@ -218,7 +218,7 @@ WRONG = [
     ),
     *(
         lambda X, of=of: pd.DataFrame(
-            {"a": pd.array(np.arange(len(X)) % 2).astype(pd.ArrowDtype(of))}
+            {"a": pd.array(np.arange(len(X), dtype="i4") % 2).astype(pd.ArrowDtype(of))}
         )
         for of in (
             pa.decimal128(38, 4),

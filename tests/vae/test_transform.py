@@ -52,6 +52,23 @@ def test_float32_inverse_transform_is_that_of_float64_rounded(trained, curve):
     np.testing.assert_array_equal(trained.inverse_transform(Z), oracle)
 
 
+def test_float32_that_holds_categories_keeps_its_dtype(make_vae, curve):
+    X = curve.astype(np.float32)
+    X[:, 3] = X[:, 3] > 100
+    vae = make_vae(max_iter=1, categorical_features=[3]).fit(X)
+    assert vae.inverse_transform(vae.transform(X)).dtype == np.float32
+
+
+def test_what_float32_cannot_hold_comes_back_as_its_largest(make_vae):
+    X = np.float32([[-3e38, 1], [3e38, 2], [3e38, 3], [-3e38, 1], [1e38, 0]])
+    vae = make_vae(max_iter=1).fit(X)
+    back = vae.inverse_transform(np.float32([[9, 9], [-9, -9]]))
+    oracle = vae.inverse_transform([[9, 9], [-9, -9]])
+    limits = np.finfo(np.float32)
+    np.testing.assert_array_equal(back, np.float32(oracle.clip(limits.min, limits.max)))
+    assert np.abs(oracle).max() > limits.max
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16])
 def test_other_numbers_are_taken_for_float64(dtype, make_vae, assert_same_bits):
     X = np.random.RandomState(0).randint(0, 2, size=(60, 4)).astype(dtype)
