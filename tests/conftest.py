@@ -17,8 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from skvae import VAETransformer
 
-# A shell that runs tests in the background has them ignore Ctrl-C, which some send.
+# A shell that runs tests in the background has them ignore Ctrl-C, and nohup that the
+# terminal goes; some tests send these signals.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 pytest.register_assert_rewrite("helpers", "likelihoods")
 
