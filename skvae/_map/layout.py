@@ -19,7 +19,7 @@ import torch
 
 START_SCALE = 1e-2
 SAMPLE = 200  # rows that repel all others in a step
-BLOCK_COLUMNS = 2048  # so many weights of a sample stay in the processor's cache
+BLOCK_COLUMNS = 4096  # so many weights of a sample stay in the processor's cache
 TRACKING = 0.1  # share of the way that the running sum of weights moves in a step
 # Rates are shares of the number of rows, as gradients fall with it.
 EARLY_STEPS, EARLY_RATE, EXAGGERATION = 50, 1 / 12, 4.0
@@ -138,10 +138,14 @@ class _Schedule:
     """How fast rows move, and when they stop: soon after the loss hardly falls."""
 
     def __init__(self, max_steps):
-        self._early = min(EARLY_STEPS, max_steps // 4)
         self._max_steps, self._is_converged = max_steps, False
-        self._plan(round(max_steps * (1 - FALLING_SHARE)), max_steps)
+        self._early = min(EARLY_STEPS, max_steps // 4)
+        self._fall = round(max_steps * (1 - FALLING_SHARE))
         self._losses, self._before = [], inf
+
+    @property
+    def _end(self):
+        return min(round(self._fall / (1 - FALLING_SHARE)), self._max_steps)
 
     def rate(self, step):
         """Return the rate of a step, counted from 0."""
@@ -155,17 +159,14 @@ class _Schedule:
         return EXAGGERATION if step < self._early else 1.0
 
     def note(self, step, loss):
-        """Take note of the loss after so many steps."""
+        """Take note of the loss after so many steps; let the rate fall if it is time."""
         if step <= self._early or step >= self._fall:
             return
         self._losses.append(loss)
         if len(self._losses) * LOSS_EVERY == WINDOW:
             mean = sum(self._losses) / len(self._losses)
             if mean > self._before - TOLERANCE:
-                self._is_converged = True
-                self._plan(
-                    step, min(round(step / (1 - FALLING_SHARE)), self._max_steps)
-                )
+                self._is_converged, self._fall = True, step
             self._losses, self._before = [], mean
 
     def reason_to_stop(self, step):
@@ -173,9 +174,6 @@ class _Schedule:
         if step < self._end:
             return ""
         return "converged" if self._is_converged else "max_steps"
-
-    def _plan(self, fall, end):
-        self._fall, self._end = fall, end
 
 
 @dataclass(frozen=True)
