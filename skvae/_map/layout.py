@@ -159,7 +159,7 @@ class _Schedule:
         return EXAGGERATION if step < self._early else 1.0
 
     def note(self, step, loss):
-        """Take note of the loss after so many steps; let the rate fall if it is time."""
+        """Take note of the loss after so many steps; see whether it still falls."""
         if step <= self._early or step >= self._fall:
             return
         self._losses.append(loss)

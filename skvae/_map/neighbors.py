@@ -11,6 +11,7 @@ import torch
 
 SPARE = 8  # candidates beside the neighbours asked for
 MORE = 8  # times as many candidates, where they were too few
+GROUPS = 64  # an entry looked for, from which on `topk` is at its best
 BLOCK_ENTRIES = 2**22  # of a block of bounds, or of differences
 
 
@@ -110,7 +111,7 @@ class _Search:
         x = x - self._center
         ones = x.new_ones(len(x), 1)
         products = torch.cat([x, ones], dim=1).to(self._dtype) @ self._factors
-        least, candidates = products.topk(n_candidates, dim=1, largest=False)
+        least, candidates = least_entries(products, n_candidates)
         if n_candidates == len(self._reference):
             return candidates, x.new_full((len(x),), torch.inf)
         norms = x.square().sum(dim=1)
@@ -126,3 +127,26 @@ class _Search:
             for some, its in zip(x.split(n_rows), candidates.split(n_rows), strict=True)
         ]
         return torch.cat(parts) if parts else x.new_empty(candidates.shape)
+
+
+def least_entries(entries, m):  # (n, m') -> (n, m), (n, m)
+    """Return the m least entries of each row, in any order, and their columns.
+
+    They are in the m groups of columns whose least entries are least. The first pass
+    has no branches, so that it is several times as fast as `topk`.
+    """
+    n_columns = entries.shape[1]
+    size = n_columns // (GROUPS * m)
+    if size < 2:
+        return entries.topk(m, dim=1, largest=False, sorted=False)
+    width = n_columns // size
+    groups = entries[:, : size * width].unflatten(1, (size, width)).amin(dim=1)
+    _, chosen = groups.topk(m, dim=1, largest=False, sorted=False)
+    column = torch.arange(n_columns, device=entries.device)
+    columns = (chosen[:, None] + column[: size * width : width, None]).flatten(1)
+    rest = column[size * width :].expand(len(entries), -1)
+    columns = torch.cat([columns, rest], dim=1)
+    least, order = entries.gather(1, columns).topk(
+        m, dim=1, largest=False, sorted=False
+    )
+    return least, columns.gather(1, order)

@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skvae._map import neighbors
-from skvae._map.neighbors import find_neighbors
+from skvae._map.neighbors import find_neighbors, least_entries
 
 RNG = np.random.default_rng(0)
 TABLES = {
@@ -101,6 +101,15 @@ def test_few_rows_find_as_many_as_there_are(n, k, n_found):
     assert found.indices.shape == found.squared_distances.shape == (n, n_found)
     for i, its in enumerate(found.indices.tolist()):
         assert sorted([i, *its]) == list(range(n))[: n_found + 1]
+
+
+@pytest.mark.parametrize(("n_columns", "m"), [(1_000, 3), (97, 5), (64, 64), (7, 1)])
+def test_least_entries_are_those_of_a_sort(n_columns, m, monkeypatch):
+    monkeypatch.setattr(neighbors, "GROUPS", 4)
+    entries = tensor(RNG.normal(size=(20, n_columns)))
+    least, columns = least_entries(entries, m)
+    np.testing.assert_array_equal(least.sort().values, entries.sort().values[:, :m])
+    assert torch.equal(entries.gather(1, columns), least)
 
 
 def test_no_rows_find_none():
