@@ -15,9 +15,8 @@ import tables
 import torch
 from sklearn.decomposition import PCA
 
-from skvae._map.layout import lay_out
+from skvae._map.levels import map_rows
 from skvae._map.look_up import LookUp
-from skvae._map.neighbors import find_neighbors
 
 ABOUT = f"""\
 Maps of k dimensions, and how they place new rows.
@@ -70,10 +69,9 @@ def measure(job):
 
 def layout_map(X, k, seed):
     rows = torch.as_tensor(X)
-    own = torch.arange(len(rows))
-    neighbors = find_neighbors(rows, rows, N_NEIGHBORS, own).indices
     start = torch.as_tensor(PCA(k, random_state=seed).fit_transform(X))
-    layout = lay_out(neighbors, start, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    layout = map_rows(rows, start, N_NEIGHBORS, generator)
     look_up = LookUp.of(rows, layout.positions)
     return look_up.positions.numpy(), lambda X: look_up(torch.as_tensor(X)).numpy()
 

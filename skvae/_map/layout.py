@@ -21,7 +21,9 @@ START_SCALE = 1e-2
 SAMPLE = 200  # rows that repel all others in a step
 BLOCK_COLUMNS = 4096  # so many weights of a sample stay in the processor's cache
 TRACKING = 0.1  # share of the way that the running sum of weights moves in a step
-# Rates are shares of the number of rows, as gradients fall with it.
+# Rates are shares of the number of rows, as gradients fall with it; of no more than
+# 4,000, as the noise of samples grows with the rate.
+MOST_RATE_ROWS = 4000
 EARLY_STEPS, EARLY_RATE, EXAGGERATION = 50, 1 / 12, 4.0
 RATE, MOMENTUM = 1 / 2, 0.8
 MOST_PULL = 4.0  # of a row's neighbours, in means; with more its steps are shorter
@@ -29,6 +31,7 @@ MOST_PULL = 4.0  # of a row's neighbours, in means; with more its steps are shor
 TOLERANCE, WINDOW, LOSS_EVERY = 0.02, 50, 5
 FALLING_SHARE, END_RATE = 0.4, 0.05  # of all steps, of the rate
 MAX_STEPS = 1000
+REFINING_STEPS = 100
 LEAST_TOTAL = 1e-30  # where there are no pairs
 
 
@@ -84,7 +87,35 @@ def lay_out(
     -------
     Layout
     """
-    descent, schedule = _Descent(neighbors, start, generator), _Schedule(max_steps)
+    start = start - start.mean(dim=0)
+    scale = start.square().mean(dim=0).amax().sqrt()
+    start = start * (START_SCALE / scale.where(scale > 0, 1.0))
+    return _descend(neighbors, start, generator, progress, _Schedule(max_steps))
+
+
+def refine(neighbors, positions, generator, progress=_silent, n_steps=REFINING_STEPS):
+    """Move rows a little that are nearly where they belong.
+
+    Parameters
+    ----------
+    neighbors : Tensor of shape (n, n_neighbors)
+    positions : Tensor of shape (n, k)
+        In the layout's own scale.
+    generator, progress
+        As those of `lay_out`.
+    n_steps : int
+
+    Returns
+    -------
+    Layout
+    """
+    schedule = _FallingSchedule(n_steps)
+    return _descend(neighbors, positions, generator, progress, schedule)
+
+
+def _descend(neighbors, start, generator, progress, schedule):
+    """Follow the gradient from the start as the schedule has it."""
+    descent = _Descent(neighbors, start, generator)
     loss, step, stopped = inf, 0, ""
     try:
         while not stopped:
@@ -105,16 +136,13 @@ class _Descent:
     """Positions that follow the gradient, with momentum."""
 
     def __init__(self, neighbors, start, generator):
-        start = start - start.mean(dim=0)
-        scale = start.square().mean(dim=0).amax().sqrt()
-        start = start * (START_SCALE / scale.where(scale > 0, 1.0))
         self._y = start.float().T.contiguous()  # (k, n): products are faster so
         self._velocity = torch.zeros_like(self._y)
         pairs = Pairs.of(neighbors)
         self._attraction = Attraction(pairs, len(start))
         self._repulsion = Repulsion(len(start), generator)
         shortened = (pairs.pull(len(start)) / MOST_PULL).clamp(min=1)
-        self._rate = (len(start) / shortened).float()
+        self._rate = (min(len(start), MOST_RATE_ROWS) / shortened).float()
 
     @property
     def positions(self):
@@ -174,6 +202,28 @@ class _Schedule:
         if step < self._end:
             return ""
         return "converged" if self._is_converged else "max_steps"
+
+
+class _FallingSchedule:
+    """A rate that falls from the first step to the last."""
+
+    def __init__(self, n_steps):
+        self._n_steps = n_steps
+
+    def rate(self, step):
+        """Return the rate of a step, counted from 0."""
+        return RATE * (1 - step / self._n_steps * (1 - END_RATE))
+
+    def exaggeration(self, step):
+        """Return by how much neighbours attract more."""
+        return 1.0
+
+    def note(self, step, loss):
+        """Take note of nothing."""
+
+    def reason_to_stop(self, step):
+        """Return "converged" after the last step, else nothing."""
+        return "converged" if step >= self._n_steps else ""
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ class LookUp:
         In double precision.
     positions : Tensor of shape (m, k)
         Of the reference rows on the map.
-    width : float
-        Of the Cauchy distribution, in the units of the map.
+    scale : float
+        What 1 on the map is in the layout.
     """
 
     reference: torch.Tensor
     positions: torch.Tensor
-    width: float
+    scale: float
 
     @classmethod
     def of(cls, reference, layout):
@@ -45,7 +45,7 @@ class LookUp:
         """
         layout = layout.double()
         scale = float(layout.square().mean().sqrt()) or 1.0
-        return cls(reference.double(), layout / scale, WIDTH / scale)
+        return cls(reference.double(), layout / scale, scale)
 
     def __call__(self, x, own=None):
         """Return the places of rows.
@@ -63,7 +63,8 @@ class LookUp:
         """
         found = find_neighbors(x, self.reference, N_NEAREST, own)
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
-        return cauchy_location(self.positions[found.indices], weights, self.width)
+        points = self.positions[found.indices]
+        return cauchy_location(points, weights, WIDTH / self.scale)
 
 
 def cauchy_location(points, weights, width):
