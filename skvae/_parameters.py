@@ -158,6 +158,10 @@ _RULES = {
     ),
     "activation": _one_of(ACTIVATIONS),
     "noise": _one_of(NOISES),
+    "n_neighbors": (
+        lambda v: v is None or _is_positive_integer(v),
+        "None or an integer of at least 1",
+    ),
     "scaling": _one_of(SCALINGS),
     "categorical_features": (
         lambda v: v is None or _is_choice(v),

@@ -331,6 +331,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         warm_start=False,
         random_state=None,
         device="cpu",
+        n_neighbors=None,
         verbose=False,
     ):
         self.n_components = n_components
@@ -351,6 +352,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.n_neighbors = n_neighbors
         self.verbose = verbose
 
     @whatever_numpy_raises

@@ -47,7 +47,7 @@ class Layout:
         The divergence, as far as the last samples tell.
     n_steps : int
     stopped : str
-        "converged", "max_steps", "asked" or "interrupted".
+        "converged", "max_epochs", "asked" or "interrupted".
     """
 
     positions: torch.Tensor
@@ -198,10 +198,10 @@ class _Schedule:
             self._losses, self._before = [], mean
 
     def reason_to_stop(self, step):
-        """Return "converged" or "max_steps" after the last step, else nothing."""
+        """Return "converged" or "max_epochs" after the last step, else nothing."""
         if step < self._end:
             return ""
-        return "converged" if self._is_converged else "max_steps"
+        return "converged" if self._is_converged else "max_epochs"
 
 
 class _FallingSchedule:

@@ -6,7 +6,7 @@ among these, and all move a little.
 
 import torch
 
-from skvae._map.layout import Layout, lay_out, refine
+from skvae._map.layout import MAX_STEPS, REFINING_STEPS, Layout, lay_out, refine
 from skvae._map.look_up import LookUp
 from skvae._map.neighbors import find_neighbors
 
@@ -14,7 +14,14 @@ MOST_AT_ONCE = 5000  # rows that are laid out without coarser levels
 COARSER = 4  # times fewer rows of the next level
 
 
-def map_rows(x, start, n_neighbors, generator, progress=lambda step, loss: False):
+def map_rows(
+    x,
+    start,
+    n_neighbors,
+    generator,
+    progress=lambda step, loss: False,
+    max_steps=MAX_STEPS,
+):
     """Lay out rows by their nearest neighbours.
 
     Parameters
@@ -28,6 +35,8 @@ def map_rows(x, start, n_neighbors, generator, progress=lambda step, loss: False
     progress : callable
         As that of `lay_out`, for each level; a level that is asked to stop is the last
         to move.
+    max_steps : int
+        Of each level.
 
     Returns
     -------
@@ -38,9 +47,10 @@ def map_rows(x, start, n_neighbors, generator, progress=lambda step, loss: False
     own = torch.arange(n, device=device)
     neighbors = find_neighbors(x, x, n_neighbors, own).indices
     if n <= MOST_AT_ONCE:
-        return lay_out(neighbors, start, generator, progress)
+        return lay_out(neighbors, start, generator, progress, max_steps)
     some = torch.randperm(n, generator=generator, device=device)[: n // COARSER]
-    coarse = map_rows(x[some], start[some], n_neighbors, generator, progress)
+    given = x[some], start[some], n_neighbors, generator, progress, max_steps
+    coarse = map_rows(*given)
     own = torch.full_like(own, -1)
     own[some] = torch.arange(len(some), device=device)
     look_up = LookUp.of(x[some], coarse.positions)
@@ -49,4 +59,5 @@ def map_rows(x, start, n_neighbors, generator, progress=lambda step, loss: False
     positions = look_up(x, own) * (growth * look_up.scale)
     if coarse.stopped in ("asked", "interrupted"):
         return Layout(positions.float(), coarse.loss, coarse.n_steps, coarse.stopped)
-    return refine(neighbors, positions, generator, progress)
+    n_steps = min(REFINING_STEPS, max_steps)
+    return refine(neighbors, positions, generator, progress, n_steps)

@@ -4,7 +4,7 @@ A weighted mean of neighbours puts a row between two groups into the void betwee
 The Cauchy location stays with one of the groups.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -23,7 +23,7 @@ class LookUp:
     Parameters
     ----------
     reference : Tensor of shape (m, d)
-        In double precision.
+        In double precision, with the values of single precision: as files keep it.
     positions : Tensor of shape (m, k)
         Of the reference rows on the map.
     scale : float
@@ -45,7 +45,7 @@ class LookUp:
         """
         layout = layout.double()
         scale = float(layout.square().mean().sqrt()) or 1.0
-        return cls(reference.double(), layout / scale, scale)
+        return cls(reference.float().double(), layout / scale, scale)
 
     def __call__(self, x, own=None):
         """Return the places of rows.
@@ -61,10 +61,14 @@ class LookUp:
         -------
         Tensor of shape (n, k)
         """
-        found = find_neighbors(x, self.reference, N_NEAREST, own)
+        found = find_neighbors(x.float(), self.reference, N_NEAREST, own)
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
         points = self.positions[found.indices]
         return cauchy_location(points, weights, WIDTH / self.scale)
+
+    def permuted(self, order, signs):
+        """Return the same with its axes in an order, and turned."""
+        return replace(self, positions=self.positions[:, order] * signs)
 
 
 def cauchy_location(points, weights, width):

@@ -190,7 +190,7 @@ def test_an_interrupt_keeps_what_there_is(sampled):
 
 def test_it_ends_at_the_most_steps(sampled):
     found = lay_out(*sampled, generator(), max_steps=30)
-    assert (found.n_steps, found.stopped) == (30, "max_steps")
+    assert (found.n_steps, found.stopped) == (30, "max_epochs")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10])
