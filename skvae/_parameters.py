@@ -37,6 +37,13 @@ def check_parameters(parameters):
                 f"Got {quote(value)} instead."
             )
     _check_device(parameters["device"])
+    n_components, n_neighbors = parameters["n_components"], parameters["n_neighbors"]
+    if n_neighbors is not None and n_components < 1:
+        raise InvalidParameterError(
+            f"n_components={quote(n_components)} is a share of variance, and a map of "
+            f"n_neighbors={quote(n_neighbors)} has no components by what they explain: "
+            "give a number of components, such as 2, or n_neighbors=None."
+        )
 
 
 def hidden_sizes(hidden_layer_sizes):

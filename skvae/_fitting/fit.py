@@ -49,6 +49,7 @@ def fit_vae(x, first_rows, recipe, start=None, share=None):
     # The caller's inference mode, grad mode and threads change no bit.
     with one_thread(), torch.inference_mode(False), torch.no_grad():
         rows, haste = (x, first_rows), Haste()
+        fitter: Fitter
         if recipe.n_neighbors is not None:
             fitter = MapFitter(*rows, recipe, haste)
             trial = fitter.trial()

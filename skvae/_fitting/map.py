@@ -111,7 +111,8 @@ def fit_map_coder(of_map, rows, split):
     of_indicators = [block.center * (1 - block.center) for block in blocks]
     for n_draws in 1, N_DRAWS, N_DRAWS:
         std = (0.5 * log_var).exp()
-        draws = [normal_draws(*z.shape, split.recipe.seed + i) for i in range(n_draws)]
+        (n, k), seed = z.shape, split.recipe.seed
+        draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
         seen = [features(z + std * draw) for draw in draws]
         weights, errors = fit_ridge(seen, numeric)
         error = observed_mean(errors.masked_fill(missing, torch.nan).square())
@@ -170,8 +171,8 @@ class Remembered:
     def encode(self, x):  # (n, d) -> (n, k), (n, k)
         """Return the mean and the log-variance of q(z|x)."""
         filled = self.coder.filler.fill(x).float()
-        known = [self.index.get(row.tobytes(), -1) for row in filled.numpy()]
-        known = torch.tensor(known, dtype=torch.int64, device="cpu")
+        places = [self.index.get(row.tobytes(), -1) for row in filled.numpy()]
+        known = torch.tensor(places, dtype=torch.int64, device="cpu")
         mean, log_var = self.mean[known], self._log_var[known]
         others = known < 0
         if others.any():

@@ -1,6 +1,5 @@
 """An encoder that looks rows up on a map, and the decoder of the map."""
 
-import os
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,8 +8,8 @@ from skvae._linear.vae import LinearVAE
 from skvae._map.decoder import MapDecoder
 from skvae._map.look_up import LookUp
 
-HOLD = float(os.environ.get("HOLD", "100"))  # precision of where the look-up puts a row
-STEPS = int(os.environ.get("STEPS", "2"))
+HOLD = 100.0  # precision of the place that the look-up gives a row
+STEPS = 2  # of Gauss-Newton's
 
 
 @dataclass(frozen=True)
