@@ -13,7 +13,7 @@ import runner
 import tables
 
 from skvae._fitting import start
-from skvae._fitting.fit import _Fitter
+from skvae._fitting.fitter import Fitter
 
 MISSING = 0.3
 
@@ -61,7 +61,7 @@ def measure(job):
         return vae.score(test), np.sqrt(np.mean(error**2))
 
     refined, filled = nats_of_complete(), nats_and_error()
-    with without(_Fitter, "_refined", lambda self, closed_form, start: closed_form):
+    with without(Fitter, "_refined", lambda self, closed_form, start: closed_form):
         plain = nats_of_complete()
     with without(start, "fit_filler", lambda x, linear, split: linear):
         unfilled = nats_and_error()

@@ -7,13 +7,19 @@ the docstring, where it does not go without saying.
 import numpy as np
 import pandas as pd
 from mixed_tables import kinds, plain
+from scipy.spatial.distance import cdist
 from scipy.stats import ks_2samp, norm, rankdata
+from sklearn.cluster import HDBSCAN
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    average_precision_score,
+    roc_auc_score,
+)
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import (
     KNeighborsClassifier,
@@ -25,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 
 MOST_CATEGORIES = 200  # of a column; boosted trees take 255
 N_NEIGHBORS = 10
+LEAST_CLUSTER = 15  # rows
 LEAST_DISTANCE = 1e-3  # which stands for none: a ratio of distances stays finite
 
 
@@ -77,6 +84,41 @@ def neighbors_score(Z_train, y_train, Z_test, y_test, is_class):
     """Accuracy, or R2 of a numeric target, of 10 nearest neighbours on an embedding."""
     model = KNeighborsClassifier if is_class else KNeighborsRegressor
     return model(N_NEIGHBORS).fit(Z_train, y_train).score(Z_test, y_test)
+
+
+def kept_neighborhoods(X_train, Z_train, X_test, Z_test):
+    """Return "trust" and "continuity" of new rows among the training rows.
+
+    Trustworthiness (Venna & Kaski 2001) is 1 less what rows cost that are among the 10
+    nearest on the map and not in the table, by their rank in the table; continuity has
+    table and map the other way round.
+    """
+    n, n_test = len(X_train), len(X_test)
+    k = min(N_NEIGHBORS, n // 2 - 1)
+    most = n_test * k * (2 * n - 3 * k - 1) / 2  # if all are the farthest
+    in_table, on_map = (
+        ranks_of_others(rows, others)
+        for rows, others in ((X_test, X_train), (Z_test, Z_train))
+    )
+    return {
+        "trust": 1 - np.maximum(in_table[on_map <= k] - k, 0).sum() / most,
+        "continuity": 1 - np.maximum(on_map[in_table <= k] - k, 0).sum() / most,
+    }
+
+
+def ranks_of_others(rows, others):
+    """Rank of each of the other rows by its distance from each row: 1 is nearest."""
+    order = cdist(rows, others).argsort(axis=1, kind="stable")
+    return order.argsort(axis=1) + 1
+
+
+def agreement_of_clusters(Z, y):
+    """Adjusted Rand index of HDBSCAN's clusters and the classes: 1 agrees, 0 chance.
+
+    A cluster has at least 15 rows; those in none are one of their own.
+    """
+    clusters = HDBSCAN(min_cluster_size=min(LEAST_CLUSTER, len(Z)), copy=True)
+    return adjusted_rand_score(y, clusters.fit_predict(Z))
 
 
 def supervised_scores(Z_train, y_train, Z_test, y_test, is_class):

@@ -37,6 +37,7 @@ from torch.utils.data import DataLoader, TensorDataset
 NOISE_FLOOR = 1e-4  # of FactorAnalysis, as a share of a standardised column's variance
 MIXTURE_SIZES = 1, 2, 5, 10, 20, 50
 UMAP_EXACT_ROWS = 4_096  # from these on, UMAP searches neighbours otherwise
+TSNE_PERPLEXITY = 30  # openTSNE's default, and the most where rows are few
 FEW_VALUES = 10  # a column of no more is discrete to TVAE and the adversarial forest
 CART_LEAF = 5  # rows, at least
 EXTRA_TREES = 30  # in each round of IterativeImputer
@@ -79,6 +80,34 @@ def _compile_umap(is_large):
     n = UMAP_EXACT_ROWS + 100 if is_large else 200
     X = np.random.default_rng(0).normal(size=(n, 5))
     umap(random_state=0).fit(X).transform(X[:20] + 0.1)
+
+
+# Maps: rows, k, a seed -> the rows' places, and a function that places others.
+
+
+def pca_map(X, k, seed):
+    model = PCA(k, random_state=seed).fit(X)
+    return model.transform(X), model.transform
+
+
+def umap_map(X, k, seed):
+    model = umap(n_components=k, random_state=seed, n_jobs=1).fit(X)
+    return model.embedding_, model.transform
+
+
+def pacmap_map(X, k, seed):
+    from pacmap import PaCMAP
+
+    model = PaCMAP(n_components=k, random_state=seed)
+    return model.fit_transform(X), lambda rows: model.transform(rows, basis=X)
+
+
+def tsne_map(X, k, seed):
+    from openTSNE import TSNE
+
+    perplexity = min(TSNE_PERPLEXITY, (len(X) - 1) / 3)
+    model = TSNE(k, perplexity=perplexity, random_state=seed, n_jobs=1).fit(X)
+    return np.asarray(model), lambda rows: np.asarray(model.transform(rows))
 
 
 # Embeddings of mixed tables: a frame, k, a seed -> transform, and its inverse if any.
@@ -468,6 +497,12 @@ RIVALS = {
         "PCA": Rival(PCA),
         "FA": Rival(FactorAnalysisWithInverse),
         "UMAP": Rival(umap, "umap"),
+    },
+    "map": {
+        "PCA": Rival(pca_map),
+        "UMAP": Rival(umap_map, "umap"),
+        "PaCMAP": Rival(pacmap_map, "pacmap"),
+        "openTSNE": Rival(tsne_map, "openTSNE"),
     },
     "embed mixed": {
         "PCA": Rival(one_hot_pca),

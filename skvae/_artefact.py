@@ -19,6 +19,7 @@ from skvae._model.state_rules import density_rule
 from skvae._rules import (
     ARRAYS,
     LARGEST,
+    Optional,
     any_float,
     anything,
     array,
@@ -158,6 +159,7 @@ def load_fitted(state, cls):
     density, _ = load_density(fitted["density"])
     codec = load_codec(fitted["codec"], layout)
     _check_names(state, codec.schema.labels)
+    state["_fitted_shape"] = {"n_neighbors": None} | state["_fitted_shape"]
     return state | {"_density": density, "_codec": codec}
 
 
@@ -271,6 +273,7 @@ def _attribute_rules(layout, n_components=1):
                 "hidden_layer_sizes": each(integer(1, 2**62)),
                 "activation": text(),
                 "scaling": maybe(text()),
+                "n_neighbors": Optional(maybe(integer(1, 2**62))),
             }
         ),
     }
@@ -319,6 +322,9 @@ def _check_agreement(state):
     fits = n_components < 1 or n_components == state["n_components_"]
     rule = f"a share, or {state['n_components_']}"
     require(fits, f"{path}.n_components", rule, n_components)
+    fits = (shape.get("n_neighbors") is None) != ("reference" in coder)
+    rule = "None where density.parts[0] is no map, else a number"
+    require(fits, f"{path}.n_neighbors", rule, shape.get("n_neighbors"))
     for name in ("hidden_layer_sizes", "activation") if "flat" in coder else ():
         fits = shape[name] == coder["architecture"][name]
         require(fits, f"{path}.{name}", "that of the architecture", shape[name])

@@ -37,6 +37,13 @@ def check_parameters(parameters):
                 f"Got {quote(value)} instead."
             )
     _check_device(parameters["device"])
+    n_components, n_neighbors = parameters["n_components"], parameters["n_neighbors"]
+    if n_neighbors is not None and n_components < 1:
+        raise InvalidParameterError(
+            f"n_components={quote(n_components)} is a share of variance, and a map of "
+            f"n_neighbors={quote(n_neighbors)} has no components by what they explain: "
+            "give a number of components, such as 2, or n_neighbors=None."
+        )
 
 
 def hidden_sizes(hidden_layer_sizes):
@@ -158,6 +165,10 @@ _RULES = {
     ),
     "activation": _one_of(ACTIVATIONS),
     "noise": _one_of(NOISES),
+    "n_neighbors": (
+        lambda v: v is None or _is_positive_integer(v),
+        "None or an integer of at least 1",
+    ),
     "scaling": _one_of(SCALINGS),
     "categorical_features": (
         lambda v: v is None or _is_choice(v),

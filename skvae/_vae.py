@@ -178,6 +178,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Where training runs, in torch's words, such as "cuda". A fitted estimator is
         on the CPU.
 
+    n_neighbors : int, optional
+        If given, the model is a map of this many neighbours, such as 15, as of UMAP and
+        t-SNE: rows that are near each other in the table are near each other in z. That
+        is the picture to look for groups in, and usually more comes back of two
+        components. The layout is stochastic t-SNE's [8]_ of all rows, or of 20,000 at
+        random, which the estimator then keeps. `transform` looks a new row up among the
+        8 nearest of them and moves it a little to where more of it comes back, see
+        Notes; a row of the layout finds itself, so that `fit_transform` is the layout.
+        Far groups' distances mean little, as on any such map. `max_iter` bounds the
+        steps of the layout; `early_stopping`, `alpha`, `beta`, `batch_size`,
+        `learning_rate_init` and others of training have no effect, and `n_components`
+        is a number.
+
     verbose : bool or int, default=False
         Whether to print a line for each phase of `fit` and for each epoch, with the
         seconds since its start, and in the end why training stopped and what is kept.
@@ -272,6 +285,17 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     missing. Time and memory grow with the number of network columns: one for each
     numeric column, and 256 at most for a categorical one.
 
+    With `n_neighbors` the table's rows, scaled and without gaps as the encoder sees
+    them, are laid out such that the 15 nearest of each row stay near. A new row's place
+    is the Cauchy location of its 8 nearest rows' places, weighted by inverse squared
+    distances: it joins a group, where a mean would put it between groups. The decoder
+    is a ridge regression of the columns on random features [9]_ of z, whose hidden
+    layers have `hidden_layer_sizes` in reverse and stay as they were drawn. Two
+    Gauss-Newton steps of the posterior around the place, as if that had a standard
+    deviation of .1, end at the mean of q(z|x); its variances are Laplace's. While
+    fitting each row is placed by the others only. So nothing is trained by gradients,
+    and all verbs say what they say of a network.
+
     References
     ----------
     .. [1] Kingma & Welling (2013). Auto-Encoding Variational Bayes. arXiv:1312.6114.
@@ -285,6 +309,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     .. [6] Loshchilov & Hutter (2019). Decoupled Weight Decay Regularization.
        arXiv:1711.05101.
     .. [7] Dai & Wipf (2019). Diagnosing and Enhancing VAE Models. arXiv:1903.05789.
+    .. [8] van der Maaten & Hinton (2008). Visualizing Data using t-SNE. Journal of
+       Machine Learning Research 9.
+    .. [9] Rahimi & Recht (2007). Random Features for Large-Scale Kernel Machines. NIPS.
 
     Examples
     --------
@@ -331,6 +358,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         warm_start=False,
         random_state=None,
         device="cpu",
+        n_neighbors=None,
         verbose=False,
     ):
         self.n_components = n_components
@@ -351,6 +379,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.n_neighbors = n_neighbors
         self.verbose = verbose
 
     @whatever_numpy_raises
@@ -883,6 +912,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
             "activation": plain(self.activation),
             "scaling": plain(self.scaling),
+            "n_neighbors": plain(self.n_neighbors),
         }
 
     def _remember(self, solution, log_slope):
@@ -935,6 +965,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         elif (
             solution.progress.stopped == "max_epochs"
+            and self.n_neighbors is not None
+            and self.max_iter != "auto"
+        ):
+            message = (
+                f"max_iter={self.max_iter} steps ended before the layout of the map "
+                "hardly changed. Raise max_iter."
+            )
+        elif (
+            solution.progress.stopped == "max_epochs"
+            and self.n_neighbors is None
             and self.early_stopping
             and self.max_iter != "auto"
         ):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sklearn.manifold import trustworthiness
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = "--parameters hidden_layer_sizes=(4,) max_iter=2 --workers 0 --threads 1"
@@ -23,6 +24,7 @@ OPTIONS = {
     "fit": "--tables sixty --seeds 1 --parts fits",
     "imputation": "--tables sixty,mixed_sixty --shares .3",
     "interpolation": "--tables sixty",
+    "maps": "--tables iris --rows 60 --seeds 2",
     "mixed": "--tables mixed_sixty --seeds 2",
     "quality": "--tables sixty --seeds 2",
     "rare_categories": "--tables drawn_60 --seeds 2",
@@ -33,7 +35,7 @@ OPTIONS = {
     "verbs": "--tables 60x8 --rounds 2 --calls 5",
 }
 # Installed or not: they compile, or train, for longer than all the rest takes.
-SLOW = {"umap", "ctgan", "arfpy", "pyod", "pythae"}
+SLOW = {"umap", "pacmap", "openTSNE", "ctgan", "arfpy", "pyod", "pythae"}
 SCRIPTS = sorted(
     file.stem for file in BENCHMARKS.glob("*.py") if "runner.main(" in file.read_text()
 )
@@ -182,6 +184,31 @@ def test_two_samples_of_one_distribution_cannot_be_told(load):
     judges = load("judges")
     assert abs(judges.two_sample_auc(rows[:200], rows[200:]) - 0.5) < 0.1
     assert judges.two_sample_auc(rows[:200] + 3, rows[200:]) > 0.95
+
+
+def test_trustworthiness_is_scikit_learns(load):
+    """Which is of rows among themselves: each stands in twice, as a new row too."""
+    rng = np.random.default_rng(0)
+    X, Z = rng.normal(size=(80, 4)), rng.normal(size=(80, 2))
+    for_all = []
+    for i in range(len(X)):
+        others = np.arange(len(X)) != i
+        figures = load("judges").kept_neighborhoods(
+            X[others], Z[others], X[[i]], Z[[i]]
+        )
+        for_all.append([figures["trust"], figures["continuity"]])
+    found = 1 - (1 - np.mean(for_all, axis=0)) * (2 * 79 - 31) / (2 * 80 - 31)
+    expected = [trustworthiness(*pair, n_neighbors=10) for pair in ((X, Z), (Z, X))]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_clusters_agree_with_groups_that_stand_apart(load):
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 40)
+    Z = 100 * y[:, None] + rng.normal(size=(120, 2))
+    agreement = load("judges").agreement_of_clusters
+    assert agreement(Z, y) > 0.95
+    assert abs(agreement(Z, rng.permutation(y))) < 0.1
 
 
 def test_rank_correlations_are_spearmans(load):

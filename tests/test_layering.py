@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
-    _cleaning _cli display _files _fitting _likelihoods _linear _model _numerics _table
-    _training
+    _cleaning _cli display _files _fitting _likelihoods _linear _map _model _numerics
+    _table _training
     _artefact _choices _layout _parameters _printable _rules _vae _version _warnings
     __init__ __main__
 """.split()
@@ -50,6 +50,10 @@ NEVER = {
     "_likelihoods": (
         {*EVERYTHING - {"_likelihoods", "_layout", "_numerics"}, "sklearn", "pandas"},
         "a likelihood is handed what the decoder says of its columns",
+    ),
+    "_map": (
+        {*EVERYTHING - {"_map", "_numerics"}, "sklearn", "pandas"},
+        "a map is of rows of floats, whatever model they are from",
     ),
     "_model": (
         {"_table", "_training", "_fitting", "_vae", "_cli", "display"}

@@ -16,7 +16,7 @@ from skvae._fitting.candidate import (
     typical_share,
 )
 from skvae._fitting.comparison import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chance
-from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
+from skvae._likelihoods.dispersion import RIDGES, WAVES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean
 from skvae._model.bounds import elbo, standard_normal
@@ -34,26 +34,20 @@ POSTERIOR_SCALES = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
 MOST_DECODED = 1_000_000  # entries, about, that the dispersion is fitted to
 
 
-def calibrate(candidate, split):
+def calibrate(candidate, split, steps):
     """Return a candidate with all that validation rows choose.
 
     Parameters
     ----------
     candidate : Candidate
     split : Split
+    steps : sequence of callable
 
     Returns
     -------
     Candidate
     """
-    for step in (
-        measure_noise,
-        measure_share,
-        choose_dispersion,
-        choose_prior,
-        choose_posterior_scale,
-        choose_weight,
-    ):
+    for step in steps:
         candidate = step(candidate, split)
     return candidate
 
@@ -147,7 +141,8 @@ def choose_dispersion(candidate, split):
     best_score, found = score(), None
     seen_z, error = _errors_at(candidate, split.training, split)
     for ridge in RIDGES:
-        found = fit_dispersion(seen_z, error, ridge, start=found)
+        n_waves = WAVES if split.recipe.n_neighbors else 0
+        found = fit_dispersion(seen_z, error, ridge, found, n_waves)
         found_score = score(found)
         if not exceeds_chance(found_score - best_score):
             break
@@ -241,7 +236,8 @@ def refit_dispersion(candidate, split):
         return candidate
     parts = (part[:PRIOR_DRAWS] for part in (split.inside, split.training))
     z, error = _errors_at(candidate, torch.cat(list(parts)), split)
-    found = fit_dispersion(z, error, likelihood.dispersion.ridge)
+    n_waves = WAVES if split.recipe.n_neighbors else 0
+    found = fit_dispersion(z, error, likelihood.dispersion.ridge, n_waves=n_waves)
     return candidate.with_first(
         likelihood=likelihood.with_noise(likelihood.variance, found)
     )
@@ -262,3 +258,14 @@ def _decoded(candidate, x, split):
     decode = candidate.first.coder.decode
     (decoded,) = map_chunks(lambda z: (split.numeric(decode(z)),), z.flatten(0, 1))
     return z, decoded.unflatten(0, z.shape[:2]), split.numeric(x[: z.shape[1]])
+
+
+STEPS = (
+    measure_noise,
+    measure_share,
+    choose_dispersion,
+    choose_prior,
+    choose_posterior_scale,
+    choose_weight,
+)
+MAP_STEPS = tuple(step for step in STEPS if step is not measure_share)

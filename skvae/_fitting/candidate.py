@@ -81,7 +81,7 @@ def make_coder(network, start, x, posteriors=None):
     -------
     Coder or LinearCoder
     """
-    if isinstance(network, LinearCoder):
+    if not isinstance(network, VAE):
         return network
     mean, log_var = posteriors or encode_some(network, start, x)[1:]
     reach = Z_REACH * (0.5 * log_var).exp()

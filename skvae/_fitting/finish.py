@@ -8,7 +8,7 @@ from skvae._fitting.calibration import match_margins, refit_dispersion, refit_pr
 from skvae._fitting.candidate import encode_some, make_coder, typical_share
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import kl_divergence
-from skvae._model.coder import Coder, LinearCoder, widen
+from skvae._model.coder import Coder, widen
 from skvae._numerics.chunks import map_chunks
 
 
@@ -49,7 +49,7 @@ def finish(candidate, split):
 def _component_kl(candidate, observed, mean, log_var):  # -> (k,)
     """Return the nats that each component carries, at the posteriors' true widths."""
     coder = candidate.first.coder
-    if isinstance(coder, LinearCoder):
+    if not isinstance(coder, Coder):
         mean, log_var = coder.encode(observed)
         return kl_divergence(mean, log_var).mean(dim=0)
     informed = coder.linear.informed_share(observed) / coder.typical_share

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from skvae._layout import Layout
+from skvae._map.layout import MAX_STEPS
 from skvae._model.network import Architecture
 from skvae._parameters import hidden_sizes
 from skvae._training.loop import Settings
@@ -16,6 +17,7 @@ NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 
 BATCH_MIN, BATCH_MAX = 16, 256
 MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
+MOST_MAPPED = 20_000  # rows that a map is of
 MIN_VALIDATION = 3  # rows, as fewer tell nothing
 
 
@@ -30,6 +32,7 @@ class Recipe:
     n_validation: int  # rows that stop the training and measure the noise
     seed: int
     device: str = "cpu"
+    n_neighbors: int | None = None  # of a map
     of_scores: bool = False  # whether numeric columns are normal scores
     # (n_columns,), or 1: that columns are multiplied by where they share one noise.
     units: torch.Tensor | float = field(default=1.0, compare=False)
@@ -90,11 +93,16 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
     -------
     Recipe
     """
+    n_neighbors = parameters["n_neighbors"]
+    if n_neighbors is not None:
+        n_rows = min(n_rows, MOST_MAPPED)
     batch_size = parameters["batch_size"]
     if batch_size == "auto":
         batch_size = min(max(n_rows // 20, BATCH_MIN), BATCH_MAX)
     max_epochs = parameters["max_iter"]
-    if max_epochs == "auto":
+    if max_epochs == "auto" and n_neighbors is not None:
+        max_epochs = MAX_STEPS
+    elif max_epochs == "auto":
         max_epochs = min(max(MOST_VISITS // n_rows, 1), MOST_EPOCHS)
     is_stopped_early = parameters["early_stopping"]
     training = Settings(
@@ -124,6 +132,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         n_validation=min(n_validation, n_rows - 1),
         seed=seed,
         device=parameters["device"],
+        n_neighbors=n_neighbors,
         of_scores=parameters["scaling"] == "quantile",
         units=units,
     )

@@ -44,6 +44,8 @@ class Split:
         self.training = x[recipe.n_validation :]
         if len(self.training) >= LEAST_RANGE_ROWS:
             self.inside = self.validation.clamp(*observed_range(self.training))
+        if recipe.n_neighbors:
+            self.inside = self.validation
         self.by_column = recipe.has_noise_by_column(first_rows.has_intervals)
         self.gains_columns = self.by_column and recipe.training_noise == "spherical"
 

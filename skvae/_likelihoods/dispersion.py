@@ -5,8 +5,13 @@ along with the means hurts them (Seitzer et al. 2022), so this one is fitted to 
 errors afterwards: a gamma regression with a logarithmic link (Smyth 1989).
 """
 
+from math import pi, sqrt
+
 import torch
 
+from skvae._numerics.draws import spread_normal
+
+WAVES, FREQUENCY = 40, 3.0  # on a map, whose regions differ; per unit of z
 REACH = 3.0  # standard deviations, which z is bent to stay within
 BOUND = 3.0  # of the logarithm of the factor
 RIDGES = 300.0, 30.0, 3.0  # worth so many rows that show the mean variance
@@ -37,8 +42,8 @@ class Dispersion:
 
     Parameters
     ----------
-    coefficients : Tensor of shape (2 * k + 1, d)
-        Of 1, z and its squares; see `features`.
+    coefficients : Tensor of shape (2 * k + 1 + n_waves, d)
+        Of 1, z, its squares and waves; see `features`.
     ridge : float
         With which they were fitted, in rows.
     """
@@ -57,19 +62,28 @@ class Dispersion:
         return variance * self.factor(z)
 
     def factor(self, z):  # (..., k) -> (..., d)
-        return _bounded(features(z) @ self.coefficients).exp()
+        n_waves = len(self.coefficients) - 2 * z.shape[-1] - 1
+        return _bounded(features(z, n_waves) @ self.coefficients).exp()
 
 
-def features(z):  # (..., k) -> (..., 2 * k + 1)
-    """Return what the logarithm of the variance is linear in: 1, z and its squares.
+def features(z, n_waves=0):  # (..., k) -> (..., 2 * k + 1 + n_waves)
+    """Return what the logarithm of the variance is linear in.
 
-    z is bent first, so that it stays within `REACH` however far out it lies.
+    1, z, its squares, and waves of fixed directions and phases. z is bent first, so
+    that it stays within `REACH` however far out it lies.
     """
     z = z * (1 + (z / REACH).square()).rsqrt()
-    return torch.cat([torch.ones_like(z[..., :1]), z, z.square()], dim=-1)
+    parts = [torch.ones_like(z[..., :1]), z, z.square()]
+    if n_waves:
+        k = z.shape[-1]
+        fixed = spread_normal(n_waves, k + 1).to(z)
+        direction = fixed[:, :k].T * (FREQUENCY / sqrt(k))
+        phase = 2 * pi * torch.special.ndtr(fixed[:, k])
+        parts.append(torch.cos(z @ direction + phase))
+    return torch.cat(parts, dim=-1)
 
 
-def fit_dispersion(z, error, ridge, start=None):
+def fit_dispersion(z, error, ridge, start=None, n_waves=0):
     """Fit to squared errors by Fisher's scoring, each column for itself.
 
     Parameters
@@ -83,12 +97,13 @@ def fit_dispersion(z, error, ridge, start=None):
         In rows.
     start : Dispersion, optional
         To start from, instead of a regression of the errors' logarithms.
+    n_waves : int
 
     Returns
     -------
     Dispersion
     """
-    x, ratio = features(z).flatten(0, 1), error.flatten(0, 1)
+    x, ratio = features(z, n_waves).flatten(0, 1), error.flatten(0, 1)
     ratio = ratio / ratio.nanmean(dim=0)
     missing = ratio.isnan()
     penalty = torch.full_like(x[0], ridge * len(z))[:, None]

@@ -9,8 +9,11 @@ from skvae._layout import Block, Layout, load_layout, numeric_block, numeric_lay
 from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.vae import LinearVAE
+from skvae._map.decoder import Features, MapDecoder
+from skvae._map.look_up import LookUp
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density
+from skvae._model.map_coder import MapCoder
 from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.network import VAE, Architecture
 from skvae._model.parts import Part
@@ -142,6 +145,8 @@ def _dump_part(part):
 
 
 def _dump_coder(coder):
+    if isinstance(coder, MapCoder):
+        return _dump_map(coder)
     state = {"linear": _dump_linear(coder.linear)}
     if isinstance(coder, LinearCoder):
         return state
@@ -158,7 +163,7 @@ def _dump_coder(coder):
 
 
 def _load_part(state, layout):
-    coder, noise = _load_coder(state["coder"]), state["noise"]
+    coder, noise = _load_coder(state["coder"], layout), state["noise"]
     variance = _tensor(noise["variance"])
     likelihood = make_likelihood(layout, variance)
     if noise["dispersion"]:
@@ -175,7 +180,40 @@ def _load_part(state, layout):
     return Part(coder, likelihood, prior, margins)
 
 
-def _load_coder(state):
+def _dump_map(coder):
+    look_up, features = coder.look_up, coder.decoder.features
+    return {
+        "filler": _dump_linear(coder.filler),
+        "reference": _array(look_up.reference.float()),
+        "positions": _array(look_up.positions),
+        "scale": look_up.scale,
+        "layers": [[_array(of.float()) for of in layer] for layer in features.layers],
+        "activation": features.activation,
+        "decoder": _array(coder.decoder.weights),
+        "z_range": _array(coder.z_range),
+        "information": _array(coder.information),
+        "posterior_scale": coder.posterior_scale,
+    }
+
+
+def _load_map(state, layout):
+    layers = tuple((_tensor(weight), _tensor(bias)) for weight, bias in state["layers"])
+    features = Features(layers, state["activation"])
+    reference, positions = _tensor(state["reference"]), _tensor(state["positions"])
+    return MapCoder(
+        look_up=LookUp(reference, positions, state["scale"]),
+        decoder=MapDecoder(features, _tensor(state["decoder"])),
+        filler=_load_linear(state["filler"]),
+        z_range=_tensor(state["z_range"]),
+        information=_tensor(state["information"]),
+        n_numeric=layout.n_numeric,
+        posterior_scale=state["posterior_scale"],
+    )
+
+
+def _load_coder(state, layout):
+    if "reference" in state:
+        return _load_map(state, layout)
     linear = _load_linear(state["linear"])
     if "flat" not in state:
         return LinearCoder(linear)

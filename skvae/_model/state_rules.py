@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from skvae._layout import LAYOUT, load_layout
+from skvae._likelihoods.dispersion import WAVES
 from skvae._model.network import ACTIVATIONS, Architecture
 from skvae._rules import (
     LARGEST,
@@ -73,7 +74,9 @@ def _part_rule(layout, n_components):
         row(positive(None), weights(None, k), weights(None, k, k)), _is_mixture
     )
     margins = both(row(weights(None), weights(None, n)), _are_margins)
-    dispersion = row(weights(2 * k + 1, n), number(0, LARGEST))
+    dispersion = both(
+        row(weights(None, n), number(0, LARGEST)), _has_features(2 * k + 1)
+    )
     return record(
         {
             "coder": _coder_rule(d, k),
@@ -84,6 +87,17 @@ def _part_rule(layout, n_components):
             "margins": Optional(_unless_empty(margins)),
         }
     )
+
+
+def _has_features(n_smooth):
+    """Return the rule for a dispersion of smooth features, and on a map of waves."""
+
+    def check(value, path):
+        n_features = n_smooth, n_smooth + WAVES
+        n, rule = len(value[0]), f"of {n_features[0]} or {n_features[1]} features"
+        require(n in n_features, f"{path}[0]", rule, value[0])
+
+    return check
 
 
 def _unless_empty(rule):
@@ -145,10 +159,47 @@ def _coder_rule(d, k):
     closed_form = record({"linear": linear})
 
     def check(value, path):
-        is_network = type(value) is dict and "flat" in value
-        (network if is_network else closed_form)(value, path)
+        fields = value.keys() if type(value) is dict else ()
+        rule = network if "flat" in fields else closed_form
+        (_map_rule(d, k) if "reference" in fields else rule)(value, path)
 
     return check
+
+
+def _map_rule(d, k):
+    """Return the rule for a map."""
+    layer = row(weights(None, None, dtypes="float32"), weights(None, dtypes="float32"))
+    fields = record(
+        {
+            "filler": record(_linear_fields(d, k)),
+            "reference": weights(None, d, dtypes="float32"),
+            "positions": weights(None, k),
+            "scale": number(LEAST, LARGEST),
+            "layers": each(layer, 0, MOST_LAYERS),
+            "activation": one_of(*ACTIVATIONS),
+            "decoder": weights(None, d),
+            "z_range": _range_rule(k),
+            "information": array("float64", (d,), 0, LARGEST),
+            "posterior_scale": number(1e-6, 1e6),
+        }
+    )
+    return both(fields, _map_fits)
+
+
+def _map_fits(value, path):
+    """Check that each row of a map has a place, and that its layers fit each other."""
+    n, reference = len(value["positions"]), value["reference"]
+    rule = f"of one row or more, as many as {path}.positions"
+    require(0 < n == len(reference), f"{path}.reference", rule, reference)
+    k = n_in = value["positions"].shape[1]
+    for i, (weight, bias) in enumerate(value["layers"]):
+        shape = n_in, len(bias)
+        rule = f"of shape {shape}"
+        require(weight.shape == shape, f"{path}.layers[{i}][0]", rule, weight)
+        n_in = len(bias)
+    n_features = n_in + k + 1 if value["layers"] else k + 1
+    rule, decoder = f"of {n_features} rows", value["decoder"]
+    require(len(decoder) == n_features, f"{path}.decoder", rule, decoder)
 
 
 def _linear_fields(d, k):

@@ -49,7 +49,7 @@ def _error_and_kl(vae, likelihood, rows, draws):
     kl = torch.zeros((), dtype=torch.float64, device=x.device)
     for some in slices(len(x)):
         mean, log_var = vae.encode(x[some])
-        decoded = vae.decode(mean + (0.5 * log_var).exp() * draws[some])
+        decoded = vae.decode(mean + (0.5 * log_var).exp() * draws[some]).to(x.dtype)
         errors = likelihood.errors(target[some], decoded)
         error += errors.nansum(dim=0) if rows.has_missing else errors.sum(dim=0)
         kl += kl_divergence(mean, log_var).sum()

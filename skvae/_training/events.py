@@ -3,9 +3,11 @@
 from math import isfinite
 from time import perf_counter
 
+STEPS_A_LINE = 50
 ENDS = {
     "patience": "the validation score improved no more",
-    "max_epochs": "that is the most epochs allowed",
+    "converged": "the layout hardly changed",
+    "max_epochs": "that is the most allowed",
     "asked": "it was asked to stop",
     "interrupted": "it was interrupted",
     "diverged": "the loss became infinite or NaN",
@@ -53,6 +55,22 @@ class Listener:
         """
         return False
 
+    def step_end(self, step, divergence):
+        """Take note of the steps of a layout so far, and say whether it is to end.
+
+        Parameters
+        ----------
+        step : int
+            From 1; some of them are told.
+        divergence : float
+            Of its neighbours from those of the table, in nats.
+
+        Returns
+        -------
+        bool
+        """
+        return False
+
     def end(self, solution):
         """Take note of the result.
 
@@ -89,15 +107,24 @@ class Printer(Listener):
         self._print(f"Epoch {epoch}: loss {loss - self._log_slope:.4f}{validation}")
         return False
 
+    def step_end(self, step, divergence):
+        """Print the divergence, now and then."""
+        if step % STEPS_A_LINE == 0:
+            self._print(f"Step {step}: divergence {divergence:.4f}")
+        return False
+
     def end(self, solution):
         """Print why training stopped, and what is kept."""
         progress = solution.progress
         if progress.stopped in ENDS:
             n_epochs, reason = progress.n_epochs, ENDS[progress.stopped]
-            self._print(f"Training stopped after epoch {n_epochs}, as {reason}")
+            what = f"The layout ended after step {n_epochs}"
+            if not solution.is_map:
+                what = f"Training stopped after epoch {n_epochs}"
+            self._print(f"{what}, as {reason}")
         kept = f"the network of epoch {progress.best_epoch}"
         if not progress.best_epoch:
-            kept = "the linear model"
+            kept = "the map" if solution.is_map else "the linear model"
         score = ""
         if isfinite(progress.start_score):
             score = f", validation score {progress.best_score + self._log_slope:.4f}"

@@ -6,49 +6,13 @@ memory for every intermediate. `Gradient` is the forward pass of `_model/network
 rule; every array it writes to is made once. Tests hold it to autograd.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from math import inf
 
 import torch
 
 from skvae._model.network import MAX_LOG_VAR, MLP_RANGE
-
-aten = torch.ops.aten
-
-# Name: the activation, and its gradient in place: (grad, before, after) -> grad.
-ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
-    "elu": (
-        aten.elu.out,
-        lambda grad, _, after: aten.elu_backward.grad_input(
-            grad, 1.0, 1.0, 1.0, True, after, grad_input=grad
-        ),
-    ),
-    "gelu": (
-        aten.gelu.out,
-        lambda grad, before, _: aten.gelu_backward.grad_input(
-            grad, before, grad_input=grad
-        ),
-    ),
-    "relu": (
-        lambda before, out: torch.clamp_min(before, 0, out=out),
-        lambda grad, before, _: aten.threshold_backward.grad_input(
-            grad, before, 0.0, grad_input=grad
-        ),
-    ),
-    "silu": (
-        aten.silu.out,
-        lambda grad, before, _: aten.silu_backward.grad_input(
-            grad, before, grad_input=grad
-        ),
-    ),
-    "tanh": (
-        aten.tanh.out,
-        lambda grad, _, after: aten.tanh_backward.grad_input(
-            grad, after, grad_input=grad
-        ),
-    ),
-}
+from skvae._numerics.activations import ACTIVATIONS
 
 
 class Gradient:
@@ -227,4 +191,6 @@ def _batch(vae, n_rows, have_missing):
 def _clamp_backward(grad, unbounded):
     """Let no gradient through where the log-variance is at its bound."""
     bounds = -inf, MAX_LOG_VAR
-    aten.hardtanh_backward.grad_input(grad, unbounded, *bounds, grad_input=grad)
+    torch.ops.aten.hardtanh_backward.grad_input(
+        grad, unbounded, *bounds, grad_input=grad
+    )

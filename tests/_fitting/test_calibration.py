@@ -27,7 +27,7 @@ from scipy.stats import norm
 
 from skvae import VAETransformer
 from skvae._fitting import calibration as calibration_module
-from skvae._fitting import fit as fit_module
+from skvae._fitting import fitter as fitter_module
 from skvae._fitting.calibration import (
     calibrate,
     choose_dispersion,
@@ -362,7 +362,7 @@ def test_a_fit_to_intervals_has_the_factor_and_suits_new_ones_better(
     x, intervals = rounded_table(1000)
     options = {"hidden": hidden, "noise": "auto", "max_epochs": 20}
     found = fit(x, intervals, **options)
-    for module in calibration_module, fit_module:
+    for module in calibration_module, fitter_module:
         monkeypatch.setattr(module, "interval_factor", lambda *_: 1.0)
     plain = fit(x, intervals, **options)
     before, after = (first_of(s).likelihood.variance for s in (plain, found))

@@ -23,7 +23,7 @@ from models import mixed_rows
 from sklearn.datasets import load_iris
 
 from skvae._fitting import comparison
-from skvae._fitting import fit as fit_module
+from skvae._fitting import fitter as fitter_module
 from skvae._fitting.fit import fit_vae
 from skvae._fitting.recipe import NOISE_FLOOR
 from skvae._linear.anchor import fit_linear_vae
@@ -185,7 +185,7 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
     """It goes on from what suited the validation rows best, with all rows."""
     x = curved_table()
     runs = []
-    original = fit_module.train
+    original = fitter_module.train
 
     def spy(vae, likelihood, rows, validation, settings, *others):
         runs.append((vae.flat.clone(), len(rows), len(validation), settings))
@@ -193,14 +193,14 @@ def test_the_last_round_is_kept_to_the_best_weights(monkeypatch):
         runs.append(replace(record, network=record.network.copy()))
         return record
 
-    monkeypatch.setattr(fit_module, "train", spy)
+    monkeypatch.setattr(fitter_module, "train", spy)
     solution = fit(x, max_epochs=60, learning_rate=0.01)
     first, record, last, final = runs
     assert first[1:3] == (360, 40)
     assert last[1:3] == (400, 0)
     assert torch.equal(last[0], record.network.flat)
     best_epoch = record.progress.best_epoch
-    assert last[3].max_epochs == round(fit_module.LAST_ROUND * best_epoch)
+    assert last[3].max_epochs == round(fitter_module.LAST_ROUND * best_epoch)
     assert not last[3].kl_warmup
     found = first_of(solution).coder.network.parts["decoder_0_bias"]
     expected = final.network.parts["decoder_0_bias"].double()
@@ -383,14 +383,14 @@ def test_without_early_stopping_an_interrupt_of_the_second_run_keeps_the_first()
 
 def interrupt_calls(place, n_interrupts, monkeypatch):
     """Let the first calls of one of the steps of a fit be interrupted."""
-    original, interrupts = getattr(fit_module, place), iter(range(n_interrupts))
+    original, interrupts = getattr(fitter_module, place), iter(range(n_interrupts))
 
     def interrupted(*args):
         if next(interrupts, None) is not None:
             raise KeyboardInterrupt
         return original(*args)
 
-    monkeypatch.setattr(fit_module, place, interrupted)
+    monkeypatch.setattr(fitter_module, place, interrupted)
 
 
 @pytest.mark.parametrize(
@@ -539,7 +539,7 @@ def test_the_last_round_starts_with_the_noise_of_the_validation_rows(monkeypatch
         records.append(train(vae, likelihood, *arguments))
         return records[-1]
 
-    monkeypatch.setattr("skvae._fitting.fit.train", watch)
+    monkeypatch.setattr("skvae._fitting.fitter.train", watch)
     fit(curved_table(), max_epochs=30, learning_rate=0.01)
     assert len(variances) == 2
     assert torch.equal(variances[1], records[0].likelihood.variance)
@@ -554,7 +554,7 @@ def test_a_refined_closed_form_has_the_weight_chosen_for_it(monkeypatch):
         density = replace(candidate.density, weights=weights)
         return replace(candidate, density=density)
 
-    monkeypatch.setattr("skvae._fitting.fit.choose_weight", choose)
+    monkeypatch.setattr("skvae._fitting.fitter.choose_weight", choose)
     solution = fit(x, noise="auto", learning_rate=RUINOUS, n_validation=30)
     first = first_of(solution)
     assert isinstance(first.coder, LinearCoder)

@@ -31,7 +31,7 @@ def interrupt(*args, **kwargs):
 @pytest.mark.parametrize(
     "place",
     [
-        "skvae._fitting.fit.train",
+        "skvae._fitting.fitter.train",
         "skvae._fitting.finish.fit_readout",
         "skvae._vae.fit_vae",
     ],
@@ -58,7 +58,7 @@ def test_two_interrupts_in_mid_fit_leave_a_warm_start_as_it_was(
         return original(*args) if next(steps, None) is not None else interrupt()
 
     monkeypatch.setattr(Gradient, "__call__", interrupted)
-    monkeypatch.setattr("skvae._fitting.fit.finish", interrupt)
+    monkeypatch.setattr("skvae._fitting.fitter.finish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         vae.fit(curve)
     assert state(vae) == before

@@ -1,0 +1,248 @@
+"""Fits a map to rows: their neighbours, a layout of them, and what decodes it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import log
+
+import torch
+
+from skvae._fitting.calibration import MAP_STEPS
+from skvae._fitting.fitter import Fitter, Trial, count
+from skvae._fitting.logits import regress_logits
+from skvae._fitting.recipe import MOST_MAPPED
+from skvae._fitting.start import Start, fit_filler, fit_linear, tracked
+from skvae._likelihoods.mixed import indicator_blocks
+from skvae._linear.moments import observed_mean
+from skvae._linear.vae import LinearVAE
+from skvae._map.decoder import Features, MapDecoder, fit_ridge
+from skvae._map.levels import map_rows
+from skvae._map.look_up import LookUp
+from skvae._model.map_coder import MapCoder
+from skvae._numerics.chunks import map_chunks
+from skvae._numerics.draws import normal_draws
+from skvae._training.loop import Progress
+
+FIRST_STD = 0.04  # of the posteriors that the first decoder is fitted to
+N_DRAWS = 4  # of each row's z, that the last is fitted to
+REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
+
+
+@dataclass(frozen=True)
+class Map:
+    """Rows on a map.
+
+    Parameters
+    ----------
+    filled : Tensor of shape (n, d)
+        The rows without gaps, in single precision.
+    look_up : LookUp
+    places : Tensor of shape (n, k)
+        Where the look-up puts each row as if it were not on the map.
+    filler, linear : LinearVAE
+        What filled the gaps; the linear model of the rows.
+    features : Features
+        Of z, as they were drawn.
+    progress : Progress
+        Of the layout.
+    """
+
+    filled: torch.Tensor
+    look_up: LookUp
+    places: torch.Tensor
+    filler: LinearVAE
+    linear: LinearVAE
+    features: Features
+    progress: Progress
+
+
+def fit_map(split, listener):
+    """Return the map of all rows.
+
+    Parameters
+    ----------
+    split : Split
+    listener : Listener
+
+    Returns
+    -------
+    Map
+    """
+    recipe, x = split.recipe, split.x
+    linear = fit_linear(x, recipe)
+    filler = fit_filler(x, linear, split)
+    filled = filler.fill(x).float()
+    generator = torch.Generator().manual_seed(recipe.seed)
+    start = filled.double() @ linear.encoder
+    given = recipe.n_neighbors, generator, listener.step_end, recipe.training.max_epochs
+    layout = map_rows(filled, start, *given)
+    look_up = LookUp.of(filled, layout.positions)
+    own = torch.arange(len(x), device="cpu")
+    (places,) = map_chunks(lambda *rows: (look_up(*rows),), filled, own)
+    architecture = recipe.architecture
+    sizes = architecture.hidden_layer_sizes[::-1]
+    given = recipe.n_components, sizes, architecture.activation, generator
+    features = Features.draw(*given)
+    progress = Progress(n_epochs=layout.n_steps, stopped=layout.stopped)
+    return Map(filled, look_up, places, filler, linear, features, progress)
+
+
+def fit_map_coder(of_map, rows, split):
+    """Return the coder of a map whose decoder is fitted to some rows, and its errors.
+
+    Parameters
+    ----------
+    of_map : Map
+    rows : slice
+        Of all rows.
+    split : Split
+
+    Returns
+    -------
+    coder : MapCoder
+    error : Tensor of shape (n_numeric,)
+        Mean squared errors of rows left out.
+    """
+    layout = split.recipe.layout
+    x, places = of_map.filled[rows].double(), of_map.places[rows]
+    z, log_var = places, torch.full_like(places, 2 * log(FIRST_STD))
+    features, numeric = of_map.features, split.numeric(x)
+    missing = split.numeric(split.x[rows]).isnan()
+    blocks = indicator_blocks(layout, z)
+    of_indicators = [block.center * (1 - block.center) for block in blocks]
+    for n_draws in 1, N_DRAWS, N_DRAWS:
+        std = (0.5 * log_var).exp()
+        (n, k), seed = z.shape, split.recipe.seed
+        draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
+        seen = [features(z + std * draw) for draw in draws]
+        weights, errors = fit_ridge(seen, numeric)
+        error = observed_mean(errors.masked_fill(missing, torch.nan).square())
+        error = error.nan_to_num(1.0).maximum(split.least_noise)
+        if blocks:
+            indicators = split.x[rows][:, layout.n_numeric :].double()
+            of_blocks = regress_logits(seen[0], indicators, blocks)
+            weights = torch.cat([weights, of_blocks], dim=1)
+        decoder = MapDecoder(features, weights)
+        reach = REACH * std
+        edges = torch.stack([(z - reach).amin(dim=0), (z + reach).amax(dim=0)])
+        information = torch.cat([1 / error, *of_indicators])
+        coder = MapCoder(
+            of_map.look_up,
+            decoder,
+            of_map.filler,
+            edges,
+            information,
+            layout.n_numeric,
+        )
+        z, added = coder.refine(places, split.x[rows].double())
+        log_var = -torch.log1p(added)
+    return Remembered.of(coder, of_map, split), error
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A coder that knows the rows of its map, each as if it were none of them.
+
+    Parameters
+    ----------
+    coder : MapCoder
+    index : dict
+        The place of each of the rows among them, by its bytes.
+    mean, added : Tensor of shape (n, k)
+        Of their posteriors; what they add to the precision of z.
+    posterior_scale : float
+    """
+
+    coder: MapCoder
+    index: dict
+    mean: torch.Tensor
+    added: torch.Tensor
+    posterior_scale: float = 1.0
+
+    @classmethod
+    def of(cls, coder, of_map, split):
+        """Return a coder that knows the rows of its map."""
+        index = {row.tobytes(): i for i, row in enumerate(of_map.filled.numpy())}
+        found = map_chunks(coder.refine, of_map.places, split.x.double())
+        return cls(coder, index, *found)
+
+    n_components = property(lambda self: self.coder.n_components)
+    dtype = property(lambda self: self.coder.dtype)
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        filled = self.coder.filler.fill(x).float()
+        places = [self.index.get(row.tobytes(), -1) for row in filled.numpy()]
+        known = torch.tensor(places, dtype=torch.int64, device="cpu")
+        mean, log_var = self.mean[known], self._log_var[known]
+        others = known < 0
+        if others.any():
+            mean[others], log_var[others] = self._whole.encode(x[others])
+        return mean, log_var
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        """Return what parametrises p(x|z)."""
+        return self.coder.decode(z)
+
+    def permuted(self, order, signs):
+        """Return the coder whose component ``i`` is ``order[i]`` times its sign."""
+        parts = self.mean[:, order] * signs, self.added[:, order]
+        coder = self.coder.permuted(order, signs)
+        return Remembered(coder, self.index, *parts, self.posterior_scale)
+
+    def with_offset(self, offset):  # (d,)
+        """Return the coder that decodes so much more."""
+        return replace(self, coder=self.coder.with_offset(offset))
+
+    def settled(self):
+        """Return the coder as it is to rows that it does not know."""
+        return replace(self.coder, posterior_scale=self.posterior_scale)
+
+    @cached_property
+    def _log_var(self):
+        return -torch.log1p(self.added / self.posterior_scale)
+
+    @cached_property
+    def _whole(self):
+        return self.settled()
+
+
+class MapFitter(Fitter):
+    """The way to a map, with the parameters of `Fitter`.
+
+    Of very many rows, which are in random order, it is a map of the first.
+    """
+
+    def __init__(self, x, first_rows, recipe, haste):
+        super().__init__(x[:MOST_MAPPED], first_rows, recipe, haste)
+
+    def trial(self):
+        """Map all rows; decode the map by those that do not validate."""
+        split, recipe = self.split, self.recipe
+        self.listener.phase(
+            f"Laying out {count(split.x)} by {recipe.n_neighbors} neighbours"
+        )
+        self._map = fit_map(split, self.listener)
+        if self._map.progress.was_cut_short:
+            self.haste.reason = self._map.progress.stopped
+        self.listener.phase("Regressing columns on places")
+        rows = slice(recipe.n_validation, None)
+        coder, error = fit_map_coder(self._map, rows, split)
+        linear, filler = self._map.linear, self._map.filler
+        fallback = fit_linear(split.training, recipe)
+        start = Start(coder, tracked(error, split), linear, filler, fallback)
+        return Trial(start, coder, start.likelihood, self._map.progress)
+
+    def solution(self, trial):
+        """Return what all rows make of a trial."""
+        return self.haste.insist(self._solution, trial)
+
+    def _solution(self, trial):
+        candidate = self._calibrated(trial.network, trial.start, MAP_STEPS)
+        coder, _ = fit_map_coder(self._map, slice(None), self.split)
+        scale = candidate.first.coder.posterior_scale
+        coder = replace(coder, posterior_scale=scale)
+        candidate = replace(candidate.with_first(coder=coder), network=coder)
+        candidate = self._with_fallback_of_all(candidate)
+        solution = self._finished(trial, candidate, trial.progress)
+        coder = solution.density.parts[0].coder.settled()
+        return replace(solution, density=solution.density.with_first(coder=coder))

@@ -1,0 +1,1 @@
+"""A map of rows: neighbours, their layout, and where it puts new rows."""

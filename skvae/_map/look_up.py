@@ -1,0 +1,99 @@
+"""Where a map puts a row: among its nearest reference rows, at one of their places.
+
+A weighted mean of neighbours puts a row between two groups into the void between them.
+The Cauchy location stays with one of the groups.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from skvae._map.neighbors import find_neighbors
+
+N_NEAREST = 8
+WIDTH = 2.0  # of the Cauchy distribution, in the units of the layout
+N_STEPS = 10
+LEAST_SQUARED_DISTANCE = 1e-9  # so that a row that is a reference row has a weight
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """Places rows on the map of reference rows, each row by itself.
+
+    Parameters
+    ----------
+    reference : Tensor of shape (m, d)
+        In double precision, with the values of single precision: as files keep it.
+    positions : Tensor of shape (m, k)
+        Of the reference rows on the map.
+    scale : float
+        What 1 on the map is in the layout.
+    """
+
+    reference: torch.Tensor
+    positions: torch.Tensor
+    scale: float
+
+    @classmethod
+    def of(cls, reference, layout):
+        """Return that of a layout, scaled to a root mean square of 1.
+
+        Parameters
+        ----------
+        reference : Tensor of shape (m, d)
+        layout : Tensor of shape (m, k)
+        """
+        layout = layout.double()
+        scale = float(layout.square().mean().sqrt()) or 1.0
+        return cls(reference.float().double(), layout / scale, scale)
+
+    def __call__(self, x, own=None):
+        """Return the places of rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+        own : Tensor of shape (n,) or None
+            Index of the reference row that each row is, and that is not to place it;
+            -1 where it is none. None: no row is one.
+
+        Returns
+        -------
+        Tensor of shape (n, k)
+        """
+        found = find_neighbors(x.float(), self.reference, N_NEAREST, own)
+        weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
+        points = self.positions[found.indices]
+        return cauchy_location(points, weights, WIDTH / self.scale)
+
+    def permuted(self, order, signs):
+        """Return the same with its axes in an order, and turned."""
+        return replace(self, positions=self.positions[:, order] * signs)
+
+
+def cauchy_location(points, weights, width):
+    """Return the location of the Cauchy distribution that suits weighted points best.
+
+    By steps of expectation-maximisation from the weighted mean: near groups of points
+    pull it to themselves and away from all others.
+
+    Parameters
+    ----------
+    points : Tensor of shape (n, m, k)
+    weights : Tensor of shape (n, m)
+    width : float
+
+    Returns
+    -------
+    Tensor of shape (n, k)
+    """
+    location = _mean(points, weights)
+    for _ in range(N_STEPS):
+        squared = (points - location[:, None]).square().sum(dim=2)
+        location = _mean(points, weights / (width**2 + squared))
+    return location
+
+
+def _mean(points, weights):  # (n, m, k), (n, m) -> (n, k)
+    shares = weights / weights.sum(dim=1, keepdim=True)
+    return (points * shares[:, :, None]).sum(dim=1)

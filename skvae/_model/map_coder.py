@@ -1,0 +1,97 @@
+"""An encoder that looks rows up on a map, and the decoder of the map."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from skvae._linear.vae import LinearVAE
+from skvae._map.decoder import MapDecoder
+from skvae._map.look_up import LookUp
+
+HOLD = 100.0  # precision of the place that the look-up gives a row
+STEPS = 2  # of Gauss-Newton's
+
+
+@dataclass(frozen=True)
+class MapCoder:
+    """A map between rows and z, in double precision.
+
+    The mean of q(z|x) is near where the map puts the row: where the decoder makes most
+    of it, by Gauss-Newton steps. The variances are those of the posterior there, where
+    the decoder is about linear (Laplace's method).
+
+    Parameters
+    ----------
+    look_up : LookUp
+        Where rows are on the map.
+    decoder : MapDecoder
+    filler : LinearVAE
+        What a missing entry is expected to be.
+    z_range : Tensor of shape (2, k)
+        Of the map: beyond it the decoder goes on as at its edge.
+    information : Tensor of shape (d,)
+        What an entry of each column tells of what decodes to it.
+    n_numeric : int
+        The first so many columns are numeric.
+    posterior_scale : float
+        By how much the information is overstated.
+    """
+
+    look_up: LookUp
+    decoder: MapDecoder
+    filler: LinearVAE
+    z_range: torch.Tensor
+    information: torch.Tensor
+    n_numeric: int
+    posterior_scale: float = 1.0
+
+    @property
+    def n_components(self):
+        """Number of latent dimensions."""
+        return self.look_up.positions.shape[1]
+
+    @property
+    def dtype(self):
+        """Precision of the map."""
+        return self.look_up.positions.dtype
+
+    def encode(self, x):  # (n, d) -> (n, k), (n, k)
+        """Return the mean and the log-variance of q(z|x)."""
+        x = x.to(self.dtype)
+        mean, added = self.refine(self.look_up(self.filler.fill(x)), x)
+        return mean, -torch.log1p(added / self.posterior_scale)
+
+    def refine(self, place, x):  # (n, k), (n, d) -> (n, k), (n, k)
+        """Return the means of rows' posteriors from their places on the map.
+
+        And what the rows add to the precision of z.
+        """
+        told = ~x.isnan() * self.information
+        z, numeric = place, slice(self.n_numeric)
+        for _ in range(STEPS):
+            decoded, slopes = self.decoder.with_slopes(z)
+            weighted = slopes * told[:, None]
+            left = (x - decoded)[:, None, numeric].nan_to_num(0.0)
+            pull = (weighted[..., numeric] * left).sum(dim=2) - HOLD * (z - place)
+            curvature = weighted[..., numeric] @ slopes[..., numeric].mT
+            curvature.diagonal(dim1=1, dim2=2).add_(HOLD)
+            z = z + torch.linalg.solve(curvature, pull)
+        return z, (weighted * slopes).sum(dim=2)
+
+    def decode(self, z):  # (n, k) -> (n, d)
+        """Return what parametrises p(x|z): means, and logits of indicators."""
+        return self.decoder(z.clamp(*self.z_range))
+
+    def permuted(self, order, signs):
+        """Return the coder whose component ``i`` is ``order[i]`` times its sign."""
+        low, high = (edge[order] * signs for edge in self.z_range)
+        return replace(
+            self,
+            look_up=self.look_up.permuted(order, signs),
+            decoder=self.decoder.permuted(order, signs),
+            z_range=torch.stack([low.minimum(high), low.maximum(high)]),
+        )
+
+    def with_offset(self, offset):  # (d,)
+        """Return the coder that decodes so much more."""
+        return replace(self, decoder=self.decoder.with_offset(offset))
