@@ -23,8 +23,8 @@ from skvae._numerics.draws import normal_draws
 from skvae._training.loop import Progress
 
 FIRST_STD = 0.04  # of the posteriors that the first decoder is fitted to
-ROUNDS = 1, 4, 4  # draws of each row's z that the decoders are fitted to
-LAST_ROUNDS = (4,)  # that of all rows, which starts where the others ended
+ROUNDS: tuple[int, ...] = 1, 4, 4  # draws of z that the decoders are fitted to
+LAST_ROUNDS: tuple[int, ...] = (4,)  # those of all rows, after the trial's
 REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
