@@ -82,24 +82,35 @@ def _compile_umap(is_large):
     umap(random_state=0).fit(X).transform(X[:20] + 0.1)
 
 
-# Maps: rows, k, a seed -> the rows' places, and a function that places others.
+# Maps: rows, k, a seed -> a Map.
+
+
+@dataclass(frozen=True)
+class Map:
+    """What a fitted map does, and the training rows' places if the fit gives them."""
+
+    transform: Callable
+    inverse: Callable | None = None
+    score: Callable | None = None  # nats, the mean over rows
+    places: np.ndarray | None = None
 
 
 def pca_map(X, k, seed):
     model = PCA(k, random_state=seed).fit(X)
-    return model.transform(X), model.transform
+    return Map(model.transform, model.inverse_transform, model.score)
 
 
 def umap_map(X, k, seed):
     model = umap(n_components=k, random_state=seed, n_jobs=1).fit(X)
-    return model.embedding_, model.transform
+    return Map(model.transform, model.inverse_transform, places=model.embedding_)
 
 
 def pacmap_map(X, k, seed):
     from pacmap import PaCMAP
 
     model = PaCMAP(n_components=k, random_state=seed)
-    return model.fit_transform(X), lambda rows: model.transform(rows, basis=X)
+    places = model.fit_transform(X)
+    return Map(lambda rows: model.transform(rows, basis=X), places=places)
 
 
 def tsne_map(X, k, seed):
@@ -107,7 +118,7 @@ def tsne_map(X, k, seed):
 
     perplexity = min(TSNE_PERPLEXITY, (len(X) - 1) / 3)
     model = TSNE(k, perplexity=perplexity, random_state=seed, n_jobs=1).fit(X)
-    return np.asarray(model), lambda rows: np.asarray(model.transform(rows))
+    return Map(lambda rows: np.asarray(model.transform(rows)), places=np.asarray(model))
 
 
 # Embeddings of mixed tables: a frame, k, a seed -> transform, and its inverse if any.

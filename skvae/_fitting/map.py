@@ -23,7 +23,8 @@ from skvae._numerics.draws import normal_draws
 from skvae._training.loop import Progress
 
 FIRST_STD = 0.04  # of the posteriors that the first decoder is fitted to
-N_DRAWS = 4  # of each row's z, that the last is fitted to
+ROUNDS: tuple[int, ...] = 1, 4, 4  # draws of z that the decoders are fitted to
+LAST_ROUNDS: tuple[int, ...] = (4,)  # those of all rows, after the trial's
 REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
@@ -86,7 +87,7 @@ def fit_map(split, listener):
     return Map(filled, look_up, places, filler, linear, features, progress)
 
 
-def fit_map_coder(of_map, rows, split):
+def fit_map_coder(of_map, rows, split, before=None):
     """Return the coder of a map whose decoder is fitted to some rows, and its errors.
 
     Parameters
@@ -95,21 +96,28 @@ def fit_map_coder(of_map, rows, split):
     rows : slice
         Of all rows.
     split : Split
+    before : Remembered, optional
+        A coder of the map that was fitted to fewer rows, to start from.
 
     Returns
     -------
-    coder : MapCoder
+    coder : Remembered
     error : Tensor of shape (n_numeric,)
         Mean squared errors of rows left out.
     """
     layout = split.recipe.layout
     x, places = of_map.filled[rows].double(), of_map.places[rows]
-    z, log_var = places, torch.full_like(places, 2 * log(FIRST_STD))
+    if before is None:
+        rounds, z = ROUNDS, places
+        log_var = torch.full_like(places, 2 * log(FIRST_STD))
+    else:
+        rounds, z = LAST_ROUNDS, before.mean[rows]
+        log_var = -torch.log1p(before.added[rows])
     features, numeric = of_map.features, split.numeric(x)
     missing = split.numeric(split.x[rows]).isnan()
     blocks = indicator_blocks(layout, z)
     of_indicators = [block.center * (1 - block.center) for block in blocks]
-    for n_draws in 1, N_DRAWS, N_DRAWS:
+    for n_draws in rounds:
         std = (0.5 * log_var).exp()
         (n, k), seed = z.shape, split.recipe.seed
         draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
@@ -238,7 +246,8 @@ class MapFitter(Fitter):
 
     def _solution(self, trial):
         candidate = self._calibrated(trial.network, trial.start, MAP_STEPS)
-        coder, _ = fit_map_coder(self._map, slice(None), self.split)
+        before = trial.network
+        coder, _ = fit_map_coder(self._map, slice(None), self.split, before)
         scale = candidate.first.coder.posterior_scale
         coder = replace(coder, posterior_scale=scale)
         candidate = replace(candidate.with_first(coder=coder), network=coder)

@@ -64,17 +64,17 @@ def find_neighbors(x, reference, k, own=None):
     indices = torch.empty(len(x), k, dtype=torch.int64, device=x.device)
     squared = torch.empty(len(x), k, dtype=torch.float64, device=x.device)
     center = reference.mean(dim=0)  # bounds are the tighter the shorter rows are
-    search = _Search(reference, center, torch.float32)
-    n_candidates, left = k + 1 + SPARE, torch.arange(len(x), device=x.device)
+    n_candidates, dtype = k + 1 + SPARE, torch.float32
+    left = torch.arange(len(x), device=x.device)
     while len(left):
+        search = _Search(reference, center, dtype)
         is_sure = torch.empty(len(left), dtype=torch.bool, device=x.device)
         for some in torch.arange(len(left), device=x.device).split(search.block_rows):
             rows = left[some]
             found = search(x[rows], own[rows], k, n_candidates)
             indices[rows], squared[rows], is_sure[some] = found
         left = left[~is_sure]
-        n_candidates *= MORE
-        search = _Search(reference, center, torch.float64)
+        n_candidates, dtype = MORE * n_candidates, torch.float64
     return Neighbors(indices, squared)
 
 

@@ -10,7 +10,14 @@ from scipy.optimize import minimize_scalar
 from skvae._map.look_up import LookUp, cauchy_location
 
 RNG = np.random.default_rng(0)
-REFERENCE, LAYOUT = RNG.normal(size=(120, 5)), 30 * RNG.normal(size=(120, 2))
+
+
+def single(*shape):
+    """Return rows whose values single precision has, as the map keeps them."""
+    return RNG.normal(size=shape).astype(np.float32).astype(np.float64)
+
+
+REFERENCE, LAYOUT = single(120, 5), 30 * RNG.normal(size=(120, 2))
 
 
 def tensor(rows):
@@ -47,7 +54,7 @@ def by_loop(row, reference, layout, left_out=None):
 
 
 def test_new_rows_are_placed_as_by_the_loop(look_up):
-    x = RNG.normal(size=(12, 5))
+    x = single(12, 5)
     expected = [by_loop(row, REFERENCE, LAYOUT) for row in x]
     np.testing.assert_allclose(look_up(tensor(x)), expected, rtol=1e-10)
 
