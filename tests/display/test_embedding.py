@@ -134,7 +134,7 @@ def test_all_rows_of_a_map_are_within_its_axes(ax, of_neighbors, iris):
     ax.figure.canvas.draw()
     limits = np.transpose([ax.get_xlim(), ax.get_ylim()])
     points = drawn_points(ax)
-    assert (limits[0] < points).all() and (points < limits[1]).all()
+    assert ((limits[0] < points) & (points < limits[1])).all()
 
 
 def test_names_stand_on_the_rows_of_their_class(ax):
