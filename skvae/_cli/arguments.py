@@ -27,16 +27,17 @@ OUTPUT_SUFFIXES = {
     "plot": PICTURE_SUFFIXES,
 }
 MANY_COMPONENTS = 8  # to sample or impute; two are for a picture
+MAP_NEIGHBORS = 15  # of a picture with labels
 TABLE_OPTIONS = (
-    "n_components noise scaling label_column output sample impute model".split()
-)
+    "n_components neighbors noise scaling label_column output sample impute model"
+).split()
 
 DESCRIPTION = """\
 Reduce a table to a few components with a variational autoencoder, impute its missing
 values, sample new rows, and report how well held-out rows are reconstructed, beside
 PCA. Columns may be numeric, datetime, timedelta, boolean or categorical (text with few
-distinct values), and may have missing values. Without TABLE, PCA, UMAP and skvae are
-compared on handwritten digits."""
+distinct values), and may have missing values. Without TABLE, PCA, UMAP, skvae and its
+map are compared on handwritten digits."""
 
 EPILOG = """\
 the report:
@@ -58,6 +59,12 @@ the report:
   categories the total variation distance; that of the rank correlations is their
   absolute difference. The training rows have the distances that chance alone makes.
 
+a map (--neighbors):
+  Rows that are near each other in the table are near each other on a map, so that it
+  shows groups; the distances of far groups mean little. The rows that it is fitted to
+  are kept in the model and are where the layout puts them; other rows, such as the
+  held-out ones of the report, are placed by their nearest among these.
+
 the files:
   They come from a fit on all rows. Imputed numbers are within the range of their column
   and have as many decimals. Sampled rows have no missing values.
@@ -75,6 +82,7 @@ the table:
 examples:
   python -m skvae
   python -m skvae wine.csv --label-column cultivar --plot wine.png
+  python -m skvae wine.csv --neighbors 15 --output map.csv
   python -m skvae survey.csv --impute full.csv
   python -m skvae survey.csv --sample 1000 --output sampled.csv
   python -m skvae big.csv.gz --n-components 8 --output embedding.parquet"""
@@ -103,6 +111,12 @@ def parse_arguments(argv=None):
         for option in TABLE_OPTIONS:
             if getattr(args, option) is not None:
                 parser.error(f"--{option.replace('_', '-')} needs a TABLE")
+    n_components, neighbors = args.n_components, args.neighbors
+    if neighbors not in (None, "none") and isinstance(n_components, float):
+        parser.error(
+            f"--neighbors {neighbors} needs a number of components, such as "
+            f"--n-components 2; {n_components:g} is a share of the variance"
+        )
     if args.sample and not args.output:
         parser.error("--sample needs --output, the file for the sampled rows")
     return args
@@ -157,6 +171,14 @@ def _add_fit_options(add):
         "as few as can be are to explain (default: 2; with --sample, or if --impute is "
         f"the only output, {MANY_COMPONENTS}, or one less than the fitted columns if "
         "these are fewer)",
+    )
+    add(
+        "--neighbors",
+        type=_neighbors,
+        metavar="{N,none}",
+        help="fit a map that keeps each row's N nearest neighbours, such as 15, near "
+        "it; see below (default: none; if --plot is the only output, of a table with "
+        f"--label-column and of two components, {MAP_NEIGHBORS})",
     )
     add(
         "--scaling",
@@ -240,6 +262,15 @@ def _n_components(text):
     except argparse.ArgumentTypeError as error:
         rule = f"{error}, or a number between 0 and 1"
         raise argparse.ArgumentTypeError(rule) from error
+
+
+def _neighbors(text):
+    if text == "none":
+        return text
+    try:
+        return _positive_integer(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or none") from error
 
 
 def _path(text):

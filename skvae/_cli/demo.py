@@ -1,7 +1,7 @@
-"""Compares PCA, UMAP and skvae on the digits dataset, with two components.
+"""Compares PCA, UMAP, skvae and its map on the digits dataset, with two components.
 
-Each has its default parameters and is given the pixels as they are, since pixels share
-one unit.
+Each has its default parameters, but for the neighbours of the map, which are as many as
+UMAP's, and is given the pixels as they are, since pixels share one unit.
 """
 
 import contextlib
@@ -24,7 +24,9 @@ from skvae.display import EmbeddingDisplay, drawing
 
 IMAGE_SHAPE = (8, 8)
 N_COMPONENTS = 2
+N_NEIGHBORS = 15  # UMAP's default
 N_SHOWN = 10
+N_TILES = 18  # on each side of the grid over the map
 # UMAP's inverse_transform takes tens of ms per row, so its R2 is of these rows only.
 N_UMAP_INVERSE = 50
 
@@ -58,12 +60,12 @@ class DigitsComparison:
 
 
 def compare_on_digits(random_state, progress):
-    """Fit PCA, skvae and, if it is installed, UMAP, and measure them on held-out rows.
+    """Fit PCA, UMAP if it is installed, skvae and its map; measure held-out rows.
 
     Parameters
     ----------
     random_state : int
-        Seed of the split and of the three methods.
+        Seed of the split and of the methods.
 
     progress : callable
         Called with the name of each task as it starts.
@@ -86,6 +88,14 @@ def compare_on_digits(random_state, progress):
     progress("fitting skvae")
     vae = VAETransformer(N_COMPONENTS, random_state=random_state)
     comparison.results.append(_measure("skvae", vae, comparison))
+    progress("fitting skvae's map")
+    vae = VAETransformer(
+        N_COMPONENTS, n_neighbors=N_NEIGHBORS, random_state=random_state
+    )
+    comparison.results.append(_measure("skvae, map", vae, comparison))
+    comparison.notes.append(
+        f'"skvae, map" has n_neighbors={N_NEIGHBORS}, all else is the default.'
+    )
     comparison.notes.append(_describe_standardised_pca(comparison))
     return comparison
 
@@ -206,7 +216,7 @@ def describe(comparison):
 
 
 def draw(comparison, random_state):
-    """Return a picture of reconstructed digits, sampled digits and the embeddings.
+    """Return a picture of the embeddings, of digits that came back, and of the map.
 
     Parameters
     ----------
@@ -221,50 +231,89 @@ def draw(comparison, random_state):
     matplotlib Figure
     """
     results = comparison.results
-    heights = [0.98 * (len(results) + 2), 4.4]
-    figure = drawing.new_figure((12, sum(heights)))
+    width = 15.0
+    heights = [width / len(results) + 0.4, 5.8]
+    figure = drawing.new_figure((width, sum(heights)))
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     top, bottom = figure.subfigures(2, height_ratios=heights)
-    _draw_images(top, comparison, random_state)
-    panels = bottom.subplots(1, len(results), squeeze=False)[0]
+    panels = top.subplots(1, len(results), squeeze=False)[0]
     for ax, result in zip(panels, results, strict=True):
         _draw_embedding(ax, result, comparison.y_test)
-    handles, labels = panels[0].get_legend_handles_labels()
-    bottom.legend(
-        handles, labels, loc="outside right center", frameon=False, markerscale=1.5
-    )
+    left, right = bottom.subfigures(1, 2, width_ratios=[1.55, 1])
+    _draw_images(left, comparison, random_state)
+    _draw_grid(right.subplots(), results[-1], comparison.X_train, comparison.y_train)
     return figure
 
 
-def _draw_images(figure, comparison, random_state):
-    rows = {"held-out digits": comparison.X_test[:N_SHOWN]}
-    for result in comparison.results:
-        label = f"reconstructed\nby {result.name}, R² {result.r2:.2f}"
-        rows[label] = result.reconstructed[:N_SHOWN]
-    vae = comparison.results[-1].estimator
-    new_digits = vae.sample(N_SHOWN, random_state=random_state)
-    rows["new digits,\nsampled from skvae"] = new_digits
-    drawing.draw_image_rows(figure.subplots(), rows, IMAGE_SHAPE)
-
-
 def _draw_embedding(ax, result, y):
-    display = EmbeddingDisplay(result.embedding, y=y)
-    display.plot(ax=ax, legend=False)
-    ax.set_title(f"{result.name}, 10-NN accuracy {result.accuracy:.2f}")
-    ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
-    ax.spines[:].set_color("0.8")
-    low, high = _axis_limits(result.embedding)
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    display = EmbeddingDisplay(result.embedding, y=y, is_map=True)
+    display.plot(ax=ax, legend="on data", s=18)
+    ax.set_title(f"{result.name}: 10-NN accuracy {result.accuracy:.3f}")
+    low, high = _set_frame(ax, result.embedding)
     n_outside = ((result.embedding < low) | (result.embedding > high)).any(axis=1).sum()
     if n_outside:
         note = f"{n_outside} of {len(y)} rows lie outside"
         ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", color="0.4")
 
 
+def _draw_images(figure, comparison, random_state):
+    rows = {"held-out digits": comparison.X_test[:N_SHOWN]}
+    for result in comparison.results:
+        label = f"{result.name}\nR² {result.r2:.2f}"
+        rows[label] = result.reconstructed[:N_SHOWN]
+    of_map = comparison.results[-1]
+    new_digits = of_map.estimator.sample(N_SHOWN, random_state=random_state)
+    rows[f"new digits,\nsampled from\n{of_map.name}"] = new_digits
+    ax = figure.subplots()
+    drawing.draw_image_rows(ax, rows, IMAGE_SHAPE)
+    ax.set_title("held-out digits, and what two components bring back")
+    ax.set_anchor("N")
+
+
+def _draw_grid(ax, result, X_train, y_train):
+    """Draw the digits that a map decodes from a grid, wherever training rows are.
+
+    Each has the colour of the training row that is nearest.
+    """
+    Z = result.estimator.transform(X_train)
+    low, high = _set_frame(ax, Z)
+    edges = np.linspace(low, high, N_TILES + 1)
+    step = edges[1] - edges[0]
+    x, y = (edges[:-1] + step / 2).T
+    # From the top left to the right, as the tiles of an image.
+    places = np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, N_COMPONENTS)
+    distances = np.abs(places[:, None] - Z).max(axis=2)
+    is_near = distances.min(axis=1) <= step[0] / 2
+    colors = np.empty((len(y_train), 3))
+    for rows, _, color in drawing.split_classes(y_train.astype(float)):
+        colors[rows] = color[:3]
+    height, width = IMAGE_SHAPE
+    tiles = np.zeros((len(places), height + 1, width + 1, 4))
+    tiles[:, :, :, :3] = colors[distances.argmin(axis=1)][:, None, None]
+    decoded = result.estimator.inverse_transform(places[is_near]) / X_train.max()
+    tiles[is_near, :height, :width, 3] = decoded.clip(0, 1).reshape(-1, *IMAGE_SHAPE)
+    sheet = tiles.reshape(N_TILES, N_TILES, height + 1, width + 1, 4).swapaxes(1, 2)
+    sheet = sheet.reshape(N_TILES * (height + 1), N_TILES * (width + 1), 4)
+    extent = low[0], high[0], low[1], high[1]
+    ax.imshow(sheet, extent=extent, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(f"{result.name}: digits decoded from a grid")
+
+
+def _set_frame(ax, embedding):
+    """Give the axes a grey frame around all rows but those far from the others."""
+    ax.spines[:].set_color("0.8")
+    low, high = _axis_limits(embedding)
+    ax.set(xlabel="", ylabel="", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set_aspect("equal", adjustable="box", anchor="N")
+    return low, high
+
+
 def _axis_limits(embedding):
-    """Return the limits of axes that show all rows but those far from the others."""
+    """Return the corners of a square with all rows but those far from the others."""
     low, high = np.percentile(embedding, [1, 99], axis=0)
     margin = 0.3 * (high - low)
     low = np.maximum(embedding.min(axis=0), low - margin)
     high = np.minimum(embedding.max(axis=0), high + margin)
-    margin = 0.04 * (high - low)
-    return low - margin, high + margin
+    middle, half = (low + high) / 2, 0.54 * (high - low).max()
+    return middle - half, middle + half

@@ -22,6 +22,10 @@ from skvae._table.schema import Schema, fit_schema
 from skvae.display.drawing import as_labels, is_continuous
 
 MAX_HELD_OUT = 10_000
+MAP_NOTE = (
+    "skvae is a map of {}: near rows are near each other on it, and\n"
+    "the distances of far groups mean little. --neighbors none fits no map."
+)
 FEW_HELD_OUT = 30
 # Every entry of so many held-out rows is hidden once, in so many rounds.
 MAX_HIDDEN_ROWS, N_HIDING_ROUNDS = 200, 10
@@ -294,7 +298,9 @@ def _measure_sampling(split, vae, is_categorical, random_state):
 
 def _make_notes(n_held_out, vae, has_categorical):
     notes = []
-    if vae.best_iter_ == 0:
+    if vae.n_neighbors is not None:
+        notes.append(MAP_NOTE.format(format_count(vae.n_neighbors, "neighbour")))
+    elif vae.best_iter_ == 0:
         notes.append(LINEAR_MODEL_NOTE if has_categorical else PCA_NOTE)
     if n_held_out < FEW_HELD_OUT:
         notes.append(

@@ -6,7 +6,7 @@ The files beside it do the work.
 import contextlib
 
 from skvae._cli import demo, report, results
-from skvae._cli.arguments import MANY_COMPONENTS, TABLE_KINDS
+from skvae._cli.arguments import MANY_COMPONENTS, MAP_NEIGHBORS, TABLE_KINDS
 from skvae._cli.evaluation import evaluate
 from skvae._cli.selection import select
 from skvae._cli.terminal import (
@@ -21,7 +21,7 @@ from skvae._vae import VAETransformer
 
 
 def compare_on_digits(args, picture, progress):
-    """Compare PCA, UMAP and skvae on digits, and draw a picture unless it is None.
+    """Compare the methods on digits, and draw a picture unless it is None.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def report_on_table(args, name, file, outputs, progress):
     if picture:
         progress("drawing")
         embedding = results.embed(selection, estimator)
-        figure = report.draw(name, selection, evaluation, embedding)
+        is_map = estimator.n_neighbors is not None
+        figure = report.draw(name, selection, evaluation, embedding, is_map)
         _write_picture(picture, figure, progress)
 
 
@@ -114,10 +115,20 @@ def _make_estimator(args, n_columns):
     scaling = args.scaling or ("quantile" if args.sample else "standard")
     return VAETransformer(
         args.n_components or n_components,
+        n_neighbors=_choose_neighbors(args),
         noise=args.noise or ("diag" if only_imputes else "auto"),
         scaling=None if scaling == "none" else scaling,
         random_state=args.random_state,
     )
+
+
+def _choose_neighbors(args):
+    """Return the number of neighbours of the map; None if there is none."""
+    if args.neighbors is not None:
+        return None if args.neighbors == "none" else args.neighbors
+    only_draws = args.plot and not (args.output or args.impute or args.model)
+    is_plane = args.n_components in (None, 2)
+    return MAP_NEIGHBORS if only_draws and is_plane and args.label_column else None
 
 
 def _write_sampled(output, args, file, selection, estimator, progress):

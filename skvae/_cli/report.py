@@ -107,7 +107,7 @@ def describe_evaluation(evaluation, selection, n_components):
     return "\n".join(["", heading, "", format_table(rows, "<>>>"), *notes])
 
 
-def draw(name, selection, evaluation, embedding):
+def draw(name, selection, evaluation, embedding, is_map=False):
     """Return a picture of the embedding and of how well each column is reconstructed.
 
     Parameters
@@ -123,6 +123,9 @@ def draw(name, selection, evaluation, embedding):
 
     embedding : pandas.DataFrame
         The embedding of all rows.
+
+    is_map : bool, default=False
+        Whether it is a map, on which only neighbourhoods mean something.
 
     Returns
     -------
@@ -143,7 +146,10 @@ def draw(name, selection, evaluation, embedding):
     left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])
     ax = left.subplots()
     EmbeddingDisplay(
-        embedding.to_numpy(), y=selection.y, feature_names=list(embedding.columns)
+        embedding.to_numpy(),
+        y=selection.y,
+        feature_names=list(embedding.columns),
+        is_map=is_map,
     ).plot(ax=ax)
     ax.set_title(f"{drawing.as_text(name)}: {len(selection.X):,} rows")
     axes = right.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]

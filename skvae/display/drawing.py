@@ -6,6 +6,7 @@ import pandas as pd
 from skvae._printable import NAME_WIDTH, printable
 
 MAX_CLASSES = 20
+MANY_ROWS = 1_000  # of a class, enough to find its middle
 
 
 def draw_bars(ax, scores, names, max_items, title):
@@ -254,6 +255,64 @@ def add_legend(ax):
     for handle in legend.legend_handles:
         if hasattr(handle, "set_sizes"):
             handle.set_sizes([30])
+
+
+def label_groups(ax, points, labels):
+    """Write the name of each class where most of its rows are.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Axes on which the rows are drawn.
+
+    points : ndarray of shape (n_samples, 2)
+        Where each row is drawn.
+
+    labels : ndarray of shape (n_samples,)
+        Output of `as_labels`.
+    """
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=3, foreground="white", alpha=0.9)]
+    for rows, name, _ in split_classes(labels):
+        x, y = find_middle(points[rows])
+        ax.text(
+            x,
+            y,
+            as_text(name),
+            ha="center",
+            va="center",
+            fontsize="large",
+            fontweight="bold",
+            path_effects=halo,
+            clip_on=True,
+        )
+
+
+def find_middle(points):
+    """Return the point that has a quarter of the points nearest around it.
+
+    So it is in one of several groups of points, not between them.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, 2)
+        At least one.
+
+    Returns
+    -------
+    ndarray of shape (2,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae.display.drawing import find_middle
+    >>> find_middle(np.array([[0, 0], [0, 1], [0, 2], [40, 5], [50, 9]]))
+    array([0, 0])
+    """
+    some = points[:: -(-len(points) // MANY_ROWS)]
+    distances = np.linalg.norm(some[:, None] - some, axis=2)
+    return some[np.argmin(np.quantile(distances, 0.25, axis=1))]
 
 
 def new_figure(figsize):

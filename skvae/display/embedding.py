@@ -5,6 +5,7 @@ takes what is already computed, and `plot` draws, as often as it is called.
 """
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skvae.display.drawing import (
@@ -13,6 +14,7 @@ from skvae.display.drawing import (
     as_text,
     axes_or_new,
     is_continuous,
+    label_groups,
     split_classes,
 )
 
@@ -38,6 +40,11 @@ class EmbeddingDisplay:
     feature_names : sequence of str, default=None
         Names of the components, for the axes. If `None`, "component 0" and so on.
 
+    is_map : bool, default=False
+        Whether only neighbourhoods mean something, as on the map of
+        ``VAETransformer(n_neighbors=15)`` or of UMAP: both axes then have one scale,
+        and no ticks.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -59,11 +66,20 @@ class EmbeddingDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, embedding, *, y=None, components=(0, 1), feature_names=None):
+    def __init__(
+        self,
+        embedding,
+        *,
+        y=None,
+        components=(0, 1),
+        feature_names=None,
+        is_map=False,
+    ):
         self.embedding = embedding
         self.y = y
         self.components = components
         self.feature_names = feature_names
+        self.is_map = is_map
 
     @classmethod
     def from_estimator(
@@ -74,7 +90,9 @@ class EmbeddingDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer: a `VAETransformer`, or any other with ``transform``.
+            Fitted transformer: a `VAETransformer`, or any other with ``transform``. If
+            it, or the last step of a pipeline, has `n_neighbors`, the embedding is
+            drawn as a map: with one scale for both axes, and no ticks.
 
         X : {array-like, dataframe} of shape (n_samples, n_features)
             Rows to embed.
@@ -88,8 +106,9 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on. If `None`, a new figure is created.
 
-        legend : bool, default=True
-            Whether to draw a legend or a colour bar.
+        legend : bool or "on data", default=True
+            Whether to draw a legend or a colour bar; "on data" writes the name of each
+            class on its rows instead of a legend.
 
         **kwargs : dict
             Keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
@@ -110,6 +129,15 @@ class EmbeddingDisplay:
         >>> display.ax_.get_xlabel()
         'pca0'
         >>> plt.close()
+
+        A map, with the name of each class on its rows:
+
+        >>> from skvae import VAETransformer
+        >>> vae = VAETransformer(2, n_neighbors=15, random_state=0).fit(X)
+        >>> display = EmbeddingDisplay.from_estimator(vae, X, y=y, legend="on data")
+        >>> [text.get_text() for text in display.ax_.texts]
+        ['0', '1', '2']
+        >>> plt.close()
         """
         check_is_fitted(estimator)
         names = None
@@ -120,6 +148,7 @@ class EmbeddingDisplay:
             y=y,
             components=components,
             feature_names=names,
+            is_map=_makes_maps(estimator),
         )
         return display.plot(ax=ax, legend=legend, **kwargs)
 
@@ -131,8 +160,9 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on. If `None`, a new figure is created.
 
-        legend : bool, default=True
-            Whether to draw a legend or a colour bar.
+        legend : bool or "on data", default=True
+            Whether to draw a legend or a colour bar; "on data" writes the name of each
+            class on its rows instead of a legend.
 
         **kwargs : dict
             Keyword arguments of :meth:`matplotlib.axes.Axes.scatter`.
@@ -142,6 +172,10 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             The display, with ``ax_`` and ``figure_`` set.
         """
+        if isinstance(legend, str) and legend != "on data":
+            raise ValueError(
+                f"legend must be True, False or 'on data'. Got {legend!r}."
+            )
         self.ax_ = axes_or_new(ax)
         self.figure_ = self.ax_.figure
         y = None if self.y is None else as_labels(self.y)
@@ -167,9 +201,14 @@ class EmbeddingDisplay:
             for rows, label, color in split_classes(y):
                 own = {"color": color, "label": as_text(label)}
                 self.ax_.scatter(x[rows], z[rows], **own, **kwargs)
-            if legend:
+            if legend == "on data":
+                label_groups(self.ax_, np.column_stack([x, z]), y)
+            elif legend:
                 add_legend(self.ax_)
         self.ax_.set(xlabel=self._axis_label(0), ylabel=self._axis_label(1))
+        if self.is_map:
+            self.ax_.set(xticks=[], yticks=[])
+            self.ax_.set_aspect("equal", adjustable="datalim")
         return self
 
     def _plot_histogram(self, y, legend):
@@ -190,3 +229,9 @@ class EmbeddingDisplay:
         if self.feature_names is None:
             return f"component {component}"
         return as_text(self.feature_names[component])
+
+
+def _makes_maps(estimator):
+    """Return whether only neighbourhoods mean something in what it returns."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return getattr(last, "n_neighbors", None) is not None

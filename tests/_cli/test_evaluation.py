@@ -302,16 +302,20 @@ def test_singular_covariance_has_no_likelihood():
 
 
 @pytest.mark.parametrize(
-    ("best_iter", "n_held_out", "has_categorical", "said"),
+    ("n_neighbors", "best_iter", "n_held_out", "has_categorical", "said"),
     [
-        (0, 99, False, ["skvae is PCA here"]),
-        (0, 99, True, ["skvae is the linear model here"]),
-        (3, 29, True, ["only 29 held-out rows"]),
-        (3, 30, False, []),
+        (None, 0, 99, False, ["skvae is PCA here"]),
+        (None, 0, 99, True, ["skvae is the linear model here"]),
+        (None, 3, 29, True, ["only 29 held-out rows"]),
+        (None, 3, 30, False, []),
+        (15, 0, 30, False, ["skvae is a map of 15 neighbours: "]),
+        (1, 0, 30, True, ["skvae is a map of 1 neighbour: "]),
     ],
 )
-def test_notes_say_what_figures_do_not(best_iter, n_held_out, has_categorical, said):
-    vae = VAETransformer()
+def test_notes_say_what_figures_do_not(
+    n_neighbors, best_iter, n_held_out, has_categorical, said
+):
+    vae = VAETransformer(n_neighbors=n_neighbors)
     vae.best_iter_ = best_iter
     notes = evaluation_module._make_notes(n_held_out, vae, has_categorical)
     assert len(notes) == len(said)

@@ -111,6 +111,45 @@ def test_scaling_is_passed_on(folder, wine, quick_estimator, capsys, word, scali
     assert "sampled rows, distance to held-out rows" in capsys.readouterr().out
 
 
+def test_embedding_is_the_map_of_so_many_neighbors(
+    folder, wine, quick_estimator, capsys
+):
+    assert main(["wine.csv", "--neighbors", "12", "--output", "z.csv"]) == 0
+    expected = quick_estimator(2, n_neighbors=12, random_state=0).fit(wine)
+    assert_allclose(pd.read_csv("z.csv"), expected.transform(wine))
+    out = capsys.readouterr().out
+    assert "skvae is a map of 12 neighbours: " in out
+    assert "skvae is PCA" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "is_map"),
+    [
+        ("--plot p.png", False),
+        ("--plot p.png --neighbors 15", True),
+        ("--plot p.png --label-column target", True),
+        ("--plot p.png --label-column target --n-components 2", True),
+        ("--plot p.png --label-column target --n-components 3", False),
+        ("--plot p.png --label-column target --neighbors none", False),
+        ("--plot p.png --label-column target --output z.csv", False),
+        ("--label-column target", False),
+    ],
+)
+def test_picture_of_a_labelled_table_is_a_map(
+    folder, monkeypatch, capsys, options, is_map
+):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    draw = main_module.report.draw
+    monkeypatch.setattr(
+        main_module.report, "draw", lambda *given: drawn.append(given) or draw(*given)
+    )
+    assert main(["wine.csv", *options.split()]) == 0
+    said = "skvae is a map of 15 neighbours" in capsys.readouterr().out
+    assert said == is_map
+    assert [given[-1] for given in drawn] == [is_map] * ("--plot" in options)
+
+
 @pytest.mark.parametrize("name", ["m.joblib", "m.pkl"])
 def test_model_in_pickle_formats(folder, wine, quick_estimator, name):
     assert main(["wine.csv", "--model", name]) == 0

@@ -177,6 +177,17 @@ def test_picture_shows_the_embedding_and_the_columns(iris, n_components):
     assert named == set(iris.X.columns)
 
 
+def test_picture_of_a_map_has_no_ticks(iris):
+    pytest.importorskip("matplotlib")
+    vae = quick(2, n_neighbors=15).fit(iris.X)
+    evaluation, embedding = evaluate(iris), embed(iris, vae)
+    figure = report_module.draw("iris.csv", iris, evaluation, embedding, is_map=True)
+    assert len(figure.axes[0].get_xticks()) == 0
+    assert figure.axes[0].get_aspect() == 1
+    figure = report_module.draw("iris.csv", iris, evaluation, embedding)
+    assert len(figure.axes[0].get_xticks()) > 0
+
+
 def test_picture_of_a_mixed_table_has_both_kinds(mixed):
     pytest.importorskip("matplotlib")
     evaluation = evaluate(mixed)

@@ -6,6 +6,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.manifold import Isomap
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skvae import VAETransformer
 from skvae.display import EmbeddingDisplay
@@ -106,6 +109,49 @@ def test_one_component_is_drawn_as_its_distribution(ax, y):
     EmbeddingDisplay(column, y=y, feature_names=["only"]).plot(ax=ax)
     assert sum(bar.get_height() for bar in ax.patches) == 40
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("only", "rows")
+
+
+@pytest.fixture(scope="module")
+def of_neighbors(iris):
+    return VAETransformer(n_neighbors=15, max_iter=20, random_state=0).fit(iris[0])
+
+
+def test_map_has_one_scale_and_no_ticks(plt, of_neighbors, vae, iris):
+    pipe = make_pipeline(StandardScaler(), Isomap(n_neighbors=15)).fit(iris[0])
+    for estimator in of_neighbors, pipe:
+        display = EmbeddingDisplay.from_estimator(estimator, iris[0])
+        assert display.is_map
+        assert display.ax_.get_aspect() == 1
+        assert len(display.ax_.get_xticks()) == len(display.ax_.get_yticks()) == 0
+    display = EmbeddingDisplay.from_estimator(vae, iris[0])
+    assert not display.is_map
+    assert display.ax_.get_aspect() == "auto"
+    assert len(display.ax_.get_xticks()) > 0
+
+
+def test_all_rows_of_a_map_are_within_its_axes(ax, of_neighbors, iris):
+    EmbeddingDisplay.from_estimator(of_neighbors, iris[0], ax=ax)
+    ax.figure.canvas.draw()
+    limits = np.transpose([ax.get_xlim(), ax.get_ylim()])
+    points = drawn_points(ax)
+    assert ((limits[0] < points) & (points < limits[1])).all()
+
+
+def test_names_stand_on_the_rows_of_their_class(ax):
+    rng = np.random.default_rng(0)
+    y = np.repeat(["far", "near"], 40)
+    Z = rng.normal(size=(80, 2)) + np.where(y == "far", 50, 0)[:, None]
+    Z[:15] += 300  # a part of a class that is apart
+    EmbeddingDisplay(Z, y=y).plot(ax=ax, legend="on data")
+    assert ax.get_legend() is None
+    names = {text.get_text(): text.get_position() for text in ax.texts}
+    assert_allclose(names["far"], (50, 50), atol=1)
+    assert_allclose(names["near"], (0, 0), atol=1)
+
+
+def test_unknown_legend(ax):
+    with pytest.raises(ValueError, match=r"True, False or 'on data'\. Got 'on rows'\."):
+        EmbeddingDisplay(np.eye(3), y=list("abc")).plot(ax=ax, legend="on rows")
 
 
 def test_embedding_of_an_unfitted_estimator(iris):
