@@ -226,7 +226,7 @@ class MapFitter(Fitter):
             self.haste.reason = self._map.progress.stopped
         self.listener.phase("Regressing columns on places")
         rows = slice(recipe.n_validation, None)
-        coder, error = fit_map_coder(self._map, rows, split)
+        coder, error = self.haste.insist(fit_map_coder, self._map, rows, split)
         linear, filler = self._map.linear, self._map.filler
         fallback = fit_linear(split.training, recipe)
         start = Start(coder, tracked(error, split), linear, filler, fallback)

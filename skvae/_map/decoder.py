@@ -13,7 +13,7 @@ from skvae._numerics.activations import ACTIVATIONS
 
 FREQUENCY = 4.0  # of the first layer's weights: a map bends often
 STRENGTHS = 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2  # of the ridge, in mean squares
-LEAST_LEFT = 1e-3  # of a row's own leverage
+LEAST_LEFT = 1e-9  # of what a row's own leverage leaves to others
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,12 @@ def fit_ridge(features, x):
     values, vectors = torch.linalg.eigh(gram)
     values = values.clamp(min=0)
     turned, projected = features[0] @ vectors, vectors.T @ moment
+    of_all = turned * (sum(features) @ vectors)  # as all draws of a row are left out
     best = torch.full_like(x[0], torch.inf)
     error, shrunk = torch.empty_like(x), torch.empty_like(projected)
     for strength in STRENGTHS:
         factor = 1 / (values + strength * gram.diagonal().mean())
-        leverage = turned.square() @ factor / n_rows
+        leverage = of_all @ factor / n_rows
         coefficients = factor[:, None] * projected
         left = (x - turned @ coefficients) / (1 - leverage).clamp(min=LEAST_LEFT)[
             :, None

@@ -61,7 +61,8 @@ class LookUp:
         -------
         Tensor of shape (n, k)
         """
-        found = find_neighbors(x.float(), self.reference, N_NEAREST, own)
+        most = torch.finfo(torch.float32).max
+        found = find_neighbors(x.clamp(-most, most).float(), self.reference, N_NEAREST, own)
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
         points = self.positions[found.indices]
         return cauchy_location(points, weights, WIDTH / self.scale)

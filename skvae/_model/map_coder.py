@@ -10,6 +10,7 @@ from skvae._map.look_up import LookUp
 
 HOLD = 100.0  # precision of the place that the look-up gives a row
 STEPS = 2  # of Gauss-Newton's
+MOST_MOVED = 3 / HOLD**0.5  # from the place, along each component
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class MapCoder:
     """A map between rows and z, in double precision.
 
     The mean of q(z|x) is near where the map puts the row: where the decoder makes most
-    of it, by Gauss-Newton steps. The variances are those of the posterior there, where
+    of it, by Gauss-Newton steps, which a row unlike all others would take far off. The variances are those of the posterior there, where
     the decoder is about linear (Laplace's method).
 
     Parameters
@@ -75,7 +76,8 @@ class MapCoder:
             pull = (weighted[..., numeric] * left).sum(dim=2) - HOLD * (z - place)
             curvature = weighted[..., numeric] @ slopes[..., numeric].mT
             curvature.diagonal(dim1=1, dim2=2).add_(HOLD)
-            z = z + torch.linalg.solve(curvature, pull)
+            moved = z + torch.linalg.solve(curvature, pull) - place
+            z = place + moved.clamp(-MOST_MOVED, MOST_MOVED)
         return z, (weighted * slopes).sum(dim=2)
 
     def decode(self, z):  # (n, k) -> (n, d)

@@ -10,7 +10,8 @@ from scipy.optimize import minimize_scalar
 from skvae._map.look_up import LookUp, cauchy_location
 
 RNG = np.random.default_rng(0)
-REFERENCE, LAYOUT = RNG.normal(size=(120, 5)), 30 * RNG.normal(size=(120, 2))
+REFERENCE = RNG.normal(size=(120, 5)).astype(np.float32).astype(float)
+LAYOUT = 30 * RNG.normal(size=(120, 2))
 
 
 def tensor(rows):
@@ -47,7 +48,7 @@ def by_loop(row, reference, layout, left_out=None):
 
 
 def test_new_rows_are_placed_as_by_the_loop(look_up):
-    x = RNG.normal(size=(12, 5))
+    x = RNG.normal(size=(12, 5)).astype(np.float32).astype(float)
     expected = [by_loop(row, REFERENCE, LAYOUT) for row in x]
     np.testing.assert_allclose(look_up(tensor(x)), expected, rtol=1e-10)
 
@@ -112,3 +113,10 @@ def test_fewer_than_eight_rows_and_one_place_for_all_are_sane():
     look_up = LookUp.of(rows, torch.zeros_like(rows))
     found = look_up(rows, torch.arange(3, device="cpu"))
     assert torch.equal(found, torch.zeros_like(rows))
+
+
+def test_rows_beyond_single_precision_have_a_place(look_up):
+    x = 1e98 * tensor(RNG.normal(size=(3, 5)))
+    found = look_up(x)
+    assert found.isfinite().all()
+    assert float(found.abs().max()) <= float(look_up.positions.abs().max())
