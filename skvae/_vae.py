@@ -949,10 +949,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "learning_rate_init, or a large alpha."
             )
         elif solution.progress.stopped == "interrupted":
+            kept = f"the best model so far, of epoch {self.best_iter_},"
+            if solution.is_map:
+                kept = "the map so far"
             message = (
-                f"fit was interrupted after epoch {self.n_iter_}: the best model so "
-                f"far, of epoch {self.best_iter_}, is kept. A second interrupt ends "
-                "fit at once, and leaves the estimator as it was."
+                f"fit was interrupted after {'step' if solution.is_map else 'epoch'} "
+                f"{self.n_iter_}: {kept} is kept. A second interrupt ends fit at once, "
+                "and leaves the estimator as it was."
             )
         elif not self.n_active_components_:
             category = UserWarning

@@ -62,7 +62,9 @@ class LookUp:
         Tensor of shape (n, k)
         """
         most = torch.finfo(torch.float32).max
-        found = find_neighbors(x.clamp(-most, most).float(), self.reference, N_NEAREST, own)
+        found = find_neighbors(
+            x.clamp(-most, most).float(), self.reference, N_NEAREST, own
+        )
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
         points = self.positions[found.indices]
         return cauchy_location(points, weights, WIDTH / self.scale)

@@ -130,7 +130,9 @@ def test_calibration_takes_all_steps_in_their_order():
     expected = candidate
     for step in STEPS:
         expected = step(expected, split)
-    assert_same_contents(contents(calibrate(candidate, split, STEPS)), contents(expected))
+    assert_same_contents(
+        contents(calibrate(candidate, split, STEPS)), contents(expected)
+    )
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -257,6 +257,7 @@ VALID = {
     "warm_start": [False, True],
     "random_state": [0, 2**32 - 1, np.int64(3)],
     "device": ["cpu"],
+    "n_neighbors": [None, 1, 5, 15, 10**9, np.int64(2)],
     "verbose": [False],
 }
 INVALID = {
@@ -278,6 +279,7 @@ INVALID = {
     "warm_start": ["no", 2],
     "random_state": [-1, 2**32, "zero", 0.5],
     "device": ["gpu", 3.5, None, "cuda:99"],
+    "n_neighbors": [0, -1, 1.5, "a", True, math.nan, [15]],
     "verbose": ["yes", -1, None],
 }
 
