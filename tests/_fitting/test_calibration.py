@@ -130,9 +130,8 @@ def test_calibration_takes_all_steps_in_their_order():
     expected = candidate
     for step in STEPS:
         expected = step(expected, split)
-    assert_same_contents(
-        contents(calibrate(candidate, split, STEPS)), contents(expected)
-    )
+    found = calibrate(candidate, split, STEPS)
+    assert_same_contents(contents(found), contents(expected))
 
 
 @pytest.mark.parametrize("step", STEPS)

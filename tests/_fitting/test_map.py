@@ -1,4 +1,4 @@
-"""Maps of rows: every row is placed by the others while fitting, and knows itself not."""
+"""Maps of rows: while fitting every row is placed by the others alone."""
 
 from dataclasses import replace
 

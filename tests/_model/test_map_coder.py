@@ -84,9 +84,8 @@ def test_they_end_where_more_of_a_row_comes_back():
     z, _ = coder.refine(place, x)
     before, after = (objective(coder, at, place, x) for at in (place, z))
     assert (after < before).all()
-    near = [
-        objective(coder, z + 0.01 * normal(12, 2, seed=i), place, x) for i in (1, 2)
-    ]
+    around = [z + 0.01 * normal(12, 2, seed=i) for i in (1, 2)]
+    near = [objective(coder, at, place, x) for at in around]
     assert (torch.stack(near).mean(dim=0) > after).double().mean() > 0.9
 
 

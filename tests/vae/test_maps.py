@@ -273,9 +273,8 @@ def test_copies_of_rows_come_back():
     X = TABLES["rows twenty times"]
     vae = make_map().fit(X)
     np.testing.assert_allclose(vae.reconstruct(X), X, atol=0.5)
-    assert len(np.unique(vae.transform(X).round(6), axis=0)) == len(
-        np.unique(X, axis=0)
-    )
+    Z = vae.transform(X).round(6)
+    assert len(np.unique(Z, axis=0)) == len(np.unique(X, axis=0))
 
 
 def test_far_groups_are_apart_and_come_back():
