@@ -119,7 +119,7 @@ def fit_map_coder(of_map, rows, split):
         error = error.nan_to_num(1.0).maximum(split.least_noise)
         if blocks:
             indicators = split.x[rows][:, layout.n_numeric :].double()
-            of_blocks = regress_logits(seen[0], indicators, blocks)
+            of_blocks = regress_logits(seen[0], indicators, blocks, bias=-1)
             weights = torch.cat([weights, of_blocks], dim=1)
         decoder = MapDecoder(features, weights)
         reach = REACH * std
