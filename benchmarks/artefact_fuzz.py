@@ -91,6 +91,7 @@ def make_tables(n=60):
         "numeric": (numbers, {}),
         "quantile": (steps, {"scaling": "quantile"}),
         "linear": (numbers, {"hidden_layer_sizes": ()}),
+        "map": (numbers, {"n_neighbors": 5}),
         "incomplete": (np.where(rng.random((n, 3)) < 0.2, np.nan, numbers), {}),
         "mixed": (mixed.mask(rng.random(mixed.shape) < 0.1), {}),
         "objects": (objects, choices),

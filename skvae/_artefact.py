@@ -159,7 +159,8 @@ def load_fitted(state, cls):
     density, _ = load_density(fitted["density"])
     codec = load_codec(fitted["codec"], layout)
     _check_names(state, codec.schema.labels)
-    state["_fitted_shape"] = {"n_neighbors": None} | state["_fitted_shape"]
+    shape = state["_fitted_shape"]  # whose older files lack one
+    state["_fitted_shape"] = shape | {"n_neighbors": shape.get("n_neighbors")}
     return state | {"_density": density, "_codec": codec}
 
 
@@ -325,9 +326,18 @@ def _check_agreement(state):
     fits = (shape.get("n_neighbors") is None) != ("reference" in coder)
     rule = "None where density.parts[0] is no map, else a number"
     require(fits, f"{path}.n_neighbors", rule, shape.get("n_neighbors"))
-    for name in ("hidden_layer_sizes", "activation") if "flat" in coder else ():
-        fits = shape[name] == coder["architecture"][name]
-        require(fits, f"{path}.{name}", "that of the architecture", shape[name])
+    for name, known in _architecture(coder).items():
+        rule = "that of the architecture"
+        require(shape[name] == known, f"{path}.{name}", rule, shape[name])
+
+
+def _architecture(coder):
+    """Return what a coder has of the parameters that a warm start must share."""
+    if "reference" in coder:
+        widths = tuple(len(bias) for _, bias in coder["layers"][::-1])
+        return {"hidden_layer_sizes": widths, "activation": coder["activation"]}
+    names = ("hidden_layer_sizes", "activation") if "flat" in coder else ()
+    return {name: coder["architecture"][name] for name in names}
 
 
 def _plain_names(names):

@@ -185,7 +185,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         components. The layout is stochastic t-SNE's [8]_ of all rows, or of 20,000 at
         random, which the estimator then keeps. `transform` looks a new row up among the
         8 nearest of them and moves it a little to where more of it comes back, see
-        Notes; a row of the layout finds itself, so that `fit_transform` is the layout.
+        Notes; a row of the layout finds itself, so that `fit_transform` is
+        nearly the layout: half of the rows are within a tenth of its scale of their
+        place, and none is further than about .3 along a component.
         Far groups' distances mean little, as on any such map. `max_iter` bounds the
         steps of the layout; `early_stopping`, `alpha`, `beta`, `batch_size`,
         `learning_rate_init` and others of training have no effect, and `n_components`
@@ -949,10 +951,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "learning_rate_init, or a large alpha."
             )
         elif solution.progress.stopped == "interrupted":
+            kept = f"the best model so far, of epoch {self.best_iter_},"
+            if solution.is_map:
+                kept = "the map so far"
             message = (
-                f"fit was interrupted after epoch {self.n_iter_}: the best model so "
-                f"far, of epoch {self.best_iter_}, is kept. A second interrupt ends "
-                "fit at once, and leaves the estimator as it was."
+                f"fit was interrupted after {'step' if solution.is_map else 'epoch'} "
+                f"{self.n_iter_}: {kept} is kept. A second interrupt ends fit at once, "
+                "and leaves the estimator as it was."
             )
         elif not self.n_active_components_:
             category = UserWarning

@@ -55,6 +55,11 @@ def quantile(make_vae, curve):
 
 
 @pytest.fixture(scope="module")
+def mapped(make_vae, curve):
+    return make_vae(hidden_layer_sizes=(4, 3), n_neighbors=5).fit(curve)
+
+
+@pytest.fixture(scope="module")
 def mixed(make_vae):
     """Of polars: a time zone, ordered categories, text and numbers."""
     rng = np.random.default_rng(0)
@@ -286,6 +291,134 @@ def test_a_field_that_no_fit_writes_is_named(name, network):
     path, value, message = OF_NETWORK[name]
     with pytest.raises(ValueError, match=f"^corrupt or hostile artefact: .*{message}"):
         load(changed(network, path, value))
+
+
+OF_MAP = {
+    "NaN rows": ((*CODER, "reference"), entry((3, 1), np.nan), "reference must be"),
+    "rows of another width": (
+        (*CODER, "reference"),
+        lambda x: x[:, :3],
+        r"reference must be an array of float32 of shape \(.*, 4\)",
+    ),
+    "rows in double precision": (
+        (*CODER, "reference"),
+        lambda x: x.astype(float),
+        "reference must be an array of float32",
+    ),
+    "a row less": ((*CODER, "reference"), lambda x: x[1:], "reference must be of one"),
+    "no row": ((*CODER, "positions"), lambda x: x[:0], "reference must be of one row"),
+    "infinite places": (
+        (*CODER, "positions"),
+        entry((0, 0), np.inf),
+        r"positions must be an array of float64 of shape \(.*, 2\)",
+    ),
+    "a map of scale 0": ((*CODER, "scale"), 0.0, "coder.scale must be a number"),
+    "a map of scale NaN": ((*CODER, "scale"), np.nan, "coder.scale must be a number"),
+    "layers that are none": ((*CODER, "layers"), 3, "layers must be a list"),
+    "a layer without biases": (
+        (*CODER, "layers"),
+        lambda x: [x[0][:1], x[1]],
+        r"layers\[0\] must be a list of 2",
+    ),
+    "layers apart": (
+        (*CODER, "layers"),
+        lambda x: x[::-1],
+        r"layers\[0\]\[0\] must be of shape \(2, 4\)",
+    ),
+    "a layer of NaN": (
+        (*CODER, "layers", 1, 0),
+        entry((0, 0), np.nan),
+        r"layers\[1\]\[0\] must be an array of float32",
+    ),
+    "an activation of a map": (
+        (*CODER, "activation"),
+        "eval",
+        "coder.activation must be",
+    ),
+    "a feature less": ((*CODER, "decoder"), lambda x: x[1:], "decoder must be of 7"),
+    "a column less": (
+        (*CODER, "decoder"),
+        lambda x: x[:, 1:],
+        "decoder must be an array of float64",
+    ),
+    "a range of z upside down": (
+        (*CODER, "z_range"),
+        lambda x: x[::-1],
+        "z_range must be the lower ends",
+    ),
+    "negative information": (
+        (*CODER, "information"),
+        entry(0, -1.0),
+        "information must be an array",
+    ),
+    "information of NaN": (
+        (*CODER, "information"),
+        entry(0, np.nan),
+        "information must be an array",
+    ),
+    "posteriors without a width": (
+        (*CODER, "posterior_scale"),
+        0.0,
+        "posterior_scale must be a number",
+    ),
+    "no filler": ((*CODER, "filler"), None, "coder.filler must be a dict"),
+    "a filler of text": (
+        (*CODER, "filler", "decoder"),
+        "x",
+        "coder.filler.decoder must be an array",
+    ),
+    "a field more": ((*CODER, "flat"), 1, "coder must be a dict with the keys"),
+    "a map by no neighbours": (
+        ("_fitted_shape", "n_neighbors"),
+        None,
+        r"_fitted_shape.n_neighbors must be None where density.parts\[0\] is no map",
+    ),
+    "neighbours that are none": (
+        ("_fitted_shape", "n_neighbors"),
+        0,
+        "_fitted_shape.n_neighbors must be an integer",
+    ),
+    "layers that differ": (
+        ("_fitted_shape", "hidden_layer_sizes"),
+        (3, 4),
+        "_fitted_shape.hidden_layer_sizes must be that of the architecture",
+    ),
+    "an activation that differs": (
+        ("_fitted_shape", "activation"),
+        "relu",
+        "_fitted_shape.activation must be that of the architecture",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_MAP)
+def test_a_field_of_a_map_that_no_fit_writes_is_named(name, mapped):
+    path, value, message = OF_MAP[name]
+    with pytest.raises(ValueError, match=f"^corrupt or hostile artefact: .*{message}"):
+        load(changed(mapped, path, value))
+
+
+@pytest.mark.parametrize("field", ["reference", "positions", "layers", "z_range"])
+def test_each_field_of_a_map_must_be_there(field, mapped):
+    with pytest.raises(ValueError, match=r"^corrupt .*density.parts\[0\].coder"):
+        load(changed(mapped, (*CODER, field), KeyError))
+
+
+def test_a_network_has_no_neighbours(network):
+    state = changed(network, ("_fitted_shape", "n_neighbors"), 5)
+    with pytest.raises(ValueError, match="n_neighbors must be None where"):
+        load(state)
+    del state["_fitted_shape"]["n_neighbors"]  # as in older files
+    shape = load(signed(state))._fitted_shape
+    assert shape == network._fitted_shape
+    assert "n_neighbors" not in state["_fitted_shape"]
+
+
+@pytest.mark.parametrize("field", ["decoder", "information"])
+def test_the_largest_numbers_of_a_map_end_in_finite_places(field, mapped, curve):
+    vae = load(changed(mapped, (*CODER, field), lambda x: 0 * x + 1e100))
+    for found in vae.posterior(curve):
+        assert np.isfinite(found).all()
 
 
 OF_MARGINALS = {
@@ -552,7 +685,9 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("of", ["names", "numpy's numbers", "mixed", "frame", "notes"])
+@pytest.mark.parametrize(
+    "of", ["names", "numpy's numbers", "mapped", "mixed", "frame", "notes"]
+)
 def test_the_digest_is_the_same_through_any_file(way, of, request, make_vae, tmp_path):
     rng = np.random.default_rng(0)
     parameters = {"hidden_layer_sizes": (np.int64(3),), "max_iter": np.int32(2)}
@@ -561,7 +696,7 @@ def test_the_digest_is_the_same_through_any_file(way, of, request, make_vae, tmp
         X = pd.DataFrame(X, columns=list(Column))
         vae = make_vae(max_iter=2).fit(X)
         assert set(map(type, vae.__getstate__()["feature_names_in_"])) == {str}
-    elif of in ("mixed", "frame"):
+    elif of in ("mapped", "mixed", "frame"):
         vae = request.getfixturevalue(of)
     else:
         seed = np.random.RandomState(0)
@@ -626,7 +761,7 @@ def test_changed_files_end_in_a_model_or_in_one_error(fuzzer):
     tables = fuzzer.make_tables(40)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        some = {name: tables[name] for name in ("numeric", "objects", "polars")}
+        some = {name: tables[name] for name in ("numeric", "map", "objects", "polars")}
         models = fuzzer.fit_models(some)
         ends, _, notes = fuzzer.fuzz(120, 0, models, most_seconds=float("inf"))
     assert not notes

@@ -22,6 +22,7 @@ X = np.random.RandomState(0).normal(size=(40, 3))
 INTEGER = "an integer of at least 1"
 INTEGER_OR_AUTO = "'auto' or an integer of at least 1"
 NOT_INTEGERS = [0, -1, 2.0, 1.5, np.nan, True, np.True_, "2", None, [2], np.array([2])]
+OTHERS = [value for value in NOT_INTEGERS if value is not None]
 NOT_NUMBERS = [np.nan, np.inf, -np.inf, True, "1", None, [1.0], 1j, 10**400]
 NOT_FLAGS = [0, 1, None, "yes", 1.0, np.array([True, False])]
 NO_WIDTHS = [
@@ -73,6 +74,7 @@ RULES = {
         "a device that torch can use here",
         ["gpu", "", "cpu:x", "meta", None, 1.5, ["cpu"], "cuda:99", "mps", "hpu"],
     ),
+    "n_neighbors": ("None or an integer of at least 1", OTHERS),
     "verbose": ("True, False or an integer of at least 0", [-1, 0.5, None, "yes"]),
 }
 
@@ -177,6 +179,7 @@ LEGAL = {
         *[None, 0, 2**32 - 1, np.int64(3), np.random.RandomState(0)],
     ],
     "device": ["cpu", "cpu:0", torch.device("cpu"), np.str_("cpu")],
+    "n_neighbors": [None, 1, 15, 10**9, np.int64(3), np.uint8(2)],
     "verbose": [True, False, 0, 3, np.True_, np.int64(1)],
 }
 
@@ -192,6 +195,12 @@ def test_what_is_inside_the_domain_passes(name, value):
     vae = VAETransformer(**{**defaults, name: value}).fit(X)
     assert np.isfinite(vae.score(X))
     assert vae.get_params()[name] is value
+
+
+def test_a_map_has_no_components_by_what_they_explain():
+    message = "n_components=0.9 is a share of variance, and a map of n_neighbors=15"
+    with pytest.raises(InvalidParameterError, match=message):
+        VAETransformer(0.9, n_neighbors=15).fit(X)
 
 
 def test_every_parameter_has_legal_values():

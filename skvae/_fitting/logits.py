@@ -40,21 +40,21 @@ def with_logits(linear, x, layout):
     z = z + (0.5 * linear.log_var).exp() * draws
     z = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
     blocks = indicator_blocks(layout, z)
-    weights = regress_logits(z.roll(-1, 1), x[:, n_numeric:], blocks).roll(1, 0)
+    weights = regress_logits(z, x[:, n_numeric:], blocks, bias=0)
     output_map = torch.cat([linear.output_map[:, :n_numeric], weights], dim=1)
     shares = torch.cat([block.center for block in blocks])
     log_var = _log_var(linear, output_map, shares)
     return replace(linear, output_map=output_map, log_var=log_var)
 
 
-def regress_logits(z, x, blocks):
-    """Return weights of the logits of each block's indicators; the last is the bias."""
+def regress_logits(z, x, blocks, bias):
+    """Return weights of the logits of each block's indicators; one is the bias's."""
     widths = [len(block.center) for block in blocks]
     penalty = z.new_full((z.shape[1],), RIDGE)
-    penalty[-1] = 1e-6
+    penalty[bias] = 1e-6
     gram = z.T @ z
     weights = z.new_zeros(z.shape[1], sum(widths))
-    weights[-1] = torch.cat([block.start() for block in blocks])
+    weights[bias] = torch.cat([block.start() for block in blocks])
     start = weights.clone()
     spread = torch.cat([block.spread for block in blocks])
     indicators = x * spread + torch.cat([block.center for block in blocks])

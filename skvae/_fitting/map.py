@@ -127,7 +127,7 @@ def fit_map_coder(of_map, rows, split, before=None):
         error = error.nan_to_num(1.0).maximum(split.least_noise)
         if blocks:
             indicators = split.x[rows][:, layout.n_numeric :].double()
-            of_blocks = regress_logits(seen[0], indicators, blocks)
+            of_blocks = regress_logits(seen[0], indicators, blocks, bias=-1)
             weights = torch.cat([weights, of_blocks], dim=1)
         decoder = MapDecoder(features, weights)
         reach = REACH * std
@@ -234,7 +234,7 @@ class MapFitter(Fitter):
             self.haste.reason = self._map.progress.stopped
         self.listener.phase("Regressing columns on places")
         rows = slice(recipe.n_validation, None)
-        coder, error = fit_map_coder(self._map, rows, split)
+        coder, error = self.haste.insist(fit_map_coder, self._map, rows, split)
         linear, filler = self._map.linear, self._map.filler
         fallback = fit_linear(split.training, recipe)
         start = Start(coder, tracked(error, split), linear, filler, fallback)

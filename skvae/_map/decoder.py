@@ -13,7 +13,7 @@ from skvae._numerics.activations import ACTIVATIONS
 
 FREQUENCY = 4.0  # of the first layer's weights: a map bends often
 STRENGTHS = 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2  # of the ridge, in mean squares
-LEAST_LEFT = 1e-3  # of a row's own leverage
+LEAST_LEFT = 1e-9  # of what a row's own leverage leaves to others
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def fit_ridge(features, x):
     -------
     weights : Tensor of shape (m, d)
     error : Tensor of shape (n, d)
-        What each row's entries are from what the other rows make of them.
+        What each row's entries at the first draw are from what all else makes of them:
+        the other rows, and the row at its other draws. With these left out too, ridges
+        are stronger and less comes back of unseen rows.
     """
     n_rows = len(x) * len(features)
     gram = sum(h.T @ h for h in features) / n_rows

@@ -13,6 +13,7 @@ from skvae._map.neighbors import find_neighbors
 N_NEAREST = 8
 WIDTH = 2.0  # of the Cauchy distribution, in the units of the layout
 N_STEPS = 10
+MOST = torch.finfo(torch.float32).max
 LEAST_SQUARED_DISTANCE = 1e-9  # so that a row that is a reference row has a weight
 
 
@@ -61,7 +62,8 @@ class LookUp:
         -------
         Tensor of shape (n, k)
         """
-        found = find_neighbors(x.float(), self.reference, N_NEAREST, own)
+        x = x.clamp(-MOST, MOST).float()
+        found = find_neighbors(x, self.reference, N_NEAREST, own)
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
         points = self.positions[found.indices]
         return cauchy_location(points, weights, WIDTH / self.scale)

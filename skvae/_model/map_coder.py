@@ -10,6 +10,9 @@ from skvae._map.look_up import LookUp
 
 HOLD = 100.0  # precision of the place that the look-up gives a row
 STEPS = 2  # of Gauss-Newton's
+MOST_MOVED = 3 / HOLD**0.5  # from the place, along each component
+
+MOST_ADDED = 1e100  # to the precision of z
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,9 @@ class MapCoder:
     """A map between rows and z, in double precision.
 
     The mean of q(z|x) is near where the map puts the row: where the decoder makes most
-    of it, by Gauss-Newton steps. The variances are those of the posterior there, where
-    the decoder is about linear (Laplace's method).
+    of it, by Gauss-Newton steps, which a row unlike all others would take far off. The
+    variances are those of the posterior there, where the decoder is about linear
+    (Laplace's method).
 
     Parameters
     ----------
@@ -75,8 +79,11 @@ class MapCoder:
             pull = (weighted[..., numeric] * left).sum(dim=2) - HOLD * (z - place)
             curvature = weighted[..., numeric] @ slopes[..., numeric].mT
             curvature.diagonal(dim1=1, dim2=2).add_(HOLD)
-            z = z + torch.linalg.solve(curvature, pull)
-        return z, (weighted * slopes).sum(dim=2)
+            step, _ = torch.linalg.solve_ex(curvature, pull)
+            moved = (z + step - place).nan_to_num(0.0)  # where nothing can be solved
+            z = place + moved.clamp(-MOST_MOVED, MOST_MOVED)
+        added = (weighted * slopes).sum(dim=2)
+        return z, added.nan_to_num(0.0).clamp(max=MOST_ADDED)
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return what parametrises p(x|z): means, and logits of indicators."""

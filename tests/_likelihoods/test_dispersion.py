@@ -10,6 +10,7 @@ from skvae._likelihoods.dispersion import (
     BOUND,
     CONSTANT,
     REACH,
+    WAVES,
     Dispersion,
     features,
     fit_dispersion,
@@ -143,3 +144,47 @@ def test_a_dispersion_beside_missing_errors_is_that_of_the_others():
     )
     half = fit_dispersion(z[:, 1::2], error[:, 1::2], 3.0).factor(z)
     assert float((found[..., 1] / half[..., 1]).log().abs().mean()) < 0.1
+
+
+# ---------------------------------------------------------------------------- waves
+
+
+def test_waves_follow_what_squares_cannot():
+    rng = np.random.default_rng(0)
+    z = tensor(rng.normal(size=(1, 3000, 2)))
+    log_variance = 2 * torch.sin(3 * z[..., :1])
+    error = log_variance.exp() * tensor(rng.normal(size=(1, 3000, 1))) ** 2
+    smooth, waved = (fit_dispersion(z, error, 3.0, n_waves=n) for n in (0, WAVES))
+    assert waved.coefficients.shape == (5 + WAVES, 1)
+    gaps = [(one.factor(z).log() - log_variance).std() for one in (smooth, waved)]
+    assert gaps[1] < 0.5 * gaps[0]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_waves_are_cosines_along_fixed_directions(k):
+    z = tensor(np.random.default_rng(0).normal(size=(500, k)))
+    found = features(z, 7)
+    assert torch.equal(found[:, : 2 * k + 1], features(z))
+    assert torch.equal(found, features(z, 7))
+    waves = found[:, 2 * k + 1 :]
+    assert waves.shape == (500, 7)
+    assert float(waves.abs().max()) <= 1
+    # Along a direction a cosine is its own second derivative, but for a factor.
+    bent = found[:, 1 : k + 1]
+    step, row = 1e-3, bent[:1]
+    unbent = [row + s * torch.ones_like(row) for s in (-step, 0, step)]
+    unbent = torch.cat([b / (1 - (b / REACH) ** 2).sqrt() for b in unbent])
+    before, here, after = features(unbent, 7)[:, 2 * k + 1 :]
+    squared_frequency = -(before - 2 * here + after) / step**2 / here
+    steeper = [row + (1 + s) * torch.ones_like(row) for s in (-step, 0, step)]
+    steeper = torch.cat([b / (1 - (b / REACH) ** 2).sqrt() for b in steeper])
+    before, here, after = features(steeper, 7)[:, 2 * k + 1 :]
+    again = -(before - 2 * here + after) / step**2 / here
+    np.testing.assert_allclose(squared_frequency, again, rtol=1e-2, atol=1e-3)
+
+
+def test_arguments_keep_waves(draws):
+    fitted = fit_dispersion(*draws, RIDGE, n_waves=WAVES)
+    coefficients, ridge = fitted.arguments()
+    other = Dispersion(torch.from_numpy(coefficients), ridge)
+    assert torch.equal(other.factor(draws[0]), fitted.factor(draws[0]))

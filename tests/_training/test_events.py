@@ -15,6 +15,7 @@ class Solution:
     progress: Progress
     n_active: int = 2
     component_kl: tuple = (3.0, 1.0, 0.0)
+    is_map: bool = False
     density: object = field(default_factory=lambda: SimpleNamespace(weights=(0.9, 0.1)))
 
 
@@ -24,6 +25,7 @@ def test_one_that_says_nothing_never_asks_to_stop(capsys):
         assert listener.begin(3) is None
         assert listener.epoch_end(1, 2.0, None) is False
         assert listener.epoch_end(2, float("nan"), -1.0) is False
+        assert listener.step_end(50, 1.5) is False
         assert listener.end(Solution(Progress())) is None
     assert capsys.readouterr() == ("", "")
 
@@ -66,6 +68,19 @@ def test_in_the_end_it_says_why_training_stopped_and_what_is_kept(stopped, print
         "Kept the network of epoch 5, validation score -2.0000: 2 of 3 components are "
         "active, and the weight of the network in the density is 0.90 ("
     )
+
+
+def test_the_printer_tells_of_some_steps_of_a_layout(printed):
+    assert printed("step_end", 5, 2.0) == printed("step_end", 55, 2.0) == []
+    assert printed("step_end", 100, 1.5) == ["Step 100: divergence 1.5000 (1.0 s)"]
+
+
+@pytest.mark.parametrize("stopped", ["converged", "max_epochs", "asked", "interrupted"])
+def test_of_a_map_it_says_why_the_layout_ended(stopped, printed):
+    progress = Progress(n_epochs=450, stopped=stopped)
+    first, last = printed("end", Solution(progress, is_map=True))
+    assert first.startswith(f"The layout ended after step 450, as {ENDS[stopped]} (")
+    assert last.startswith("Kept the map: 2 of 3 components are active, and the weight")
 
 
 def test_a_closed_form_was_not_trained(printed):

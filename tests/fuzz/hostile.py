@@ -257,6 +257,7 @@ VALID = {
     "warm_start": [False, True],
     "random_state": [0, 2**32 - 1, np.int64(3)],
     "device": ["cpu"],
+    "n_neighbors": [None, 1, 5, 15, 10**9, np.int64(2)],
     "verbose": [False],
 }
 INVALID = {
@@ -278,6 +279,7 @@ INVALID = {
     "warm_start": ["no", 2],
     "random_state": [-1, 2**32, "zero", 0.5],
     "device": ["gpu", 3.5, None, "cuda:99"],
+    "n_neighbors": [0, -1, 1.5, "a", True, math.nan, [15]],
     "verbose": ["yes", -1, None],
 }
 
@@ -287,4 +289,7 @@ def parameters(draw):
     """Some valid parameters of the estimator; others are small."""
     chosen = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
     names = draw(st.lists(st.sampled_from([*VALID]), max_size=6, unique=True))
-    return chosen | {name: draw(st.sampled_from(VALID[name])) for name in names}
+    chosen |= {name: draw(st.sampled_from(VALID[name])) for name in names}
+    if chosen.get("n_neighbors") and chosen.get("n_components", 2) < 1:
+        del chosen["n_components"]  # a map has no share
+    return chosen
