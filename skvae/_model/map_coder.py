@@ -11,7 +11,6 @@ from skvae._map.look_up import LookUp
 HOLD = 100.0  # precision of the place that the look-up gives a row
 STEPS = 2  # of Gauss-Newton's
 MOST_MOVED = 3 / HOLD**0.5  # from the place, along each component
-
 MOST_ADDED = 1e100  # to the precision of z
 
 
@@ -63,6 +62,7 @@ class MapCoder:
         """Return the mean and the log-variance of q(z|x)."""
         x = x.to(self.dtype)
         mean, added = self.refine(self.look_up(self.filler.fill(x)), x)
+        mean = mean.where(x.isfinite().any(dim=1, keepdim=True), 0.0)
         return mean, -torch.log1p(added / self.posterior_scale)
 
     def refine(self, place, x):  # (n, k), (n, d) -> (n, k), (n, k)
