@@ -294,7 +294,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     is a ridge regression of the columns on random features [9]_ of z, whose hidden
     layers have `hidden_layer_sizes` in reverse and stay as they were drawn. Two
     Gauss-Newton steps of the posterior around the place, as if that had a standard
-    deviation of .1, end at the mean of q(z|x); its variances are Laplace's. While
+    deviation of .05, end at the mean of q(z|x); its variances are Laplace's. While
     fitting each row is placed by the others only. So nothing is trained by gradients,
     and all verbs say what they say of a network.
 

@@ -8,7 +8,7 @@ from skvae._linear.vae import LinearVAE
 from skvae._map.decoder import MapDecoder
 from skvae._map.look_up import LookUp
 
-HOLD = 100.0  # precision of the place that the look-up gives a row
+HOLD = 400.0  # precision of the place that the look-up gives a row
 STEPS = 2  # of Gauss-Newton's
 MOST_MOVED = 3 / HOLD**0.5  # from the place, along each component
 MOST_ADDED = 1e100  # to the precision of z
