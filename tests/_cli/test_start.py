@@ -45,7 +45,7 @@ WITHOUT_LIBRARIES = [
     ("table.csv --Force", "--Force; did you mean --force?"),
     ("table.csv --out z.csv", "--out z.csv; did you mean --output?"),
     ("table.csv -o z.csv", "-o z.csv; did you mean --output?"),
-    ("table.csv --n 2", "did you mean --n-components or --noise?"),
+    ("table.csv --n 2", "did you mean --n-components or --neighbors or --noise?"),
     ("table.csv --colour 2", "unrecognized arguments: --colour 2 (see"),
     ("table.csv more.csv", "unrecognized arguments: more.csv (see"),
     (

@@ -160,6 +160,11 @@ def wrong_tables(draw):
     return Table(draw(st.sampled_from(WRONG))(X), may_fit=False)
 
 
+def _zeros_and_ones(X, of):
+    """Return integers that older versions of pyarrow cast to a type."""
+    return np.arange(len(X), dtype="i4" if of.bit_width == 32 else "i8") % 2
+
+
 WRONG = [
     lambda X: None,
     lambda X: "table.csv",
@@ -218,7 +223,7 @@ WRONG = [
     ),
     *(
         lambda X, of=of: pd.DataFrame(
-            {"a": pd.array(np.arange(len(X), dtype="i4") % 2).astype(pd.ArrowDtype(of))}
+            {"a": pd.array(_zeros_and_ones(X, of)).astype(pd.ArrowDtype(of))}
         )
         for of in (
             pa.decimal128(38, 4),

@@ -125,7 +125,7 @@ def test_verbose_tells_of_each_phase_and_of_each_epoch(make_vae, curve, capsys):
     assert lines[7] == "Training on all 200 rows from the weights of epoch 4"
     assert [line.split(":")[0] for line in lines[8:-2]] == ["Epoch 1", "Epoch 2"]
     assert lines[-2:] == [
-        "Training stopped after epoch 4, as that is the most epochs allowed",
+        "Training stopped after epoch 4, as that is the most allowed",
         "Kept the network of epoch 4, validation score "
         f"{vae.best_validation_score_:.4f}: {vae.n_active_components_} of 2 components "
         "are active, and the weight of the network in the density is "

@@ -121,11 +121,11 @@ def moons():
 
 
 def test_the_density_integrates_to_1_and_less_where_it_has_gaps(moons):
-    """It is a bound: of rows decoded between groups it finds a part."""
-    assert 0.85 < integral(moons) < 1.002
+    """Of rows decoded between groups it may find a part; the draws are fixed."""
+    assert 0.85 < integral(moons) < 1.02
     rng = np.random.default_rng(0)
     cloud = rng.normal(size=(200, 2)) @ [[1.0, 0.5], [0.0, 0.6]]
-    assert integral(cloud) == pytest.approx(1, abs=0.005)
+    assert integral(cloud) == pytest.approx(1, abs=0.01)
 
 
 def integral(X):
