@@ -421,7 +421,10 @@ def zoned(zone):
         "categories of a dtype": stamps.astype("category"),
         "categories of datetimes": of_python.astype("category"),
         "categories of mixed objects": pd.Series(
-            pd.Categorical(of_python, categories=pd.Index([*times, "x"], dtype=object))
+            pd.Categorical(
+                np.array(times, dtype=object),
+                categories=pd.Index([*times, "x"], dtype=object),
+            )
         ),
         "polars": pl.Series(times).cast(pl.Datetime("us", str(zone))),
     }

@@ -112,7 +112,6 @@ DAYS = pa.array([0, 1, 0, 2], pa.int32()).cast(pa.date32())
 INSTANTS = pa.array([0, 86_400, 0, 3 * 86_400])
 OF_ARROW = {
     "numbers": pa.array([1, 2, 1, 4], pa.int8()),
-    "half": pa.array(np.array([1, 2.5, 1, 4], dtype="f2")),
     "decimals": pa.array([Decimal("1.50"), Decimal("2.00")] * 2, pa.decimal128(38, 2)),
     "long decimals": pa.array([Decimal("1.50")] * 4, pa.decimal256(76, 2)),
     "booleans": pa.array([True, False] * 2),
@@ -125,6 +124,8 @@ OF_ARROW = {
     "durations": INSTANTS.cast(pa.duration("ms")),
     "times of day": pa.array([0, 60, 0, 120], pa.int32()).cast(pa.time32("s")),
 }
+if int(pa.__version__.partition(".")[0]) >= 16:  # before, pandas can set no such entry
+    OF_ARROW["half"] = pa.array(np.array([1, 2.5, 1, 4], dtype="f2"))
 CATEGORIES = "numbers", "decimals", "texts", "days", "instants", "instants of a zone"
 OF_ARROW |= {f"categories: {of}": OF_ARROW[of].dictionary_encode() for of in CATEGORIES}
 
@@ -148,10 +149,15 @@ def test_every_type_of_pyarrow_comes_back_and_is_filled(array):
     schema.rehearse("codec.schema")  # at the limits of each dtype
 
 
+@pytest.mark.skipif(
+    not hasattr(pa, "string_view"), reason="pyarrow has no such types, or cannot filter"
+)
 def test_types_of_pyarrow_that_pandas_cannot_take_rows_of_are_named():
-    arrays = [pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), [1.5])]
-    if hasattr(pa, "string_view"):
-        arrays.append(pa.array(["a", "b"], pa.string_view()))
+    ends = pa.array([2], pa.int32())
+    arrays = [
+        pa.RunEndEncodedArray.from_arrays(ends, pa.array([1.5])),
+        pa.array(["a", "b"], pa.string_view()),
+    ]
     for array in arrays:
         chunked = pa.chunked_array([array])
         X = pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(chunked)})
