@@ -5,10 +5,11 @@ The Cauchy location stays with one of the groups.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
-from skvae._map.neighbors import find_neighbors
+from skvae._map.neighbors import Reference
 
 N_NEAREST = 8
 WIDTH = 2.0  # of the Cauchy distribution, in the units of the layout
@@ -63,7 +64,7 @@ class LookUp:
         Tensor of shape (n, k)
         """
         x = x.clamp(-MOST, MOST).float()
-        found = find_neighbors(x, self.reference, N_NEAREST, own)
+        found = self._reference.neighbors(x, N_NEAREST, own)
         weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
         points = self.positions[found.indices]
         return cauchy_location(points, weights, WIDTH / self.scale)
@@ -71,6 +72,10 @@ class LookUp:
     def permuted(self, order, signs):
         """Return the same with its axes in an order, and turned."""
         return replace(self, positions=self.positions[:, order] * signs)
+
+    @cached_property
+    def _reference(self):
+        return Reference(self.reference)
 
 
 def cauchy_location(points, weights, width):

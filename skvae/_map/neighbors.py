@@ -6,6 +6,7 @@ not prove that its neighbours are among the candidates gets more of them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -57,25 +58,47 @@ def find_neighbors(x, reference, k, own=None):
     >>> find_neighbors(x, x, 1, own=torch.arange(3)).indices.T
     tensor([[1, 0, 1]])
     """
-    x, reference = x.double(), reference.double()
-    if own is None:
-        own = torch.full((len(x),), -1, dtype=torch.int64, device=x.device)
-    k = min(k, len(reference) - int((own >= 0).any()))
-    indices = torch.empty(len(x), k, dtype=torch.int64, device=x.device)
-    squared = torch.empty(len(x), k, dtype=torch.float64, device=x.device)
-    center = reference.mean(dim=0)  # bounds are the tighter the shorter rows are
-    n_candidates, dtype = k + 1 + SPARE, torch.float32
-    left = torch.arange(len(x), device=x.device)
-    while len(left):
-        search = _Search(reference, center, dtype)
-        is_sure = torch.empty(len(left), dtype=torch.bool, device=x.device)
-        for some in torch.arange(len(left), device=x.device).split(search.block_rows):
-            rows = left[some]
-            found = search(x[rows], own[rows], k, n_candidates)
-            indices[rows], squared[rows], is_sure[some] = found
-        left = left[~is_sure]
-        n_candidates, dtype = MORE * n_candidates, torch.float64
-    return Neighbors(indices, squared)
+    return Reference(reference).neighbors(x, k, own)
+
+
+class Reference:
+    """Rows among which neighbours are found, made ready once for many searches.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (m, d)
+    """
+
+    def __init__(self, rows):
+        self._rows = rows.double()
+        self._center = self._rows.mean(dim=0)  # short rows have tight bounds
+
+    def neighbors(self, x, k, own=None):
+        """Find the k nearest rows of each row of x; see `find_neighbors`."""
+        x = x.double()
+        if own is None:
+            own = torch.full((len(x),), -1, dtype=torch.int64, device=x.device)
+        k = min(k, len(self._rows) - int((own >= 0).any()))
+        indices = torch.empty(len(x), k, dtype=torch.int64, device=x.device)
+        squared = torch.empty(len(x), k, dtype=torch.float64, device=x.device)
+        n_candidates, search = k + 1 + SPARE, self._single
+        left = torch.arange(len(x), device=x.device)
+        while len(left):
+            is_sure = torch.empty(len(left), dtype=torch.bool, device=x.device)
+            all_left = torch.arange(len(left), device=x.device)
+            for some in all_left.split(search.block_rows):
+                rows = left[some]
+                found = search(x[rows], own[rows], k, n_candidates)
+                indices[rows], squared[rows], is_sure[some] = found
+            left = left[~is_sure]
+            if len(left):
+                n_candidates *= MORE
+                search = _Search(self._rows, self._center, torch.float64)
+        return Neighbors(indices, squared)
+
+    @cached_property
+    def _single(self):
+        return _Search(self._rows, self._center, torch.float32)
 
 
 class _Search:
