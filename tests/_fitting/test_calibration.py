@@ -130,7 +130,7 @@ def test_calibration_takes_all_steps_in_their_order():
     expected = candidate
     for step in STEPS:
         expected = step(expected, split)
-    found = calibrate(candidate, split, STEPS)
+    found = calibrate(candidate, split, calibration_module.STEPS)
     assert_same_contents(contents(found), contents(expected))
 
 
@@ -579,7 +579,7 @@ def test_with_indicators_all_steps_are_taken():
     start = start_from_linear(split.training, split)
     variance = start.likelihood.variance.double()
     candidate = make_candidate(start.network, start, variance, split, start.linear)
-    chosen = calibrate(candidate, split, STEPS)
+    chosen = calibrate(candidate, split, calibration_module.STEPS)
     assert chosen.first.likelihood.variance.shape == (2,)
     assert chosen.first.coder.typical_share is not None
     assert 0 < chosen.density.weights[0] < 1
