@@ -16,7 +16,7 @@ from skvae._fitting.candidate import (
     typical_share,
 )
 from skvae._fitting.comparison import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chance
-from skvae._likelihoods.dispersion import RIDGES, WAVES, fit_dispersion
+from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean
 from skvae._model.bounds import elbo, standard_normal
@@ -141,8 +141,7 @@ def choose_dispersion(candidate, split):
     best_score, found = score(), None
     seen_z, error = _errors_at(candidate, split.training, split)
     for ridge in RIDGES:
-        n_waves = WAVES if split.recipe.n_neighbors else 0
-        found = fit_dispersion(seen_z, error, ridge, found, n_waves)
+        found = fit_dispersion(seen_z, error, ridge, found, split.recipe.n_waves)
         found_score = score(found)
         if not exceeds_chance(found_score - best_score):
             break
@@ -236,8 +235,8 @@ def refit_dispersion(candidate, split):
         return candidate
     parts = (part[:PRIOR_DRAWS] for part in (split.inside, split.training))
     z, error = _errors_at(candidate, torch.cat(list(parts)), split)
-    n_waves = WAVES if split.recipe.n_neighbors else 0
-    found = fit_dispersion(z, error, likelihood.dispersion.ridge, n_waves=n_waves)
+    ridge, n_waves = likelihood.dispersion.ridge, split.recipe.n_waves
+    found = fit_dispersion(z, error, ridge, n_waves=n_waves)
     return candidate.with_first(
         likelihood=likelihood.with_noise(likelihood.variance, found)
     )

@@ -105,45 +105,47 @@ def fit_map_coder(of_map, rows, split, before=None):
     error : Tensor of shape (n_numeric,)
         Mean squared errors of rows left out.
     """
-    layout = split.recipe.layout
-    x, places = of_map.filled[rows].double(), of_map.places[rows]
+    places, x = of_map.places[rows], split.x[rows].double()
     if before is None:
         rounds, z = ROUNDS, places
         log_var = torch.full_like(places, 2 * log(FIRST_STD))
     else:
         rounds, z = LAST_ROUNDS, before.mean[rows]
         log_var = -torch.log1p(before.added[rows])
-    features, numeric = of_map.features, split.numeric(x)
-    missing = split.numeric(split.x[rows]).isnan()
-    blocks = indicator_blocks(layout, z)
-    of_indicators = [block.center * (1 - block.center) for block in blocks]
     for n_draws in rounds:
-        std = (0.5 * log_var).exp()
-        (n, k), seed = z.shape, split.recipe.seed
-        draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
-        seen = [features(z + std * draw) for draw in draws]
-        weights, errors = fit_ridge(seen, numeric)
-        error = observed_mean(errors.masked_fill(missing, torch.nan).square())
-        error = error.nan_to_num(1.0).maximum(split.least_noise)
-        if blocks:
-            indicators = split.x[rows][:, layout.n_numeric :].double()
-            of_blocks = regress_logits(seen[0], indicators, blocks, bias=-1)
-            weights = torch.cat([weights, of_blocks], dim=1)
-        decoder = MapDecoder(features, weights)
-        reach = REACH * std
-        edges = torch.stack([(z - reach).amin(dim=0), (z + reach).amax(dim=0)])
-        information = torch.cat([1 / error, *of_indicators])
-        coder = MapCoder(
-            of_map.look_up,
-            decoder,
-            of_map.filler,
-            edges,
-            information,
-            layout.n_numeric,
-        )
-        z, added = coder.refine(places, split.x[rows].double())
+        posteriors = z, (0.5 * log_var).exp()
+        coder, error = _regress(of_map, rows, posteriors, n_draws, split)
+        z, added = coder.refine(places, x)
         log_var = -torch.log1p(added)
     return Remembered.of(coder, of_map, split), error
+
+
+def _regress(of_map, rows, posteriors, n_draws, split):
+    """Return the coder of rows' columns regressed on draws of z, and its errors."""
+    layout, (z, std) = split.recipe.layout, posteriors
+    (n, k), seed = z.shape, split.recipe.seed
+    draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
+    seen = [of_map.features(z + std * draw) for draw in draws]
+    weights, errors = fit_ridge(seen, split.numeric(of_map.filled[rows].double()))
+    missing = split.numeric(split.x[rows]).isnan()
+    error = observed_mean(errors.masked_fill(missing, torch.nan).square())
+    error = error.nan_to_num(1.0).maximum(split.least_noise)
+    blocks = indicator_blocks(layout, z)
+    of_indicators = [block.center * (1 - block.center) for block in blocks]
+    if blocks:
+        indicators = split.x[rows][:, layout.n_numeric :].double()
+        of_blocks = regress_logits(seen[0], indicators, blocks, bias=-1)
+        weights = torch.cat([weights, of_blocks], dim=1)
+    reach = REACH * std
+    coder = MapCoder(
+        look_up=of_map.look_up,
+        decoder=MapDecoder(of_map.features, weights),
+        filler=of_map.filler,
+        z_range=torch.stack([(z - reach).amin(dim=0), (z + reach).amax(dim=0)]),
+        information=torch.cat([1 / error, *of_indicators]),
+        n_numeric=layout.n_numeric,
+    )
+    return coder, error
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ class MapFitter(Fitter):
         scale = candidate.first.coder.posterior_scale
         coder = replace(coder, posterior_scale=scale)
         candidate = replace(candidate.with_first(coder=coder), network=coder)
-        candidate = self._with_fallback_of_all(candidate)
+        candidate = self._with_fallback(candidate, self._map.linear)
         solution = self._finished(trial, candidate, trial.progress)
         coder = solution.density.parts[0].coder.settled()
         return replace(solution, density=solution.density.with_first(coder=coder))

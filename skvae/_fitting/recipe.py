@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from skvae._layout import Layout
+from skvae._likelihoods.dispersion import WAVES
 from skvae._map.layout import MAX_STEPS
 from skvae._model.network import Architecture
 from skvae._parameters import hidden_sizes
@@ -56,6 +57,11 @@ class Recipe:
     def floor(self):
         """The least noise variance, as a share of a column's variance."""
         return NOISE_FLOOR[self.training_noise]
+
+    @property
+    def n_waves(self):
+        """Number of waves of z in the dispersion: a map has some, see `Dispersion`."""
+        return 0 if self.n_neighbors is None else WAVES
 
     @property
     def is_linear(self):

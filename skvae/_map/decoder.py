@@ -35,9 +35,7 @@ class Features:
         """Draw hidden layers of some sizes."""
         layers, n_in, frequency = [], n_components, FREQUENCY
         for n_out in sizes:
-            bound = (
-                frequency * (3 / n_in) ** 0.5
-            )  # variance 1 / n_in, and more at first
+            bound = frequency * (3 / n_in) ** 0.5  # variance 1 / n_in, first more
             both = torch.empty(n_in + 1, n_out, dtype=torch.float32, device="cpu")
             both = both.uniform_(-bound, bound, generator=generator).double()
             layers.append((both[:-1], both[-1]))
@@ -61,16 +59,12 @@ class Features:
             before = torch.addmm(bias, hidden, weight)
             hidden = activate(before, out=torch.empty_like(before))
             slopes = [gradient(slope @ weight, before, hidden) for slope in slopes]
+        if not self.layers:  # z itself comes anyway
+            hidden, slopes = (z[:, :0], [slope[:, :0] for slope in slopes])
         own, none = torch.ones_like(z[:, :1]), torch.zeros_like(z[:, :1])
-        kept = (
-            [[hidden], *([slope] for slope in slopes)]
-            if self.layers
-            else [[]] * (1 + len(slopes))
-        )
-        features = torch.cat([*kept[0], z, own], dim=1)
-        return features, [
-            torch.cat([*of_hidden, direction, none], dim=1)
-            for of_hidden, direction in zip(kept[1:], directions, strict=True)
+        return torch.cat([hidden, z, own], dim=1), [
+            torch.cat([slope, direction, none], dim=1)
+            for slope, direction in zip(slopes, directions, strict=True)
         ]
 
     def permuted(self, order, signs):
