@@ -970,27 +970,26 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         elif (
             solution.progress.stopped == "max_epochs"
-            and self.n_neighbors is not None
+            and (solution.is_map or self.early_stopping)
             and self.max_iter != "auto"
         ):
-            message = (
-                f"max_iter={self.max_iter} steps ended before the layout of the map "
-                "hardly changed. Raise max_iter."
-            )
-        elif (
-            solution.progress.stopped == "max_epochs"
-            and self.n_neighbors is None
-            and self.early_stopping
-            and self.max_iter != "auto"
-        ):
-            message = (
-                f"max_iter={self.max_iter} epochs ended before the validation score "
-                f"stopped improving for n_iter_no_change={self.n_iter_no_change} "
-                "epochs. Raise max_iter, or tol."
-            )
+            message = self._say_what_ended(solution.is_map)
         else:
             return
         warn(message, category)
+
+    def _say_what_ended(self, is_map):
+        """Return what `max_iter` ended too early."""
+        if is_map:
+            return (
+                f"max_iter={self.max_iter} steps ended before the layout of the map "
+                "hardly changed. Raise max_iter."
+            )
+        return (
+            f"max_iter={self.max_iter} epochs ended before the validation score "
+            f"stopped improving for n_iter_no_change={self.n_iter_no_change} "
+            "epochs. Raise max_iter, or tol."
+        )
 
     # ------------------------------------------------------------- using the model
 

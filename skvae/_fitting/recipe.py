@@ -106,10 +106,8 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
     if batch_size == "auto":
         batch_size = min(max(n_rows // 20, BATCH_MIN), BATCH_MAX)
     max_epochs = parameters["max_iter"]
-    if max_epochs == "auto" and n_neighbors is not None:
-        max_epochs = MAX_STEPS
-    elif max_epochs == "auto":
-        max_epochs = min(max(MOST_VISITS // n_rows, 1), MOST_EPOCHS)
+    if max_epochs == "auto":
+        max_epochs = _most_epochs(n_rows, n_neighbors)
     is_stopped_early = parameters["early_stopping"]
     training = Settings(
         batch_size=int(batch_size),
@@ -142,3 +140,10 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         of_scores=parameters["scaling"] == "quantile",
         units=units,
     )
+
+
+def _most_epochs(n_rows, n_neighbors):
+    """Return the most epochs of so many rows, or steps of a map's layout."""
+    if n_neighbors is not None:
+        return MAX_STEPS
+    return min(max(MOST_VISITS // n_rows, 1), MOST_EPOCHS)
