@@ -31,7 +31,7 @@ COMPARED_DRAWS = 32
 COMPARED_AT_A_TIME = 64
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 POSTERIOR_SCALES = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
-MOST_DECODED = 1_000_000  # entries, about, that the dispersion is fitted to
+MOST_DECODED = 250_000  # entries, about, that the dispersion is fitted to
 
 
 def calibrate(candidate, split, steps):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import log
 
 import torch
 
@@ -16,15 +15,17 @@ from skvae._linear.moments import observed_mean
 from skvae._linear.vae import LinearVAE
 from skvae._map.decoder import Features, MapDecoder, fit_ridge
 from skvae._map.levels import map_rows
-from skvae._map.look_up import LookUp
+from skvae._map.look_up import N_NEAREST, LookUp
+from skvae._map.neighbors import find_neighbors
 from skvae._model.map_coder import MapCoder
 from skvae._numerics.chunks import map_chunks
 from skvae._numerics.draws import normal_draws
 from skvae._training.loop import Progress
 
 FIRST_STD = 0.04  # of the posteriors that the first decoder is fitted to
-ROUNDS: tuple[int, ...] = 1, 4, 4  # draws of z that the decoders are fitted to
-LAST_ROUNDS: tuple[int, ...] = (4,)  # those of all rows, after the trial's
+# Draws of z that a decoder is fitted to, of each row: they make up for few rows.
+DRAWS, MOST_DRAWN = 4, 20_000
+FIRST_ROWS = 5000  # that the first decoders are fitted to
 REACH = 3.0  # standard deviations of the posteriors that the decoder has seen
 
 
@@ -55,6 +56,11 @@ class Map:
     features: Features
     progress: Progress
 
+    @cached_property
+    def index(self):
+        """The place of each row among them, by its bytes."""
+        return {row.tobytes(): i for i, row in enumerate(self.filled.numpy())}
+
 
 def fit_map(split, listener):
     """Return the map of all rows.
@@ -74,15 +80,25 @@ def fit_map(split, listener):
     filled = filler.fill(x).float()
     generator = torch.Generator().manual_seed(recipe.seed)
     start = filled.double() @ linear.encoder
-    given = recipe.n_neighbors, generator, listener.step_end, recipe.training.max_epochs
-    layout = map_rows(filled, start, *given)
-    look_up = LookUp.of(filled, layout.positions)
     own = torch.arange(len(x), device="cpu")
-    (places,) = map_chunks(lambda *rows: (look_up(*rows),), filled, own)
+    found = find_neighbors(filled, filled, max(recipe.n_neighbors, N_NEAREST), own)
+    layout = map_rows(
+        filled,
+        found.indices[:, : recipe.n_neighbors],
+        start,
+        generator,
+        listener.step_end,
+        recipe.training.max_epochs,
+    )
+    look_up = LookUp.of(filled, layout.positions)
+    places = look_up.among(found)
     architecture = recipe.architecture
-    sizes = architecture.hidden_layer_sizes[::-1]
-    given = recipe.n_components, sizes, architecture.activation, generator
-    features = Features.draw(*given)
+    features = Features.draw(
+        recipe.n_components,
+        architecture.hidden_layer_sizes[::-1],
+        architecture.activation,
+        generator,
+    )
     progress = Progress(n_epochs=layout.n_steps, stopped=layout.stopped)
     return Map(filled, look_up, places, filler, linear, features, progress)
 
@@ -105,25 +121,29 @@ def fit_map_coder(of_map, rows, split, before=None):
     error : Tensor of shape (n_numeric,)
         Mean squared errors of rows left out.
     """
-    places, x = of_map.places[rows], split.x[rows].double()
     if before is None:
-        rounds, z = ROUNDS, places
-        log_var = torch.full_like(places, 2 * log(FIRST_STD))
-    else:
-        rounds, z = LAST_ROUNDS, before.mean[rows]
-        log_var = -torch.log1p(before.added[rows])
-    for n_draws in rounds:
-        posteriors = z, (0.5 * log_var).exp()
-        coder, error = _regress(of_map, rows, posteriors, n_draws, split)
-        z, added = coder.refine(places, x)
-        log_var = -torch.log1p(added)
+        before = _first_coder(of_map, rows, split)
+    posteriors = before.mean[rows], before.std[rows]
+    coder, error = _regress(of_map, rows, posteriors, split)
     return Remembered.of(coder, of_map, split), error
 
 
-def _regress(of_map, rows, posteriors, n_draws, split):
+def _first_coder(of_map, rows, split):
+    """Return a coder fitted to some of the rows: at their places, then about them."""
+    few = slice(rows.start, rows.start + FIRST_ROWS)
+    places, x = of_map.places[few], split.x[few].double()
+    at_places = places, torch.full_like(places, FIRST_STD)
+    coder, _ = _regress(of_map, few, at_places, split, n_draws=1)
+    mean, added = coder.refine(places, x)
+    coder, _ = _regress(of_map, few, (mean, (1 + added).rsqrt()), split)
+    return Remembered.of(coder, of_map, split)
+
+
+def _regress(of_map, rows, posteriors, split, n_draws=DRAWS):
     """Return the coder of rows' columns regressed on draws of z, and its errors."""
     layout, (z, std) = split.recipe.layout, posteriors
     (n, k), seed = z.shape, split.recipe.seed
+    n_draws = max(min(n_draws, MOST_DRAWN // n), 1)
     draws = [normal_draws(n, k, seed + i) for i in range(n_draws)]
     seen = [of_map.features(z + std * draw) for draw in draws]
     weights, errors = fit_ridge(seen, split.numeric(of_map.filled[rows].double()))
@@ -171,9 +191,8 @@ class Remembered:
     @classmethod
     def of(cls, coder, of_map, split):
         """Return a coder that knows the rows of its map."""
-        index = {row.tobytes(): i for i, row in enumerate(of_map.filled.numpy())}
         found = map_chunks(coder.refine, of_map.places, split.x.double())
-        return cls(coder, index, *found)
+        return cls(coder, of_map.index, *found)
 
     n_components = property(lambda self: self.coder.n_components)
     dtype = property(lambda self: self.coder.dtype)
@@ -206,6 +225,11 @@ class Remembered:
     def settled(self):
         """Return the coder as it is to rows that it does not know."""
         return replace(self.coder, posterior_scale=self.posterior_scale)
+
+    @cached_property
+    def std(self):
+        """Standard deviations of the posteriors, as the coder has them, (n, k)."""
+        return (1 + self.added).rsqrt()
 
     @cached_property
     def _log_var(self):

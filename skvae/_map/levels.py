@@ -16,8 +16,8 @@ COARSER = 4  # times fewer rows of the next level
 
 def map_rows(
     x,
+    neighbors,
     start,
-    n_neighbors,
     generator,
     progress=lambda step, loss: False,
     max_steps=MAX_STEPS,
@@ -27,9 +27,10 @@ def map_rows(
     Parameters
     ----------
     x : Tensor of shape (n, d)
+    neighbors : Tensor of shape (n, n_neighbors)
+        Indices of each row's neighbours, not of itself.
     start : Tensor of shape (n, k)
         First positions, up to their scale.
-    n_neighbors : int
     generator : torch.Generator
         Of the coarser levels' rows, and of the layout's samples.
     progress : callable
@@ -44,15 +45,14 @@ def map_rows(
         Of the last level.
     """
     n, device = len(x), x.device
-    own = torch.arange(n, device=device)
-    neighbors = find_neighbors(x, x, n_neighbors, own).indices
     if n <= MOST_AT_ONCE:
         return lay_out(neighbors, start, generator, progress, max_steps)
     some = torch.randperm(n, generator=generator, device=device)[: n // COARSER]
-    given = x[some], start[some], n_neighbors, generator, progress, max_steps
-    coarse = map_rows(*given)
-    own = torch.full_like(own, -1)
-    own[some] = torch.arange(len(some), device=device)
+    of_some = torch.arange(len(some), device=device)
+    found = find_neighbors(x[some], x[some], neighbors.shape[1], of_some).indices
+    coarse = map_rows(x[some], found, start[some], generator, progress, max_steps)
+    own = torch.full((n,), -1, dtype=torch.int64, device=device)
+    own[some] = of_some
     look_up = LookUp.of(x[some], coarse.positions)
     # Positions are as dense in the finer level: k-th roots of volumes.
     growth = (n / len(some)) ** (1 / start.shape[1])

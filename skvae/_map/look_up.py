@@ -64,9 +64,23 @@ class LookUp:
         Tensor of shape (n, k)
         """
         x = x.clamp(-MOST, MOST).float()
-        found = self._reference.neighbors(x, N_NEAREST, own)
-        weights = 1 / (found.squared_distances + LEAST_SQUARED_DISTANCE)
-        points = self.positions[found.indices]
+        return self.among(self._reference.neighbors(x, N_NEAREST, own))
+
+    def among(self, neighbors):
+        """Return the places of rows of which the nearest reference rows are known.
+
+        Parameters
+        ----------
+        neighbors : Neighbors
+            `N_NEAREST` of each row, or more.
+
+        Returns
+        -------
+        Tensor of shape (n, k)
+        """
+        squared = neighbors.squared_distances[:, :N_NEAREST]
+        points = self.positions[neighbors.indices[:, :N_NEAREST]]
+        weights = 1 / (squared + LEAST_SQUARED_DISTANCE)
         return cauchy_location(points, weights, WIDTH / self.scale)
 
     def permuted(self, order, signs):

@@ -9,7 +9,6 @@ from skvae._map.decoder import MapDecoder
 from skvae._map.look_up import LookUp
 
 HOLD = 400.0  # precision of the place that the look-up gives a row
-STEPS = 2  # of Gauss-Newton's
 MOST_MOVED = 3 / HOLD**0.5  # from the place, along each component
 MOST_ADDED = 1e100  # to the precision of z
 
@@ -18,10 +17,10 @@ MOST_ADDED = 1e100  # to the precision of z
 class MapCoder:
     """A map between rows and z, in double precision.
 
-    The mean of q(z|x) is near where the map puts the row: where the decoder makes most
-    of it, by Gauss-Newton steps, which a row unlike all others would take far off. The
-    variances are those of the posterior there, where the decoder is about linear
-    (Laplace's method).
+    The mean of q(z|x) is near where the map puts the row: where the decoder, as if it
+    were linear, makes most of it. That is a Gauss-Newton step, which a row unlike all
+    others would take far off. The variances are those of the posterior of that linear
+    decoder (Laplace's method).
 
     Parameters
     ----------
@@ -70,20 +69,18 @@ class MapCoder:
 
         And what the rows add to the precision of z.
         """
-        told = ~x.isnan() * self.information
-        z, numeric = place, slice(self.n_numeric)
-        for _ in range(STEPS):
-            decoded, slopes = self.decoder.with_slopes(z)
-            weighted = slopes * told[:, None]
-            left = (x - decoded)[:, None, numeric].nan_to_num(0.0)
-            pull = (weighted[..., numeric] * left).sum(dim=2) - HOLD * (z - place)
-            curvature = weighted[..., numeric] @ slopes[..., numeric].mT
-            curvature.diagonal(dim1=1, dim2=2).add_(HOLD)
-            step, _ = torch.linalg.solve_ex(curvature, pull)
-            moved = (z + step - place).nan_to_num(0.0)  # where nothing can be solved
-            z = place + moved.clamp(-MOST_MOVED, MOST_MOVED)
+        told, numeric = ~x.isnan() * self.information, slice(self.n_numeric)
+        decoded, slopes = self.decoder.with_slopes(place)
+        weighted = slopes * told[:, None]
+        left = (x - decoded)[:, None, numeric].nan_to_num(0.0)
+        pull = (weighted[..., numeric] * left).sum(dim=2)
+        curvature = weighted[..., numeric] @ slopes[..., numeric].mT
+        curvature.diagonal(dim1=1, dim2=2).add_(HOLD)
+        step, _ = torch.linalg.solve_ex(curvature, pull)
+        step = step.nan_to_num(0.0)  # where nothing can be solved
         added = (weighted * slopes).sum(dim=2)
-        return z, added.nan_to_num(0.0).clamp(max=MOST_ADDED)
+        mean = place + step.clamp(-MOST_MOVED, MOST_MOVED)
+        return mean, added.nan_to_num(0.0).clamp(max=MOST_ADDED)
 
     def decode(self, z):  # (n, k) -> (n, d)
         """Return what parametrises p(x|z): means, and logits of indicators."""

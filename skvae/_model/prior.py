@@ -69,11 +69,11 @@ class NormalMixture:
         self.factors = torch.linalg.cholesky(covariances)
         eye = _eye(means).expand_as(covariances)
         inverse = torch.linalg.solve_triangular(self.factors, eye, upper=False)
-        self._whiten = inverse.flatten(0, 1).T.contiguous()  # (k, m * k)
-        self._centre = (inverse @ means[:, :, None]).flatten()
+        self._whiten = inverse.flatten(0, 1)  # (m * k, k)
+        self._centre = (inverse @ means[:, :, None]).flatten(0, 1)  # (m * k, 1)
         log_det = self.factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         constant = 0.5 * means.shape[1] * log(2 * pi)
-        self._log_height = weights.log() - log_det - constant
+        self._log_height = (weights.log() - log_det - constant)[:, None]
 
     def arguments(self):
         """Return what makes the same mixture, as arrays."""
@@ -81,15 +81,18 @@ class NormalMixture:
             part.numpy() for part in (self.weights, self.means, self.covariances)
         )
 
-    def log_joint(self, z):  # (n, k) -> (n, m)
-        """Log-density of each row and component, in nats."""
-        whitened = torch.addmm(-self._centre, z, self._whiten)
-        squares = whitened.square_().view(len(z), *self.means.shape).sum(dim=2)
-        return self._log_height - 0.5 * squares
+    def log_joint(self, z):  # (n, k) -> (m, n)
+        """Log-density of each component and row, in nats.
+
+        Sums over what is not last are several times as fast.
+        """
+        whitened = torch.addmm(-self._centre, self._whiten, z.T)
+        squares = whitened.square_().view(*self.means.shape, len(z)).sum(dim=1)
+        return torch.add(self._log_height, squares, alpha=-0.5)
 
     def log_prob(self, z):  # (n, k) -> (n,)
         """Log-density of each row, in nats."""
-        return torch.logsumexp(self.log_joint(z), dim=1)
+        return torch.logsumexp(self.log_joint(z), dim=0)
 
     def sample(self, n, generator):  # -> (n, k)
         """Draw rows."""
@@ -134,21 +137,23 @@ def fit_mixture(z, size, generator):
     pseudo_rows = max(PSEUDO_ROWS[0], k * PSEUDO_ROWS[1])
     ridge = RIDGE * _eye(z)
     nearest = torch.cdist(z, _distant_rows(z, size, generator)).argmin(dim=1)
-    share, score = one_hot(nearest, size).to(z.dtype), -inf
+    share, score = one_hot(nearest, size).T.to(z.dtype), -inf  # (m, n)
     for _ in range(EM_STEPS):
-        count = share.sum(dim=0)[:, None]
-        means = share.T @ z / count.clamp(min=RIDGE)
-        shares_of_z = (share[:, :, None] * z[:, None, :]).flatten(1)  # (n, m * k)
-        scatter = (shares_of_z.T @ z).reshape(size, k, k)
+        count = share.sum(dim=1)[:, None]
+        means = share @ z / count.clamp(min=RIDGE)
+        shares_of_z = (share[:, None] * z.T).flatten(0, 1)  # (m * k, n)
+        scatter = (shares_of_z @ z).reshape(size, k, k)
         scatter -= count[:, :, None] * means[:, :, None] * means[:, None, :]
         weight = (count + pseudo_rows)[:, :, None]
         covariances = (scatter + pseudo_rows * spread) / weight + ridge
         weights = (count.squeeze(1) + 1) / (n + size)
         mixture = NormalMixture(weights, means, covariances)
         log_joint = mixture.log_joint(z)
-        log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)
-        share, before = (log_joint - log_prob).exp(), score
-        score = float(log_prob.mean())
+        most = log_joint.amax(dim=0)
+        share = log_joint.sub_(most).exp_()
+        total, before = share.sum(dim=0), score
+        share /= total
+        score = float((most + total.log()).mean())
         if score < before + EM_TOL:
             break
     return _with_standard_normal(weights, means, covariances)

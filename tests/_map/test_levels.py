@@ -16,6 +16,8 @@ ROWS = torch.tensor(
     device="cpu",
 )
 
+NEIGHBORS = find_neighbors(ROWS, ROWS, 15, torch.arange(600, device="cpu")).indices
+
 
 def generator(seed=0):
     return torch.Generator("cpu").manual_seed(seed)
@@ -28,9 +30,9 @@ def in_levels(monkeypatch):
 
 
 def test_levels_end_near_the_loss_of_one(monkeypatch):
-    whole = map_rows(ROWS, ROWS[:, :2], 15, generator())
+    whole = map_rows(ROWS, NEIGHBORS, ROWS[:, :2], generator())
     monkeypatch.setattr(levels, "MOST_AT_ONCE", 200)
-    fine = map_rows(ROWS, ROWS[:, :2], 15, generator())
+    fine = map_rows(ROWS, NEIGHBORS, ROWS[:, :2], generator())
     assert fine.loss < whole.loss + 0.15
     assert fine.n_steps < whole.n_steps
     spread = fine.positions.std() / whole.positions.std()
@@ -39,7 +41,7 @@ def test_levels_end_near_the_loss_of_one(monkeypatch):
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_groups_stand_apart(k, in_levels):
-    positions = map_rows(ROWS, ROWS[:, :k], 15, generator()).positions.double()
+    positions = map_rows(ROWS, NEIGHBORS, ROWS[:, :k], generator()).positions.double()
     assert positions.shape == (600, k)
     own = torch.arange(600, device="cpu")
     on_map = find_neighbors(positions, positions, 10, own).indices
@@ -48,7 +50,7 @@ def test_groups_stand_apart(k, in_levels):
 
 def test_same_seed_same_bits(in_levels):
     first, again, other = (
-        map_rows(ROWS, ROWS[:, :2], 15, generator(seed)) for seed in (0, 0, 1)
+        map_rows(ROWS, NEIGHBORS, ROWS[:, :2], generator(seed)) for seed in (0, 0, 1)
     )
     assert torch.equal(first.positions, again.positions)
     assert not torch.equal(first.positions, other.positions)
@@ -61,6 +63,6 @@ def test_who_asks_gets_all_rows_placed(in_levels):
         told.append(step)
         return True
 
-    found = map_rows(ROWS, ROWS[:, :2], 15, generator(), ask)
+    found = map_rows(ROWS, NEIGHBORS, ROWS[:, :2], generator(), ask)
     assert (found.positions.shape, found.stopped) == ((600, 2), "asked")
     assert told == [5]
