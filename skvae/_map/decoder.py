@@ -14,6 +14,7 @@ from skvae._numerics.activations import ACTIVATIONS
 FREQUENCY = 4.0  # of the first layer's weights: a map bends often
 STRENGTHS = 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2  # of the ridge, in mean squares
 LEAST_LEFT = 1e-9  # of what a row's own leverage leaves to others
+MOST_LEFT_OUT = 5000  # rows, one by one, whose errors choose the strengths
 
 
 @dataclass(frozen=True)
@@ -124,17 +125,18 @@ def fit_ridge(features, x):
     Returns
     -------
     weights : Tensor of shape (m, d)
-    error : Tensor of shape (n, d)
-        What each row's entries at the first draw are from what all else makes of them:
-        the other rows, and the row at its other draws. With these left out too, ridges
-        are stronger and less comes back of unseen rows.
+    error : Tensor of shape (min(n, MOST_LEFT_OUT), d)
+        What the entries of the first rows, at the first draw, are from what all else
+        makes of them: the other rows, and the row at its other draws. With these left
+        out too, ridges are stronger and less comes back of unseen rows.
     """
     n_rows = len(x) * len(features)
     gram = sum(h.T @ h for h in features) / n_rows
     moment = sum(h.T @ x for h in features) / n_rows
     values, vectors = torch.linalg.eigh(gram)
     values = values.clamp(min=0)
-    turned, projected = features[0] @ vectors, vectors.T @ moment
+    x, few = x[:MOST_LEFT_OUT], features[0][:MOST_LEFT_OUT]
+    turned, projected = few @ vectors, vectors.T @ moment
     best = torch.full_like(x[0], torch.inf)
     error, shrunk = torch.empty_like(x), torch.empty_like(projected)
     for strength in STRENGTHS:
