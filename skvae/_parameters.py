@@ -79,10 +79,13 @@ def resolve_random_state(random_state):
     return check_random_state(random_state)
 
 
-def make_generator(random_state):
-    """Return torch's generator of draws."""
+def make_generators(random_state):
+    """Return what makes torch's generator of the draws of some rows, by their first.
+
+    So that rows may be drawn in any order.
+    """
     seed = int(resolve_random_state(random_state).randint(2**31 - 1))
-    return torch.Generator().manual_seed(seed)
+    return lambda first: torch.Generator().manual_seed(seed + first)
 
 
 def check_count(name, value):
@@ -194,6 +197,10 @@ _RULES = {
         _is_seed,
         f"None, an integer from 0 to {2**32 - 1}, a numpy.random.RandomState or "
         "numpy.random, the global one",
+    ),
+    "n_jobs": (
+        lambda v: v is None or (is_integer(v) and v != 0),
+        "None or an integer other than 0",
     ),
     "verbose": (
         lambda v: _is_flag(v) or (is_integer(v) and v >= 0),

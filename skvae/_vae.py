@@ -1,10 +1,12 @@
 """The estimator: a variational autoencoder behind scikit-learn's verbs."""
 
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -24,12 +26,12 @@ from skvae._model.rows import Rows
 from skvae._numerics.chunks import slices
 from skvae._numerics.draws import spread_normal
 from skvae._numerics.errors import whatever_numpy_raises
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 from skvae._parameters import (
     check_count,
     check_parameters,
     hidden_sizes,
-    make_generator,
+    make_generators,
     plain,
     resolve_random_state,
 )
@@ -170,7 +172,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     random_state : int, RandomState instance or None, default=None
         Of the validation rows, the initial hidden weights, the batches and the draws.
-        An int gives the same result, to the bit, whatever the thread. None takes
+        An int gives the same result, to the bit, for the same `n_jobs`. None takes
         fresh entropy from the operating system; numpy's global generator is used only
         if it is given, as ``np.random``.
 
@@ -192,6 +194,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         steps of the layout; `early_stopping`, `alpha`, `beta`, `batch_size`,
         `learning_rate_init` and others of training have no effect, and `n_components`
         is a number.
+
+    n_jobs : int or None, default=None
+        Number of threads: of products while fitting, and of chunks of rows in the
+        verbs of a fitted estimator. None means 1 unless in a `joblib.parallel_config`,
+        -1 means one for each processor. A fit's last digits depend on the number, and
+        so may the epoch at which it stops; those of the verbs do not. Beside a search
+        that takes all processors leave it at None.
 
     verbose : bool or int, default=False
         Whether to print a line for each phase of `fit` and for each epoch, with the
@@ -361,6 +370,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         random_state=None,
         device="cpu",
         n_neighbors=None,
+        n_jobs=None,
         verbose=False,
     ):
         self.n_components = n_components
@@ -382,6 +392,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.random_state = random_state
         self.device = device
         self.n_neighbors = n_neighbors
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @whatever_numpy_raises
@@ -483,7 +494,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                [ 0.5]])
         """
         X = self._validate(X)
-        return _map_rows(lambda X: self._encode(X)[0].numpy(), X, X.dtype)
+        return self._map_rows(lambda X: self._encode(X)[0].numpy(), X, X.dtype)
 
     @whatever_numpy_raises
     def posterior(self, X):
@@ -529,7 +540,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             return torch.stack([mean, (0.5 * log_var).exp()], dim=1).numpy()
 
         X = self._validate(X)
-        both = _map_rows(mean_and_std, X, X.dtype)
+        both = self._map_rows(mean_and_std, X, X.dtype)
         return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
 
     @whatever_numpy_raises
@@ -629,7 +640,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         0.24
         """
         codes = self._validate(X)
-        Z = _map_rows(lambda X: self._encode(X)[0], codes, codes.dtype)
+        Z = self._map_rows(lambda X: self._encode(X)[0], codes, codes.dtype)
         return self._decode(Z, _index(X))
 
     @whatever_numpy_raises
@@ -675,13 +686,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         n_samples = check_count("n_samples", n_samples)
-        generator = make_generator(random_state)
+        generator_at = make_generators(random_state)
 
         def draw(rows):
+            generator = generator_at(rows.start)
             drawn = self._density.sample(len(rows), generator)
             return self._drawn_codes(drawn, generator)
 
-        codes = _map_rows(draw, range(n_samples), np.float64)
+        codes = self._map_rows(draw, range(n_samples), np.float64)
         return self._codec.schema.to_table(codes)
 
     @whatever_numpy_raises
@@ -747,21 +759,23 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         # Of scores the mean is not that of their values.
         to_numbers = self._codec.numbers if self._codec.marginals else None
         imputation = Imputation(self._density, to_numbers)
-        generator = None if n_draws is None else make_generator(random_state)
+        if n_draws is None:
+            complete = partial(self._expect, imputation)
+        else:
+            generator_at = make_generators(random_state)
+            complete = partial(self._draw_given, imputation, n_draws, generator_at)
 
-        def complete(X):  # (n, d) -> (n, n_tables, d)
-            given = imputation, _rows(self._codec, X)
-            if n_draws is None:
-                return self._expect(*given)[:, None]
-            return self._draw_given(*given, n_draws, generator)
+        def complete_some(rows):  # (n,) -> (n, n_tables, d)
+            given = _rows(self._codec, codes[incomplete[rows]])
+            return complete(given, rows.start)
 
-        tables = []
-        completed = _map_rows(complete, codes[incomplete], np.float64, SCORE_ROWS)
-        for i in range(n_draws or 1):
-            full = codes.astype(np.float64)
-            if len(incomplete):
-                full[incomplete] = completed[:, i]
-            tables.append(self._codec.schema.fill(X, full))
+        tables = [codes.astype(np.float64) for _ in range(n_draws or 1)]
+        if len(incomplete):
+            rows = range(len(incomplete))
+            completed = self._map_rows(complete_some, rows, np.float64, SCORE_ROWS)
+            for i, table in enumerate(tables):
+                table[incomplete] = completed[:, i]
+        tables = [self._codec.schema.fill(X, table) for table in tables]
         return tables[0] if n_draws is None else tables
 
     @whatever_numpy_raises
@@ -822,7 +836,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             of_scaled = self._density.log_density(_rows(self._codec, X), draws)
             return of_scaled.numpy() + self._codec.log_slope(X)
 
-        return _map_rows(log_density, X, np.float64, SCORE_ROWS)
+        return self._map_rows(log_density, X, np.float64, SCORE_ROWS)
 
     def score(self, X, y=None):
         """Return the mean of `score_samples`.
@@ -881,7 +895,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         codec = self._codec if keeps_codec else fit_codec(codes, schema, scaling)
         if keeps_codec:
             codec.check(codes)
-        log_slope = float(_map_rows(codec.log_slope, codes, np.float64).mean())
+        log_slope = float(self._map_rows(codec.log_slope, codes, np.float64).mean())
         random_state = resolve_random_state(self.random_state)
         seed = random_state.randint(2**31 - 1)
         order = random_state.permutation(len(codes))
@@ -1035,20 +1049,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 self._codec.unscaled(self._density.reconstruct(z).numpy()), dtype
             )
 
-        return schema.to_table(_map_rows(decode, Z, dtype), index, Z.dtype)
+        return schema.to_table(self._map_rows(decode, Z, dtype), index, Z.dtype)
 
     def _encode(self, codes):
         return self._density.encode(torch.from_numpy(self._codec.scaled(codes)))
 
-    def _expect(self, imputation, rows):
-        """Return the expected rows given what is observed of them, as codes."""
+    def _expect(self, imputation, rows, first):
+        """Return the expected rows given what is observed of them, as codes, once."""
         expected = imputation.expected(rows).numpy()
         if self._codec.marginals:
-            return self._codec.averaged(expected)
-        return self._codec.unscaled(expected)
+            return self._codec.averaged(expected)[:, None]
+        return self._codec.unscaled(expected)[:, None]
 
-    def _draw_given(self, imputation, rows, n, generator):
+    def _draw_given(self, imputation, n, generator_at, rows, first):
         """Draw rows n times given what is observed of them, as codes."""
+        generator = generator_at(first)
         drawn = imputation.draws(rows, n, generator).flatten(0, 1)
         return self._drawn_codes(drawn, generator).reshape(len(rows), n, -1)
 
@@ -1062,6 +1077,29 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             device="cpu",
         )
         return schema.draw_from_groups(self._codec.drawn(x.numpy()), uniform.numpy())
+
+    def _map_rows(self, function, X, dtype, n_rows=CHUNK_ROWS):
+        """Apply a function to some rows at a time; return what it makes of all."""
+
+        def apply(rows):
+            with torch.inference_mode(), threads(1):
+                return function(X[rows])
+
+        first, *others = slices(len(X), n_rows)
+        part = apply(first)
+        out = np.empty((len(X), *part.shape[1:]), dtype)
+        out[first] = part
+
+        def write(rows):
+            out[rows] = apply(rows)
+
+        if effective_n_jobs(self.n_jobs) > 1 and len(others) > 1:
+            parallel = Parallel(self.n_jobs, require="sharedmem")
+            parallel(delayed(whatever_numpy_raises(write))(rows) for rows in others)
+        else:
+            for rows in others:
+                write(rows)
+        return out
 
     # --------------------------------------------------------------- scikit-learn
 
@@ -1094,18 +1132,6 @@ def _rows(codec, codes, x=None):
     observed = codec.observed(codes, x)
     scaled = torch.from_numpy(x)
     return Rows(scaled, scaled if observed is x else torch.from_numpy(observed))
-
-
-def _map_rows(function, X, dtype, n_rows=CHUNK_ROWS):
-    """Apply a function to some rows at a time; return what it makes of all of them."""
-    out = None
-    with torch.inference_mode(), one_thread():
-        for rows in slices(len(X), n_rows):
-            part = function(X[rows])
-            if out is None:
-                out = np.empty((len(X), *part.shape[1:]), dtype)
-            out[rows] = part
-    return out
 
 
 def _index(X):

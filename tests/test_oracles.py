@@ -26,7 +26,7 @@ from skvae._linear.anchor import fit_linear_vae
 from skvae._model.network import VAE, Architecture, initial_parameters
 from skvae._model.prior import StandardNormal
 from skvae._model.rows import Rows
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 from skvae._training.loop import Settings, train
 
 BENT = {
@@ -194,7 +194,7 @@ def test_training_finds_its_way_back_to_the_classic(noise):
     assert exact(flat, variance) < best - 0.3
     rows, validation = (Rows(part, part) for part in x.split(1000))
     vae = VAE(architecture, flat)
-    with one_thread():
+    with threads(1):
         record = train(vae, likelihood, rows, validation, settings, generator, None)
     found = exact(record.network.flat, record.likelihood.variance)
     assert found == pytest.approx(best, abs=0.02)

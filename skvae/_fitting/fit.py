@@ -15,7 +15,7 @@ from skvae._fitting.fitter import ACTIVE_NATS, Fitter, Solution, Trial
 from skvae._fitting.haste import Haste
 from skvae._fitting.map import MapFitter
 from skvae._fitting.split import Split
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 from skvae._training.events import Listener, Printer
 
 __all__ = ["ACTIVE_NATS", "Listener", "Printer", "Solution", "fit_vae"]
@@ -47,7 +47,7 @@ def fit_vae(x, first_rows, recipe, start=None, share=None):
     Solution
     """
     # The caller's inference mode, grad mode and threads change no bit.
-    with one_thread(), torch.inference_mode(False), torch.no_grad():
+    with threads(recipe.n_threads), torch.inference_mode(False), torch.no_grad():
         rows, haste = (x, first_rows), Haste()
         fitter: Fitter
         if recipe.n_neighbors is not None:

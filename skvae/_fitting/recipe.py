@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import torch
+from joblib import effective_n_jobs
 
 from skvae._layout import Layout
 from skvae._likelihoods.dispersion import WAVES
@@ -33,6 +34,7 @@ class Recipe:
     n_validation: int  # rows that stop the training and measure the noise
     seed: int
     device: str = "cpu"
+    n_threads: int = 1
     n_neighbors: int | None = None  # of a map
     of_scores: bool = False  # whether numeric columns are normal scores
     # (n_columns,), or 1: that columns are multiplied by where they share one noise.
@@ -136,6 +138,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         n_validation=min(n_validation, n_rows - 1),
         seed=seed,
         device=parameters["device"],
+        n_threads=effective_n_jobs(parameters["n_jobs"]),
         n_neighbors=n_neighbors,
         of_scores=parameters["scaling"] == "quantile",
         units=units,

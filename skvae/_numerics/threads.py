@@ -1,4 +1,4 @@
-"""One thread for torch, whatever the caller set, and nothing set for the caller.
+"""As many threads for torch as are asked for, and nothing set for the caller.
 
 Small products prefer one thread, and the same bits need always the same number. Limits
 here belong to the calling thread alone, unlike those of `torch.set_num_threads` and of
@@ -15,12 +15,12 @@ from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
-def one_thread():
-    """Run torch on one thread."""
+def threads(n):
+    """Run torch on n threads."""
     torch.get_num_threads()  # a new thread's first call sets it: now, not inside
     limit_mkl = _mkl_limit()
-    with _openmp().limit(limits=1):
-        before = limit_mkl(1)
+    with _openmp().limit(limits=n):
+        before = limit_mkl(n)
         try:
             yield
         finally:

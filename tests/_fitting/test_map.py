@@ -15,7 +15,7 @@ from skvae._fitting.haste import Haste
 from skvae._fitting.map import MapFitter, Remembered, fit_map, fit_map_coder
 from skvae._map.look_up import LookUp
 from skvae._model.map_coder import MapCoder
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 from skvae._training.events import SILENT, Listener
 
 N_NEIGHBORS = 10
@@ -306,5 +306,5 @@ def test_the_callers_thread_count_changes_no_bit(solution):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    with one_thread():
+    with threads(1):
         same(fit_to(curved_table(160)), solution)

@@ -14,7 +14,7 @@ from skvae._numerics.linalg import (
     left_singular_vectors,
     orthogonal_rows,
 )
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 
 A = np.random.default_rng(0).normal(size=(7, 4))
 SYMMETRIC = A.T @ A
@@ -100,7 +100,7 @@ def test_the_callers_threads_change_no_bit():
     try:
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
-            with threadpool_limits(n_threads, user_api="blas"), one_thread():
+            with threadpool_limits(n_threads, user_api="blas"), threads(1):
                 square = wide.T @ wide
                 found.append(
                     [

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from skvae._numerics.threads import _mkl_limit, one_thread
+from skvae._numerics.threads import _mkl_limit, threads
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_one_thread_is_for_the_caller_alone_and_for_a_while(two_threads):
     thread = threading.Thread(target=bystander)
     thread.start()
     ready.wait(30)
-    with one_thread():
+    with threads(1):
         assert torch.get_num_threads() == 1
         newcomer = threading.Thread(
             target=lambda: seen.update(newcomer=torch.get_num_threads())
@@ -46,7 +46,7 @@ def test_one_thread_is_for_the_caller_alone_and_for_a_while(two_threads):
 
 
 def test_one_thread_is_left_when_training_fails(two_threads):
-    with pytest.raises(RuntimeError, match="stop"), one_thread():
+    with pytest.raises(RuntimeError, match="stop"), threads(1):
         raise RuntimeError("stop")
     assert torch.get_num_threads() == 2
 
@@ -54,7 +54,7 @@ def test_one_thread_is_left_when_training_fails(two_threads):
 def test_mkl_is_limited_for_a_while_too(two_threads):
     set_limit = _mkl_limit()
     before = set_limit(2)
-    with one_thread():
+    with threads(1):
         assert set_limit(1) == 1
     assert set_limit(before) == 2
 

@@ -15,7 +15,7 @@ from skvae._likelihoods.noise import Tracked
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.network import VAE, Architecture, initial_parameters
 from skvae._model.rows import Rows
-from skvae._numerics.threads import one_thread
+from skvae._numerics.threads import threads
 from skvae._training import loop as training_module
 from skvae._training import optimizer as optimizer_module
 from skvae._training.evaluation import evaluate
@@ -79,7 +79,7 @@ def arguments(validation=VALIDATION, seed=0, x=None, vae=None, likelihood=None, 
 
 
 def run(*args, **changes):
-    with one_thread():
+    with threads(1):
         return train(*arguments(*args, **changes))
 
 
@@ -608,7 +608,7 @@ def resume(state, **options):
     likelihood.variance.mul_(3.0)
     trainer = Trainer(vae, likelihood, *others)
     trainer.load(state)
-    with one_thread():
+    with threads(1):
         return trainer.run(), vae
 
 
@@ -621,7 +621,7 @@ def test_a_state_goes_on_to_the_same_bits(validation, missing, beta):
     options |= {"max_epochs": 8, "patience": patience, "beta": beta}
     vae, *others = arguments(**options)
     whole = Saving(vae, *others)
-    with one_thread():
+    with threads(1):
         expected = whole.run()
     assert expected.progress.n_epochs == len(whole.states) == 8
     for state in whole.states[:-1]:
@@ -634,7 +634,7 @@ def test_a_state_goes_on_to_the_same_bits_after_a_restart(monkeypatch):
     options = {"max_epochs": 8, "patience": 99}
     spy_on_steps(monkeypatch).spoilt = {9}  # in the third epoch of four steps
     whole = Saving(*arguments(**options))
-    with one_thread():
+    with threads(1):
         expected = whole.run()
     curve = expected.progress.loss_curve
     assert np.isfinite(curve).all()
@@ -651,7 +651,7 @@ def test_a_second_divergence_is_known_after_a_restart(monkeypatch):
     options = {"max_epochs": 8, "patience": 99}
     spy_on_steps(monkeypatch).spoilt = {9}
     whole = Saving(*arguments(**options))
-    with one_thread():
+    with threads(1):
         whole.run()
     spy_on_steps(monkeypatch).spoilt = {0}
     record, _ = resume(whole.states[3], **options)
@@ -660,7 +660,7 @@ def test_a_second_divergence_is_known_after_a_restart(monkeypatch):
 
 def test_a_state_is_a_copy():
     whole = Saving(*arguments(max_epochs=6, patience=99))
-    with one_thread():
+    with threads(1):
         expected = whole.run()
     first = whole.states[0]  # whatever the run did afterwards
     assert len(first["progress"]["loss_curve"]) == 1
@@ -670,7 +670,7 @@ def test_a_state_is_a_copy():
 
 def test_going_on_leaves_the_state_alone():
     whole = Saving(*arguments(max_epochs=6, patience=99))
-    with one_thread():
+    with threads(1):
         expected = whole.run()
     for _ in range(2):
         record, _ = resume(whole.states[0], max_epochs=6, patience=99)
@@ -695,7 +695,7 @@ def run_and_watch(x, likelihood=None, **changes):
     given = arguments(NONE, 0, x, vae, likelihood or its_own, patience=None, **changes)[
         :-1
     ]
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch, threads(1):
         patch.setattr(training_module.Gradient, "__call__", watch)
         train(*given, lambda target: targets.append(target.clone()) or fill(target))
     return targets, batches
