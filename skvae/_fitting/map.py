@@ -212,6 +212,10 @@ class Remembered:
         """Return what parametrises p(x|z)."""
         return self.coder.decode(z)
 
+    def with_slopes(self, z):  # (n, k) -> (n, d), (n, k, d)
+        """Return what z decodes to, and its slopes along each component."""
+        return self.coder.with_slopes(z)
+
     def permuted(self, order, signs):
         """Return the coder whose component ``i`` is ``order[i]`` times its sign."""
         parts = self.mean[:, order] * signs, self.added[:, order]

@@ -101,6 +101,20 @@ class Indicators(ABC):
         """Return the gradient of the log-mass by `decoded`."""
         return -self._gradient(indicators, decoded, torch.empty_like(decoded))
 
+    def quadratic(self, observed, decoded):  # (n, d) or (n, 2, d), (n, d)
+        """Return the gradient and about minus the curvature; as of a Gaussian."""
+        if observed.ndim == 3:  # intervals, without width
+            observed = observed[:, 0]
+        missing, indicators = observed.isnan(), self.indicators(observed)
+        gradient = self.pull(indicators.nan_to_num(0.0), decoded)
+        information = self.information(indicators.nan_to_num(0.0), decoded)
+        return gradient.masked_fill(missing, 0.0), information.masked_fill(missing, 0.0)
+
+    def information(self, indicators, decoded):
+        """Return about minus the curvature of the log-mass by `decoded`."""
+        probability = self.probability(decoded)
+        return probability * (1 - probability)
+
     def start(self):
         """Return what decodes to each indicator's share of the rows."""
         return self.decoded_at(self.center)

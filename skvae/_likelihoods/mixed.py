@@ -72,6 +72,14 @@ class Mixed:
         """Return the log-density or log-mass of each entry in nats, 0 where missing."""
         return self._join("log_prob", self._split(observed), self._split(decoded))
 
+    def quadratic(self, observed, decoded):  # (n, d) or (n, 2, d), (n, d)
+        """Return the gradient and about minus the curvature; as of a Gaussian."""
+        parts = zip(*map(self._split, (observed, decoded)), strict=True)
+        blocks = zip(self.blocks, parts, strict=True)
+        found = [block.quadratic(*of_block) for block, of_block in blocks]
+        gradients, information = zip(*found, strict=True)
+        return torch.cat(gradients, dim=-1), torch.cat(information, dim=-1)
+
     def errors(self, x, decoded):
         """Return the error of each entry, NaN where it is missing."""
         return self._join("errors", self._split(x), self._split(decoded))

@@ -53,6 +53,13 @@ class Ordinal(Indicators):
         """Return the probability that the category exceeds each but the last."""
         return torch.sigmoid(self._logits(decoded)[0])
 
+    def information(self, indicators, decoded):
+        """Return about minus the curvature of the log-mass by `decoded`."""
+        probability = self.probability(decoded)
+        by_logit = sum(self._sides(indicators)) * probability * (1 - probability)
+        by_step = self._add_up(by_logit, [of_run.T for of_run in self._sums])
+        return torch.where(self._first, by_step, by_step * torch.sigmoid(decoded) ** 2)
+
     def decoded_at(self, share):
         """Return what the shares of rows that exceed each category come from."""
         logits = torch.logit(share, LEAST_SHARE)

@@ -50,20 +50,23 @@ def standard_normal(z):  # (n, k) -> (n,)
 def importance_weighted_bound(
     vae,
     likelihood,
-    x,
+    observed,
+    proposal,
     draws,
     log_prior=standard_normal,
     n_first=None,
     tol=0.01,
-    observed=None,
 ):
     """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
 
     Parameters
     ----------
-    vae : VAE, Coder or LinearCoder
+    vae : VAE, Coder, LinearCoder or MapCoder
     likelihood : Gaussian or Mixed
-    x : Tensor of shape (n, d)
+    observed : Tensor of shape (n, ...)
+        What the likelihood is told of the rows.
+    proposal : Proposal
+        Where z of the rows is drawn.
     draws : Tensor of shape (n_draws, k)
         Standard normal draws, the same for every row. More draws tighten the bound.
     log_prior : callable
@@ -73,20 +76,16 @@ def importance_weighted_bound(
         standard error of its bound is below `tol` nats. That is up to the row alone.
         Without it each row gets all.
     tol : float
-    observed : Tensor of shape (n, ...), optional
-        What the likelihood is told of the rows, instead of `x`.
 
     Returns
     -------
     bound : Tensor of shape (n,)
     """
-    mean, log_var = vae.encode(x)
-    observed = x if observed is None else observed
-    bound, rows = x.new_empty(len(x)), torch.arange(len(x), device=x.device)
-    log_weights = x.new_empty(0, len(x))
+    bound = torch.empty_like(proposal.mean[:, 0])
+    rows = torch.arange(len(bound), device=bound.device)
+    log_weights = bound.new_empty(0, len(bound))
     for more in draws.split(n_first or len(draws)):
-        q = mean[rows], log_var[rows]
-        given = observed[rows], *q, more
+        given = observed[rows], proposal[rows], more
         _, _, new = importance_weights(vae, likelihood, log_prior, *given)
         log_weights = torch.cat([log_weights, new])
         total = torch.logsumexp(log_weights, dim=0)
@@ -99,8 +98,8 @@ def importance_weighted_bound(
     return bound
 
 
-def importance_weights(vae, likelihood, log_prior, x, mean, log_var, draws):
-    """Draw z of each row from N(mean, exp(log_var)).
+def importance_weights(vae, likelihood, log_prior, observed, proposal, draws):
+    """Draw z of each row from a proposal.
 
     Returns
     -------
@@ -109,11 +108,9 @@ def importance_weights(vae, likelihood, log_prior, x, mean, log_var, draws):
     log_weights : Tensor of shape (n_draws, n)
         log p(x, z) - log q(z|x).
     """
-    n, (n_draws, k) = len(x), draws.shape
-    z = mean + (0.5 * log_var).exp() * draws[:, None, :]
-    rows = z.reshape(-1, k)  # draw by draw
-    decoded = vae.decode(rows).reshape(n_draws, n, -1)
-    log_likelihood = likelihood.given(z).log_prob(x, decoded).sum(dim=2)
-    log_q = standard_normal(draws)[:, None] - 0.5 * log_var.sum(dim=1)
-    log_weights = log_likelihood + log_prior(rows).reshape(n_draws, n) - log_q
+    z, log_q = proposal.draw(draws)
+    rows = z.flatten(0, 1)  # draw by draw
+    decoded = vae.decode(rows).unflatten(0, z.shape[:2])
+    log_likelihood = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
+    log_weights = log_likelihood + log_prior(rows).unflatten(0, z.shape[:2]) - log_q
     return z, decoded, log_weights

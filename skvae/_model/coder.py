@@ -67,6 +67,13 @@ class Coder:
         beyond = (z - inside) @ self.linear.output_map[1:]
         return self.network.decode(inside) + beyond
 
+    def with_slopes(self, z):  # (n, k) -> (n, d), (n, k, d)
+        """Return what z decodes to, and its slopes along each component."""
+        inside, linear = z.clamp(*self.z_range), self.linear.output_map[1:]
+        decoded, slopes = self.network.with_slopes(inside)
+        slopes = torch.where((z == inside)[:, :, None], slopes, linear)
+        return decoded + (z - inside) @ linear, slopes
+
     def with_offset(self, offset):  # (d,)
         """Return the coder that decodes so much more."""
         network = self.network.copy()
@@ -110,6 +117,11 @@ class LinearCoder:
     def decode(self, z):  # (n, k) -> (n, d)
         """Return what parametrises p(x|z): means, and logits of indicators."""
         return self.linear.output_map[0] + z @ self.linear.output_map[1:]
+
+    def with_slopes(self, z):  # (n, k) -> (n, d), (n, k, d)
+        """Return what z decodes to, and its slopes along each component."""
+        slopes = self.linear.output_map[1:]
+        return self.decode(z), slopes.expand(len(z), *slopes.shape)
 
     def with_offset(self, offset):  # (d,)
         """Return the coder that decodes so much more."""

@@ -6,20 +6,17 @@ exactly where a part of the density is linear.
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, log, sqrt
+from math import inf, log
 
 import torch
 
 from skvae._model.parts import FIRST_DRAWS, Part
+from skvae._model.proposal import Proposal
 from skvae._numerics.draws import normal_draws, spread_normal
 
 MOST_DRAWS = 512  # of a row whose missing entries are expected
 ENOUGH_DRAWS = 24  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
-# z is drawn with the posteriors' variances times 1 + this / root k: where a posterior
-# is too narrow, z beyond it would be rare and weigh all. The root keeps what that costs
-# in draws alike for each k.
-PROPOSAL_SPREAD = 2.0
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 
@@ -39,7 +36,6 @@ class Imputation:
         self._parts = list(zip(density.parts, density.weights, strict=True))
         self._to_numbers = to_numbers
         self._draws = spread_normal(MOST_DRAWS, density.n_components)
-        self._log_spread = log(1 + PROPOSAL_SPREAD / sqrt(density.n_components))
 
     def expected(self, rows):  # -> (n, d)
         """Return the mean of each entry of some rows given those that are observed.
@@ -103,12 +99,11 @@ class Imputation:
         return average.log_weight(), average.mean()
 
     def _propose(self, rows, part, weight):
-        """Return where z is drawn: somewhat beyond the posteriors."""
+        """Return where z is drawn under a part, and what its draws weigh more."""
         rows, log_slope = part.margins.of_part(rows)
-        mean, log_var = part.coder.encode(rows.x)
-        log_weight = torch.full_like(mean[:, 0], log(weight)) + log_slope
-        log_var = log_var + self._log_spread
-        return _Proposal(part, rows.observed, mean, log_var, log_weight)
+        proposal = part.propose(rows)
+        log_weight = torch.full_like(proposal.mean[:, 0], log(weight)) + log_slope
+        return _Draws(part, rows.observed, proposal, log_weight)
 
     def _means(self, part, z, decoded, batch):  # -> (n_draws, n, d)
         """Return what is expected of rows at some z, with the noise of a batch."""
@@ -142,34 +137,32 @@ class Imputation:
 
 
 @dataclass(frozen=True)
-class _Proposal:
-    """Where z of rows is drawn, and what the draws are weighed by.
+class _Draws:
+    """Where z of rows is drawn under a part, and what the draws are weighed by.
 
     Parameters
     ----------
     part : Part
     observed : Tensor of shape (n, d) or (n, 2, d)
         In the part's scores.
-    mean, log_var : Tensor of shape (n, k)
+    proposal : Proposal
     log_weight : Tensor of shape (n,)
         Of the part, and what a log-density gains on its way to the table's scores.
     """
 
     part: Part
     observed: torch.Tensor
-    mean: torch.Tensor
-    log_var: torch.Tensor
+    proposal: Proposal
     log_weight: torch.Tensor
 
     def __getitem__(self, rows):
-        """Return the proposal for some of the rows."""
-        of_rows = self.observed, self.mean, self.log_var, self.log_weight
-        return _Proposal(self.part, *(of_all[rows] for of_all in of_rows))
+        """Return the same for some of the rows."""
+        of_rows = self.observed, self.proposal, self.log_weight
+        return _Draws(self.part, *(of_all[rows] for of_all in of_rows))
 
     def draw(self, draws):
         """Draw z; return it, decoded, and the logarithms of the weights."""
-        proposal = self.mean, self.log_var
-        z, decoded, log_weights = self.part.weigh(self.observed, proposal, draws)
+        z, decoded, log_weights = self.part.weigh(self.observed, self.proposal, draws)
         return z, decoded, log_weights + self.log_weight
 
 

@@ -86,6 +86,12 @@ class MapCoder:
         """Return what parametrises p(x|z): means, and logits of indicators."""
         return self.decoder(z.clamp(*self.z_range))
 
+    def with_slopes(self, z):  # (n, k) -> (n, d), (n, k, d)
+        """Return what z decodes to, and its slopes along each component."""
+        inside = z.clamp(*self.z_range)
+        decoded, slopes = self.decoder.with_slopes(inside)
+        return decoded, slopes * (z == inside)[:, :, None]
+
     def permuted(self, order, signs):
         """Return the coder whose component ``i`` is ``order[i]`` times its sign."""
         low, high = (edge[order] * signs for edge in self.z_range)

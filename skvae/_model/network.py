@@ -16,6 +16,8 @@ from math import prod
 import torch
 from torch import nn
 
+from skvae._numerics.activations import ACTIVATIONS as BOTH_WAYS
+
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "elu": nn.functional.elu,
     "gelu": nn.functional.gelu,
@@ -167,6 +169,28 @@ class VAE:
         """Return what parametrises p(x|z): means, and logits of indicators."""
         bias = self.parts["decoder_linear_bias"]
         return self._mlp("decoder", z, bias) + z @ self.parts["decoder_linear_weight"]
+
+    def with_slopes(self, z):  # (n, k) -> (n, d), (n, k, d)
+        """Return what z decodes to, and its slopes along each component."""
+        parts, last = self.parts, self.architecture.n_layers - 1
+        bias, linear = parts["decoder_linear_bias"], parts["decoder_linear_weight"]
+        decoded = torch.addmm(bias, z, linear)
+        slopes = linear.expand(len(z), *linear.shape)
+        if last < 0:
+            return decoded, slopes
+        activate, activate_backward = BOTH_WAYS[self.architecture.activation]
+        scale = (1 + (z / MLP_RANGE).square()) ** -0.25
+        hidden, along = z * scale, (scale + scale**5).mul_(0.5).T[:, :, None]
+        weight = parts["decoder_0_weight"]
+        along = along * weight[:, None]  # (k, n, m)
+        for i in range(last):
+            before = torch.addmm(parts[f"decoder_{i}_bias"], hidden, weight)
+            hidden = activate(before, out=torch.empty_like(before))
+            for of_component in along:
+                activate_backward(of_component, before, hidden)
+            weight = parts[f"decoder_{i + 1}_weight"]
+            along = along @ weight
+        return decoded + hidden @ weight, slopes + along.transpose(0, 1)
 
     def _mlp(self, name, h, bias):
         """Return an MLP whose last layer has the bias of the linear part."""

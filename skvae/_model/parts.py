@@ -15,6 +15,7 @@ from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.prior import NormalMixture, StandardNormal
+from skvae._model.proposal import propose
 
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
 
@@ -56,13 +57,17 @@ class Part:
         bound = importance_weighted_bound(
             self.coder,
             self.likelihood,
-            rows.x,
+            rows.observed,
+            self.propose(rows),
             draws,
             self.prior.log_prob,
             n_first=FIRST_DRAWS,
-            observed=rows.observed,
         )
         return bound + log_slope
+
+    def propose(self, rows):
+        """Return where to draw z of rows, which are in the part's own scores."""
+        return propose(self.coder, self.likelihood, self.prior.log_prob, rows)
 
     def weigh(self, observed, proposal, draws):
         """Draw z of rows, and weigh the draws by importance.
@@ -71,8 +76,7 @@ class Part:
         ----------
         observed : Tensor of shape (n, d) or (n, 2, d)
             In the part's own scores.
-        proposal : tuple of Tensor of shape (n, k)
-            Means and log-variances of the distributions that z is drawn from.
+        proposal : Proposal
         draws : Tensor of shape (n_draws, k)
             Standard normal.
 
@@ -83,7 +87,7 @@ class Part:
         log_weights : Tensor of shape (n_draws, n)
         """
         log_prior = self.prior.log_prob
-        given = self.coder, self.likelihood, log_prior, observed, *proposal, draws
+        given = self.coder, self.likelihood, log_prior, observed, proposal, draws
         return importance_weights(*given)
 
     def mean(self, z):  # (n, k) -> (n, d)
