@@ -157,8 +157,8 @@ class _Draws:
 
     def __getitem__(self, rows):
         """Return the same for some of the rows."""
-        of_rows = self.observed, self.proposal, self.log_weight
-        return _Draws(self.part, *(of_all[rows] for of_all in of_rows))
+        proposal, log_weight = self.proposal[rows], self.log_weight[rows]
+        return _Draws(self.part, self.observed[rows], proposal, log_weight)
 
     def draw(self, draws):
         """Draw z; return it, decoded, and the logarithms of the weights."""

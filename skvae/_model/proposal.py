@@ -7,18 +7,19 @@ belong together, and of rows with missing entries.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, sqrt
 
 import torch
 
 from skvae._model.bounds import standard_normal
 
-STEPS = 2  # to the mode
+STEPS = 3  # to the mode
 MOST_STEP = 1.0  # along a component
 # The variances are those of the curvature times 1 + this / root k: where a proposal is
 # too narrow, z beyond it would be rare and weigh all. The root keeps what that costs in
 # draws alike for each k.
-SPREAD = 1.0
+SPREAD = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Proposal:
     ----------
     mean : Tensor of shape (n, k)
     root : Tensor of shape (n, k, k)
-        Lower triangular; of the covariances.
+        Triangular; root times its transpose is the covariance.
     """
 
     mean: torch.Tensor
@@ -67,31 +68,69 @@ def propose(coder, likelihood, log_prior, rows):
     Proposal
     """
     tried, _ = coder.encode(rows.x)
-    n, k = tried.shape
-    eye = torch.eye(k, dtype=tried.dtype, device=tried.device)
-    mean, best = tried, torch.full_like(tried[:, 0], -inf)
-    precision, pull = eye.repeat(n, 1, 1), torch.zeros_like(tried)
-    length = torch.ones_like(best)
-    for step in range(STEPS + 1):
-        decoded, slopes = coder.with_slopes(tried)
-        given = likelihood.given(tried)
-        joint = given.log_prob(rows.observed, decoded).sum(dim=1) + log_prior(tried)
-        gradient, information = given.quadratic(rows.observed, decoded)
-        weighted = slopes * information[:, None]
-        its_pull = (slopes * gradient[:, None]).sum(dim=2) - tried
-        its_precision = eye + weighted @ slopes.mT
-        is_better = joint > best
-        best = torch.where(is_better, joint, best)
-        mean, pull = (
-            torch.where(is_better[:, None], *both)
-            for both in ((tried, mean), (its_pull, pull))
-        )
-        precision = torch.where(is_better[:, None, None], its_precision, precision)
+    best = _about(coder, likelihood, log_prior, rows.observed, tried)
+    length = torch.ones_like(best.joint)
+    for _ in range(STEPS):
+        move = (best.step() * length[:, None]).clamp(-MOST_STEP, MOST_STEP)
+        given = rows.observed, best.mean + move.nan_to_num(0.0)
+        found = _about(coder, likelihood, log_prior, *given)
+        is_better = found.joint > best.joint
+        best = found.where(is_better, best)
         length = torch.where(is_better, length, length / 4)
-        factor, _ = torch.linalg.cholesky_ex(precision)
-        if step < STEPS:
-            move = torch.cholesky_solve(pull[:, :, None], factor)[:, :, 0]
-            move = (move * length[:, None]).nan_to_num(0.0)
-            tried = mean + move.clamp(-MOST_STEP, MOST_STEP)
-    root = torch.linalg.solve_triangular(factor, eye, upper=False).mT
-    return Proposal(mean, root * sqrt(1 + SPREAD / sqrt(k)))
+    return best.proposal()
+
+
+@dataclass(frozen=True)
+class _Quadratic:
+    """What log p(x, z) is about some z of each row.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n, k)
+        That z.
+    joint : Tensor of shape (n,)
+    gradient : Tensor of shape (n, k)
+    precision : Tensor of shape (n, k, k)
+        Minus the curvature.
+    """
+
+    mean: torch.Tensor
+    joint: torch.Tensor
+    gradient: torch.Tensor
+    precision: torch.Tensor
+
+    @cached_property
+    def _factor(self):
+        return torch.linalg.cholesky_ex(self.precision)[0]
+
+    def step(self):  # -> (n, k)
+        """Return Newton's step."""
+        return torch.cholesky_solve(self.gradient[:, :, None], self._factor)[:, :, 0]
+
+    def where(self, is_so, other):
+        """Return this for the rows that are so, and the other for all others."""
+        return _Quadratic(
+            torch.where(is_so[:, None], self.mean, other.mean),
+            torch.where(is_so, self.joint, other.joint),
+            torch.where(is_so[:, None], self.gradient, other.gradient),
+            torch.where(is_so[:, None, None], self.precision, other.precision),
+        )
+
+    def proposal(self):
+        """Return the normals that this makes of p(z|x), somewhat wider."""
+        k = self.mean.shape[1]
+        eye = torch.eye(k, dtype=self.mean.dtype, device=self.mean.device)
+        # The inverse of a triangular factor's transpose is a root of the covariance.
+        inverse = torch.linalg.solve_triangular(self._factor, eye, upper=False)
+        return Proposal(self.mean, inverse.mT * sqrt(1 + SPREAD / sqrt(k)))
+
+
+def _about(coder, likelihood, log_prior, observed, z):
+    decoded, slopes = coder.with_slopes(z)
+    given = likelihood.given(z)
+    joint = given.log_prob(observed, decoded).sum(dim=1) + log_prior(z)
+    gradient, information = given.quadratic(observed, decoded)
+    gradient = (slopes * gradient[:, None]).sum(dim=2) - z  # as of N(0, I)
+    precision = (slopes * information[:, None]) @ slopes.mT
+    precision.diagonal(dim1=1, dim2=2).add_(1)
+    return _Quadratic(z, joint.nan_to_num(-inf), gradient, precision)
