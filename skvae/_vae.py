@@ -24,7 +24,6 @@ from skvae._model.density import Density
 from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows
 from skvae._numerics.chunks import slices
-from skvae._numerics.draws import spread_normal
 from skvae._numerics.errors import whatever_numpy_raises
 from skvae._numerics.threads import threads
 from skvae._parameters import (
@@ -48,7 +47,7 @@ from skvae._table.values import cast
 from skvae._version import __version__
 from skvae._warnings import warn
 
-SCORE_DRAWS = 128  # a power of 2 spreads a Sobol sequence evenly
+SCORE_DRAWS = 128  # of z of each row, at most
 SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
@@ -830,10 +829,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         array([-3.2, -3.4])
         """
         X = self._validate(X)
-        draws = spread_normal(SCORE_DRAWS, self.n_components_)
 
         def log_density(X):
-            of_scaled = self._density.log_density(_rows(self._codec, X), draws)
+            of_scaled = self._density.log_density(_rows(self._codec, X), SCORE_DRAWS)
             return of_scaled.numpy() + self._codec.log_slope(X)
 
         return self._map_rows(log_density, X, np.float64, SCORE_ROWS)

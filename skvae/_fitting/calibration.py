@@ -24,7 +24,6 @@ from skvae._model.density import stacking_weight
 from skvae._model.margins import match_quantiles, match_shares
 from skvae._model.prior import fit_mixture, likeliest_mixture
 from skvae._numerics.chunks import map_chunks, slices
-from skvae._numerics.draws import spread_normal
 from skvae._training.evaluation import mean_error
 
 COMPARED_DRAWS = 32
@@ -198,12 +197,11 @@ def match_margins(candidate, split):
 
 def choose_weight(candidate, split):
     """Choose the weight of the network in the density that suits validation rows."""
-    draws = spread_normal(COMPARED_DRAWS, split.recipe.n_components)
     first_rows = split.first_rows[: len(split.validation)]
     of_network, of_fallback = (
         torch.cat(
             [
-                part.log_density(first_rows[rows], draws)
+                part.log_density(first_rows[rows], COMPARED_DRAWS)
                 for rows in slices(len(first_rows), COMPARED_AT_A_TIME)
             ]
         )

@@ -54,21 +54,21 @@ class Density:
         """Return the rows whose posterior means these are."""
         return self.mean(mean) + self.readout[0] + mean @ self.readout[1:]
 
-    def log_density(self, rows, draws):
+    def log_density(self, rows, n_draws):
         """Bound log p(x) from below, in nats.
 
         Parameters
         ----------
         rows : Rows
-        draws : Tensor of shape (n_draws, k)
-            Standard normal.
+        n_draws : int
+            As of a part.
 
         Returns
         -------
         Tensor of shape (n,)
         """
         bounds = [
-            log(weight) + part.log_density(rows, draws)
+            log(weight) + part.log_density(rows, n_draws)
             for part, weight in zip(self.parts, self.weights, strict=True)
         ]
         total, *others = bounds

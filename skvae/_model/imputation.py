@@ -10,13 +10,13 @@ from math import inf, log
 
 import torch
 
-from skvae._model.parts import FIRST_DRAWS, Part
-from skvae._model.proposal import Proposal
-from skvae._numerics.draws import normal_draws, spread_normal
+from skvae._model.importance import Proposal
+from skvae._model.parts import A_PRIORS, FIRST_DRAWS, MOST_DRAWS, Part
+from skvae._numerics.draws import normal_draws
 
-MOST_DRAWS = 512  # of a row whose missing entries are expected
 ENOUGH_DRAWS = 24  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
+A_BATCH = FIRST_DRAWS + FIRST_DRAWS // A_PRIORS  # draws of a row between looks
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 
@@ -35,7 +35,6 @@ class Imputation:
     def __init__(self, density, to_numbers=None):
         self._parts = list(zip(density.parts, density.weights, strict=True))
         self._to_numbers = to_numbers
-        self._draws = spread_normal(MOST_DRAWS, density.n_components)
 
     def expected(self, rows):  # -> (n, d)
         """Return the mean of each entry of some rows given those that are observed.
@@ -65,17 +64,18 @@ class Imputation:
         -------
         Tensor of shape (n_rows, n, d)
         """
-        draws = self._draws[:RESAMPLED_DRAWS]
         proposals = [self._propose(rows, *pair) for pair in self._parts]
-        found = [proposal.draw(draws) for proposal in proposals]
+        found = [proposal.draw(RESAMPLED_DRAWS) for proposal in proposals]
         z, decoded, log_weights = (torch.cat(of) for of in zip(*found, strict=True))
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
         z, decoded = z[at], decoded[at]
         drawn = torch.empty_like(decoded)
+        ends = torch.tensor([len(of) for of, _, _ in found], device="cpu").cumsum(dim=0)
+        chosen_part = torch.searchsorted(ends, chosen, right=True)
         for i, (part, _) in enumerate(self._parts):
-            of_part = chosen // len(draws) == i
+            of_part = chosen_part == i
             drawn[of_part] = part.draw(z[of_part], decoded[of_part], generator)
         return drawn
 
@@ -86,10 +86,10 @@ class Imputation:
         """
         proposals = [self._propose(rows, *pair) for pair in parts]
         left, average = torch.arange(len(rows), device="cpu"), _WeightedMean(rows.x)
-        for batch, draws in enumerate(self._draws.split(FIRST_DRAWS)):
+        for batch in range(MOST_DRAWS // FIRST_DRAWS):
             log_weights, means = [], []
             for proposal in proposals:
-                z, decoded, of_part = proposal[left].draw(draws)
+                z, decoded, of_part = proposal[left].draw(FIRST_DRAWS, batch)
                 log_weights.append(of_part)
                 means.append(self._means(proposal.part, z, decoded, batch))
             average.add(left, torch.cat(log_weights), torch.cat(means))
@@ -112,7 +112,7 @@ class Imputation:
             return means
         std = part.likelihood.given(z).variance.sqrt()
         numeric = decoded[..., : std.shape[-1]]
-        noise = self._noise.split(FIRST_DRAWS)[batch][:, :, None]
+        noise = self._noise.split(A_BATCH)[batch][:, :, None]
         drawn = numeric[:, None] + std.expand_as(numeric)[:, None] * noise
         scores = part.margins.of_table(drawn.flatten(0, 2))
         numbers = torch.from_numpy(self._to_numbers(scores.numpy()))
@@ -121,16 +121,17 @@ class Imputation:
 
     @cached_property
     def _noise(self):
-        """Return fixed noise, (MOST_DRAWS, NOISE_DRAWS, n_numeric), spread evenly.
+        """Return fixed noise, (n_draws, NOISE_DRAWS, n_numeric), spread evenly.
 
         Each column has its own at each draw of z, and each of these one in each part of
         its distribution.
         """
         n_numeric = len(self._parts[0][0].likelihood.variance)
-        shape = MOST_DRAWS // FIRST_DRAWS, FIRST_DRAWS, NOISE_DRAWS, n_numeric
-        draws = normal_draws(2 * MOST_DRAWS, NOISE_DRAWS * n_numeric, seed=0).double()
+        shape = MOST_DRAWS // FIRST_DRAWS, A_BATCH, NOISE_DRAWS, n_numeric
+        n_draws = 2 * shape[0] * A_BATCH
+        draws = normal_draws(n_draws, NOISE_DRAWS * n_numeric, seed=0).double()
         places, share = torch.special.ndtr(draws).reshape(2, *shape)
-        share = (places.argsort(dim=1) + share) / FIRST_DRAWS
+        share = (places.argsort(dim=1) + share) / A_BATCH
         half = torch.arange(NOISE_DRAWS, dtype=torch.float64, device="cpu")
         share = (half[:, None] + share) / NOISE_DRAWS
         return torch.special.ndtri(share).flatten(0, 1)
@@ -160,8 +161,12 @@ class _Draws:
         proposal, log_weight = self.proposal[rows], self.log_weight[rows]
         return _Draws(self.part, self.observed[rows], proposal, log_weight)
 
-    def draw(self, draws):
-        """Draw z; return it, decoded, and the logarithms of the weights."""
+    def draw(self, n, batch=0):
+        """Draw z; return it, decoded, and the logarithms of the weights.
+
+        By n standard normals, those of a batch.
+        """
+        draws = self.part.draws((batch + 1) * n).split(n)[batch]
         z, decoded, log_weights = self.part.weigh(self.observed, self.proposal, draws)
         return z, decoded, log_weights + self.log_weight
 

@@ -11,13 +11,20 @@ import torch
 
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
-from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
+from skvae._model.importance import (
+    Draws,
+    importance_weighted_bound,
+    importance_weights,
+)
+from skvae._model.laplace import propose
 from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.prior import NormalMixture, StandardNormal
-from skvae._model.proposal import propose
+from skvae._numerics.draws import spread_normal
 
+MOST_DRAWS = 512  # of a row; a power of 2 spreads a Sobol sequence evenly
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
+A_PRIORS = 4  # draws, for each of which there is one of the prior
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,14 @@ class Part:
     prior: StandardNormal | NormalMixture
     margins: Margins | OwnScores = OWN
 
-    def log_density(self, rows, draws):
+    def log_density(self, rows, n_draws):
         """Bound log p(x) from below, in nats.
 
         Parameters
         ----------
         rows : Rows
-        draws : Tensor of shape (n_draws, k)
-            Standard normal.
+        n_draws : int
+            Of z of each row, at most, beside those of the prior.
 
         Returns
         -------
@@ -59,15 +66,19 @@ class Part:
             self.likelihood,
             rows.observed,
             self.propose(rows),
-            draws,
-            self.prior.log_prob,
+            self.draws(n_draws),
             n_first=FIRST_DRAWS,
         )
         return bound + log_slope
 
+    def draws(self, n):
+        """Return draws by n standard normals, the same for all rows each time."""
+        normal, of_prior = self._draws
+        return Draws(normal[:n], of_prior[: n // A_PRIORS])
+
     def propose(self, rows):
         """Return where to draw z of rows, which are in the part's own scores."""
-        return propose(self.coder, self.likelihood, self.prior.log_prob, rows)
+        return propose(self.coder, self.likelihood, self.prior, rows)
 
     def weigh(self, observed, proposal, draws):
         """Draw z of rows, and weigh the draws by importance.
@@ -77,17 +88,15 @@ class Part:
         observed : Tensor of shape (n, d) or (n, 2, d)
             In the part's own scores.
         proposal : Proposal
-        draws : Tensor of shape (n_draws, k)
-            Standard normal.
+        draws : Draws
 
         Returns
         -------
-        z : Tensor of shape (n_draws, n, k)
-        decoded : Tensor of shape (n_draws, n, d)
-        log_weights : Tensor of shape (n_draws, n)
+        z : Tensor of shape (len(draws), n, k)
+        decoded : Tensor of shape (len(draws), n, d)
+        log_weights : Tensor of shape (len(draws), n)
         """
-        log_prior = self.prior.log_prob
-        given = self.coder, self.likelihood, log_prior, observed, proposal, draws
+        given = self.coder, self.likelihood, observed, proposal, draws
         return importance_weights(*given)
 
     def mean(self, z):  # (n, k) -> (n, d)
@@ -107,6 +116,12 @@ class Part:
     def as_linear(self, rows):
         """Return the linear VAE that this part is to rows, None where it is more."""
         return None if rows.has_intervals or self.margins.is_fitted else self._linear
+
+    @cached_property
+    def _draws(self):
+        n_components = self.coder.n_components
+        of_prior = self.prior.spread(MOST_DRAWS // A_PRIORS)
+        return spread_normal(MOST_DRAWS, n_components), of_prior
 
     @cached_property
     def _linear(self):

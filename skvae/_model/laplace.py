@@ -12,7 +12,7 @@ from math import inf, sqrt
 
 import torch
 
-from skvae._model.bounds import standard_normal
+from skvae._model.importance import Proposal
 
 STEPS = 3  # to the mode
 MOST_STEP = 1.0  # along a component
@@ -22,45 +22,14 @@ MOST_STEP = 1.0  # along a component
 SPREAD = 2.0
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """Normals that z of rows is drawn from.
-
-    Parameters
-    ----------
-    mean : Tensor of shape (n, k)
-    root : Tensor of shape (n, k, k)
-        Triangular; root times its transpose is the covariance.
-    """
-
-    mean: torch.Tensor
-    root: torch.Tensor
-
-    @classmethod
-    def independent(cls, mean, log_var):  # (n, k), (n, k)
-        """Return normals of independent components, as an encoder has them."""
-        return cls(mean, torch.diag_embed((0.5 * log_var).exp()))
-
-    def __getitem__(self, rows):
-        """Return those of some of the rows."""
-        return Proposal(self.mean[rows], self.root[rows])
-
-    def draw(self, draws):  # (n_draws, k) -> (n_draws, n, k), (n_draws, n)
-        """Return z of each row at the same standard normals, and its log-density."""
-        z = self.mean + torch.einsum("nij,sj->sni", self.root, draws)
-        log_det = self.root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        return z, standard_normal(draws)[:, None] - log_det
-
-
-def propose(coder, likelihood, log_prior, rows):
+def propose(coder, likelihood, prior, rows):
     """Return where to draw z of rows.
 
     Parameters
     ----------
     coder : Coder, LinearCoder or MapCoder
     likelihood : Gaussian or Mixed
-    log_prior : callable
-        Maps rows z, (n, k), to log p(z), (n,).
+    prior : StandardNormal or NormalMixture
     rows : Rows
 
     Returns
@@ -68,16 +37,16 @@ def propose(coder, likelihood, log_prior, rows):
     Proposal
     """
     tried, _ = coder.encode(rows.x)
-    best = _about(coder, likelihood, log_prior, rows.observed, tried)
+    best = _about(coder, likelihood, prior, rows.observed, tried)
     length = torch.ones_like(best.joint)
     for _ in range(STEPS):
         move = (best.step() * length[:, None]).clamp(-MOST_STEP, MOST_STEP)
         given = rows.observed, best.mean + move.nan_to_num(0.0)
-        found = _about(coder, likelihood, log_prior, *given)
+        found = _about(coder, likelihood, prior, *given)
         is_better = found.joint > best.joint
         best = found.where(is_better, best)
         length = torch.where(is_better, length, length / 4)
-    return best.proposal()
+    return best.proposal(prior)
 
 
 @dataclass(frozen=True)
@@ -116,19 +85,16 @@ class _Quadratic:
             torch.where(is_so[:, None, None], self.precision, other.precision),
         )
 
-    def proposal(self):
+    def proposal(self, prior):
         """Return the normals that this makes of p(z|x), somewhat wider."""
-        k = self.mean.shape[1]
-        eye = torch.eye(k, dtype=self.mean.dtype, device=self.mean.device)
-        # The inverse of a triangular factor's transpose is a root of the covariance.
-        inverse = torch.linalg.solve_triangular(self._factor, eye, upper=False)
-        return Proposal(self.mean, inverse.mT * sqrt(1 + SPREAD / sqrt(k)))
+        widened = sqrt(1 + SPREAD / sqrt(self.mean.shape[1]))
+        return Proposal(prior, self.mean, self._factor / widened)
 
 
-def _about(coder, likelihood, log_prior, observed, z):
+def _about(coder, likelihood, prior, observed, z):
     decoded, slopes = coder.with_slopes(z)
     given = likelihood.given(z)
-    joint = given.log_prob(observed, decoded).sum(dim=1) + log_prior(z)
+    joint = given.log_prob(observed, decoded).sum(dim=1) + prior.log_prob(z)
     gradient, information = given.quadratic(observed, decoded)
     gradient = (slopes * gradient[:, None]).sum(dim=2) - z  # as of N(0, I)
     precision = (slopes * information[:, None]) @ slopes.mT

@@ -1,0 +1,163 @@
+"""Draws of z that are weighed by importance, and the bound on log p(x) that they give.
+
+The importance-weighted bound (Burda et al. 2016) is as tight as its draws are near the
+posterior.
+"""
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+
+from skvae._model.bounds import standard_normal
+from skvae._model.prior import NormalMixture, StandardNormal
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What z of all rows is drawn by.
+
+    Parameters
+    ----------
+    normal : Tensor of shape (n, k)
+        Standard normal.
+    of_prior : Tensor of shape (m, k)
+        Of the prior.
+    """
+
+    normal: torch.Tensor
+    of_prior: torch.Tensor
+
+    def __len__(self):
+        return len(self.normal) + len(self.of_prior)
+
+    @property
+    def prior_share(self):
+        """The prior's share of the draws."""
+        return len(self.of_prior) / len(self)
+
+    def split(self, n):
+        """Return draws of n standard normals each, and as many parts of the others."""
+        normal = self.normal.split(n)
+        of_prior = self.of_prior.tensor_split(len(normal))
+        return [Draws(*both) for both in zip(normal, of_prior, strict=True)]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Where z of rows is drawn: from normals, and for a share from the prior.
+
+    A posterior may have another mode, far from that of the normal; and no draw weighs
+    more than p(x|z) over that share (a defensive mixture: Hesterberg 1995).
+
+    Parameters
+    ----------
+    prior : StandardNormal or NormalMixture
+    mean : Tensor of shape (n, k)
+    root : Tensor of shape (n, k, k)
+        Lower triangular; times its transpose it is the precision.
+    """
+
+    prior: StandardNormal | NormalMixture
+    mean: torch.Tensor
+    root: torch.Tensor
+
+    @classmethod
+    def independent(cls, prior, mean, log_var):  # (n, k), (n, k)
+        """Return that of independent components, as an encoder has them."""
+        return cls(prior, mean, torch.diag_embed((-0.5 * log_var).exp()))
+
+    def __getitem__(self, rows):
+        """Return that of some of the rows."""
+        return Proposal(self.prior, self.mean[rows], self.root[rows])
+
+    def draw(self, draws):  # -> (len(draws), n, k)
+        """Return z of each row, by the same draws."""
+        # The solution of root' move = draw has the covariance.
+        eye = torch.eye(self.root.shape[1], dtype=self.root.dtype, device="cpu")
+        inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
+        z = self.mean + torch.einsum("nji,sj->sni", inverse, draws.normal)
+        of_prior = draws.of_prior[:, None].expand(-1, *self.mean.shape)
+        return torch.cat([z, of_prior])
+
+    def log_prob(self, z, prior_share):  # (m, n, k) -> (m, n), (m, n)
+        """Return the log-density of z where it is drawn, and under the prior alone."""
+        white = torch.einsum("snj,nji->sni", z - self.mean, self.root)
+        log_det = self.root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        log_normal, log_prior = (
+            log_prob(of_all.flatten(0, 1)).view(z.shape[:2])
+            for log_prob, of_all in ((standard_normal, white), (self.prior.log_prob, z))
+        )
+        log_normal = log_normal + log_det
+        if not prior_share:
+            return log_normal, log_prior
+        parts = log_normal + log(1 - prior_share), log_prior + log(prior_share)
+        return torch.logaddexp(*parts), log_prior
+
+
+def importance_weighted_bound(
+    vae, likelihood, observed, proposal, draws, n_first=None, tol=0.01
+):
+    """Importance-weighted bound of each row (Burda et al. 2016, equation 8).
+
+    Parameters
+    ----------
+    vae : VAE, Coder, LinearCoder or MapCoder
+    likelihood : Gaussian or Mixed
+    observed : Tensor of shape (n, ...)
+        What the likelihood is told of the rows.
+    proposal : Proposal
+        Where z of the rows is drawn.
+    draws : Draws
+        More of them tighten the bound.
+    n_first : int, optional
+        A row that has had draws by this many standard normals, or a multiple, gets no
+        more once the standard error of its bound is below `tol` nats. That is up to the
+        row alone. Without it each row gets all.
+    tol : float
+
+    Returns
+    -------
+    bound : Tensor of shape (n,)
+    """
+    bound = torch.empty_like(proposal.mean[:, 0])
+    rows = torch.arange(len(bound), device=bound.device)
+    log_weights = [
+        bound.new_empty(0, len(bound)) for _ in range(2)
+    ]  # normals', prior's
+    for some in draws.split(n_first or len(draws.normal)):
+        given = observed[rows], proposal[rows], some
+        _, _, new = importance_weights(vae, likelihood, *given)
+        parts = zip(log_weights, new.tensor_split([len(some.normal)]), strict=True)
+        log_weights = [torch.cat(part) for part in parts]
+        total = torch.logsumexp(torch.cat(log_weights), dim=0)
+        bound[rows] = total - log(sum(map(len, log_weights)))
+        is_open = sum(_squared_error(part - total) for part in log_weights) > tol**2
+        if not is_open.any():
+            break
+        rows = rows[is_open]
+        log_weights = [part[:, is_open] for part in log_weights]
+    return bound
+
+
+def _squared_error(log_shares):  # (n_draws, n) -> (n,)
+    """Return the squared standard error of the sum of some draws' shares."""
+    shares = log_shares.exp()
+    return shares.square().sum(dim=0) - shares.sum(dim=0) ** 2 / max(len(shares), 1)
+
+
+def importance_weights(vae, likelihood, observed, proposal, draws):
+    """Draw z of each row from a proposal.
+
+    Returns
+    -------
+    z : Tensor of shape (len(draws), n, k)
+    decoded : Tensor of shape (len(draws), n, d)
+    log_weights : Tensor of shape (len(draws), n)
+        log p(x, z) less the log-density of z where it is drawn.
+    """
+    z = proposal.draw(draws)
+    log_q, log_prior = proposal.log_prob(z, draws.prior_share)
+    decoded = vae.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+    log_likelihood = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
+    return z, decoded, log_likelihood + log_prior - log_q
