@@ -6,6 +6,9 @@ from scipy.stats import multivariate_normal
 
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.noise import Tracked
+from skvae._linear.anchor import fit_linear_vae
+from skvae._model.bounds import elbo
+from skvae._model.coder import Coder
 from skvae._model.network import VAE, Architecture, initial_parameters, set_linear_part
 from skvae._model.state import dump_density
 from skvae._table.indicators import fit_layout
@@ -34,6 +37,35 @@ def network_of(linear, hidden=(6,), spoilt=0.3, activation="silu"):
     flat = initial_parameters(architecture, linear, seeded()).double()
     set_linear_part(architecture, flat, linear)  # without rounding
     return VAE(architecture, flat + spoilt * normal(len(flat), seed=1))
+
+
+def make_coder(linear, hidden=(6,), spoilt=0.3):
+    """Return the coder of a network that has left its linear VAE."""
+    d, k = linear.encoder.shape
+    everywhere = torch.tensor([[-torch.inf], [torch.inf]]).double()
+    ranges = everywhere.expand(2, d), everywhere.expand(2, k)
+    network = network_of(linear, hidden, spoilt)
+    return Coder(network, linear, linear, *ranges, torch.ones(k).double())
+
+
+def linear_model(x, k, noise, hidden=()):
+    """Return the exact linear VAE of x as a network, its likelihood and log p(x)."""
+    linear = fit_linear_vae(x, k, noise, 1e-6)
+    vae = network_of(linear, hidden, spoilt=0.0)
+    return vae, Gaussian(linear.noise_variance), linear_density(linear).logpdf(x)
+
+
+def mean_elbo(vae, likelihood, x, beta=1.0):
+    """Average over draws, exactly: the ELBO of a linear decoder is quadratic in them.
+
+    Such a mean is that over the 2 k points at +-sqrt(k) on the axes.
+    """
+    k = vae.architecture.n_components
+    points = np.sqrt(k) * torch.cat([torch.eye(k), -torch.eye(k)]).double()
+    bounds = [
+        elbo(vae, likelihood, x, point.expand(len(x), k), beta)[0] for point in points
+    ]
+    return torch.stack(bounds).mean(dim=0)
 
 
 def tracked(variance, *, shared=False, floor=0.0, within=0.0, share=None):

@@ -55,10 +55,14 @@ class Ordinal(Indicators):
 
     def information(self, indicators, decoded):
         """Return about minus the curvature of the log-mass by `decoded`."""
-        probability = self.probability(decoded)
-        by_logit = sum(self._sides(indicators)) * probability * (1 - probability)
+        logits, gap = self._logits(decoded)
+        above, below = self._sides(indicators)
+        probability = torch.sigmoid(logits)
+        by_logit = (above + below) * probability * (1 - probability)
         by_step = self._add_up(by_logit, [of_run.T for of_run in self._sums])
-        return torch.where(self._first, by_step, by_step * torch.sigmoid(decoded) ** 2)
+        by_gap = by_step + below / (2 * torch.sinh(gap / 2)).square()
+        slope = torch.sigmoid(decoded)
+        return torch.where(self._first, by_step, by_gap * slope.square())
 
     def decoded_at(self, share):
         """Return what the shares of rows that exceed each category come from."""

@@ -22,7 +22,7 @@ class Draws:
     normal : Tensor of shape (n, k)
         Standard normal.
     of_prior : Tensor of shape (m, k)
-        Of the prior.
+        Of the prior; what they decode to is the same for all rows.
     """
 
     normal: torch.Tensor
@@ -158,6 +158,9 @@ def importance_weights(vae, likelihood, observed, proposal, draws):
     """
     z = proposal.draw(draws)
     log_q, log_prior = proposal.log_prob(z, draws.prior_share)
-    decoded = vae.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+    own = z[: len(draws.normal)]
+    decoded = vae.decode(own.flatten(0, 1)).unflatten(0, own.shape[:2])
+    shared = vae.decode(draws.of_prior)[:, None].expand(-1, *decoded.shape[1:])
+    decoded = torch.cat([decoded, shared])
     log_likelihood = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
     return z, decoded, log_likelihood + log_prior - log_q

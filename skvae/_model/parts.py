@@ -24,7 +24,6 @@ from skvae._numerics.draws import spread_normal
 
 MOST_DRAWS = 512  # of a row; a power of 2 spreads a Sobol sequence evenly
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
-A_PRIORS = 4  # draws, for each of which there is one of the prior
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Part:
         ----------
         rows : Rows
         n_draws : int
-            Of z of each row, at most, beside those of the prior.
+            Of z of each row, at most, beside as many of the prior.
 
         Returns
         -------
@@ -72,9 +71,9 @@ class Part:
         return bound + log_slope
 
     def draws(self, n):
-        """Return draws by n standard normals, the same for all rows each time."""
+        """Return n standard normals and n draws of the prior, the same each time."""
         normal, of_prior = self._draws
-        return Draws(normal[:n], of_prior[: n // A_PRIORS])
+        return Draws(normal[:n], of_prior[:n])
 
     def propose(self, rows):
         """Return where to draw z of rows, which are in the part's own scores."""
@@ -120,7 +119,7 @@ class Part:
     @cached_property
     def _draws(self):
         n_components = self.coder.n_components
-        of_prior = self.prior.spread(MOST_DRAWS // A_PRIORS)
+        of_prior = self.prior.spread(MOST_DRAWS)
         return spread_normal(MOST_DRAWS, n_components), of_prior
 
     @cached_property

@@ -48,7 +48,6 @@ from skvae._model.coder import LinearCoder
 from skvae._model.density import stacking_weight
 from skvae._model.prior import NormalMixture
 from skvae._model.rows import Rows
-from skvae._numerics.draws import spread_normal
 
 K = 2
 
@@ -372,8 +371,8 @@ def test_a_fit_to_intervals_has_the_factor_and_suits_new_ones_better(
     assert float(factor[0]) == 0  # known exactly
     assert (factor[2:].round() != 0).all()
     new = rounded_table(500, seed=1)[1]
-    first_rows, draws = Rows(new.mean(dim=1), new), spread_normal(64, K)
-    scores = [first_of(s).log_density(first_rows, draws).mean() for s in (plain, found)]
+    first_rows = Rows(new.mean(dim=1), new)
+    scores = [first_of(s).log_density(first_rows, 32).mean() for s in (plain, found)]
     assert scores[1] > scores[0]
 
 
@@ -412,14 +411,14 @@ def test_auto_noise_grows_where_errors_do():
     )
     flats = (first_of(s).coder.network.flat for s in (auto, plain))
     assert torch.equal(*flats)
-    first, rows, draws = first_of(auto), Rows(fresh, fresh), spread_normal(32, 1)
+    first, rows = first_of(auto), Rows(fresh, fresh)
     found = first.likelihood.given(first.coder.encode(fresh)[0]).variance.log()
     slopes = np.polyfit(t[1200:], found.numpy(), 1)[0]  # 1.4, were z known
     assert slopes.min() > 0.3
     assert 0.5 < slopes.mean() < 1.6
-    scores = first.log_density(rows, draws).mean()
+    scores = first.log_density(rows, 32).mean()
     constant = first.likelihood.with_noise(first.likelihood.variance)
-    before = replace(first, likelihood=constant).log_density(rows, draws)
+    before = replace(first, likelihood=constant).log_density(rows, 32)
     assert float(scores - before.mean()) > 0.5
 
 
@@ -556,8 +555,10 @@ def test_the_weight_is_what_validation_rows_make_of_both(trained):
     candidate = measure_noise(candidate, split)
     found = choose_weight(candidate, split).density
     first_rows = Rows(split.validation.double(), split.validation.double())
-    draws = spread_normal(calibration_module.COMPARED_DRAWS, K)
-    both = [part.log_density(first_rows, draws) for part in candidate.density.parts]
+    both = [
+        part.log_density(first_rows, calibration_module.COMPARED_DRAWS)
+        for part in candidate.density.parts
+    ]
     expected = stacking_weight(*both)
     assert found.weights[0] == pytest.approx(expected, rel=1e-6)
     assert sum(found.weights) == 1

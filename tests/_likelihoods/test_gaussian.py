@@ -93,6 +93,15 @@ def test_an_interval_counts_by_its_mass_and_a_point_by_its_density():
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_an_interval_pulls_what_is_beyond_it_to_its_nearer_end():
+    block = Gaussian(tensor([0.5, 0.5, 0.5, 0.5]))
+    intervals = tensor([[[-1.0, -1.0, -1.0, np.nan], [2.0, 2.0, 2.0, np.nan]]])
+    gradient, information = block.quadratic(intervals, tensor([[-3.0, 0.0, 4.0, 1.0]]))
+    told = 1 / (0.5 + 3**2 / 12)  # the variance of a uniform distribution adds to it
+    np.testing.assert_allclose(information, [[told, told, told, 0]])
+    np.testing.assert_allclose(gradient, [[2 * told, 0, -2 * told, 0]])
+
+
 def test_masses_of_adjacent_intervals_add_up_to_one():
     edges = tensor([-60.0, -2.0, -0.3, 0.0, 1.0, 60.0])
     intervals = torch.stack([edges[:-1], edges[1:]], dim=1)[:, :, None]

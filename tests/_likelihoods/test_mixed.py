@@ -32,6 +32,7 @@ class TestMixed(LikelihoodContract):
 
     parts = GaussianCase, BernoulliCase, CategoricalCase, OrdinalCase
     block = Mixed([part.block for part in parts], (3, 3, 5, 5))
+    curvature_tolerance = OrdinalCase.curvature_tolerance
     decoded, x = (
         torch.cat([getattr(part, name) for part in parts], dim=1)
         for parts, name in ((parts, "decoded"), (parts, "x"))

@@ -45,6 +45,20 @@ def test_inside_the_range_it_is_the_network():
     assert model.n_components == K
 
 
+def jacobian(model, z):
+    """By autograd, of the sum over rows, as these are apart."""
+    found = torch.autograd.functional.jacobian(lambda z: model.decode(z).sum(dim=0), z)
+    return found.permute(1, 2, 0)
+
+
+@pytest.mark.parametrize("model", [coder(), LinearCoder(LINEAR)])
+def test_slopes_are_those_of_autograd_beyond_the_range_too(model):
+    z = torch.from_numpy(RANDOM.uniform(-6, 6, (40, K)))
+    decoded, slopes = model.with_slopes(z)
+    same(decoded, model.decode(z), rtol=1e-12)
+    same(slopes, jacobian(model, z), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("distance", [1e-9, 1.0, 1e9])
 def test_beyond_the_range_it_goes_on_along_the_linear_vae(distance):
     model = coder()

@@ -11,7 +11,6 @@ from scipy.special import logsumexp
 
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.anchor import fit_linear_vae
-from skvae._model.bounds import importance_weighted_bound
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.density import Density, stacking_weight
 from skvae._model.parts import Part
@@ -82,10 +81,12 @@ def test_changes_of_the_first_part_leave_the_other_and_the_original():
 
 @pytest.mark.parametrize("weight", [1e-9, 0.3, 0.999, 1.0])
 def test_density_is_the_mixture_of_the_two(weight):
-    noise = spread_normal(16, K)
-    found = make_density(weight).log_density(Rows(X, X), noise)
-    likelihood, coder = Gaussian(NOISE_VARIANCE), network_part().coder
-    bound = importance_weighted_bound(coder, likelihood, X, noise)
+    rows, part = (
+        Rows(X, X),
+        replace(network_part(), likelihood=Gaussian(NOISE_VARIANCE)),
+    )
+    found = make_density(weight).log_density(rows, 16)
+    bound = part.log_density(rows, 16)
     both = [bound, linear_density(FALLBACK).logpdf(X)]
     expected = logsumexp(both, axis=0, b=[[weight], [1 - weight]])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -95,7 +96,7 @@ def test_there_may_be_any_number_of_parts():
     linears = LINEAR, FALLBACK, LINEAR.with_noise(NOISE_VARIANCE)
     weights = 0.5, 0.2, 0.3
     density = Density(tuple(map(part_of, linears)), weights, READOUT)
-    found = density.log_density(Rows(X, X), spread_normal(16, K))
+    found = density.log_density(Rows(X, X), 16)
     each = [linear_density(linear).logpdf(X) for linear in linears]
     expected = logsumexp(each, axis=0, b=np.array(weights)[:, None])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -104,7 +105,7 @@ def test_there_may_be_any_number_of_parts():
 def test_no_row_costs_more_than_the_linear_share():
     far = torch.cat([X, X * 1e3, X * 1e6])
     density = make_density(weight=0.99)
-    found = density.log_density(Rows(far, far), spread_normal(16, K)).numpy()
+    found = density.log_density(Rows(far, far), 16).numpy()
     least = linear_density(FALLBACK).logpdf(far) + np.log(0.01)
     assert (found >= least - 1e-9 * abs(least)).all()
 

@@ -86,6 +86,16 @@ def test_starts_as_the_linear_vae(depth, activation):
 
 
 @each_activation
+@each_depth
+def test_slopes_are_those_of_autograd(depth, activation):
+    vae, z = random_network(build(depth, activation)), 4 * rows(9, 3)
+    decoded, slopes = vae.with_slopes(z)
+    assert_close(decoded, vae.decode(z))
+    jacobian = torch.autograd.functional.jacobian(lambda z: vae.decode(z).sum(dim=0), z)
+    assert_close(slopes, jacobian.permute(1, 2, 0))  # (d, n, k), as rows are apart
+
+
+@each_activation
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_mlps_are_those_of_torch(depth, activation, monkeypatch):
     monkeypatch.setattr(network_module, "MLP_RANGE", 1e9)

@@ -14,8 +14,8 @@ from skvae._likelihoods.dispersion import Dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.anchor import fit_linear_vae
-from skvae._model.bounds import importance_weighted_bound
 from skvae._model.coder import Coder, LinearCoder
+from skvae._model.importance import Draws, Proposal, importance_weighted_bound
 from skvae._model.parts import Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
@@ -72,8 +72,8 @@ def marginals(linear, x):
 
 @pytest.mark.parametrize("x", [X, INCOMPLETE])
 def test_a_linear_vae_needs_no_draws(x):
-    part, nonsense = linear_vae_part(), torch.full((3, K), torch.nan).double()
-    found = part.log_density(Rows(x, x), nonsense)
+    part = linear_vae_part()
+    found = part.log_density(Rows(x, x), n_draws=0)
     np.testing.assert_allclose(found, marginals(LINEAR, x), rtol=1e-9)
 
 
@@ -110,8 +110,9 @@ def test_with_another_noise_it_is_exact_too():
     part = replace(linear_vae_part(), likelihood=Gaussian(variance))
     linear = part.as_linear(Rows(X, X))
     mean, log_var = part.coder.encode(X)
-    proposal = mean, log_var + 1
-    log_weights = part.weigh(X, proposal, spread_normal(2**14, K))[2]
+    proposal = Proposal.independent(part.prior, mean, log_var + 1)
+    normals = spread_normal(2**14, K)
+    log_weights = part.weigh(X, proposal, Draws(normals, normals[:0]))[2]
     found = log_weights.logsumexp(dim=0) - np.log(2**14)
     np.testing.assert_allclose(linear.log_density(X), found, atol=0.05)
     assert (linear.log_density(X) - LINEAR.log_density(X)).abs().max() > 0.3
@@ -126,18 +127,12 @@ def test_a_network_is_judged_by_draws_of_its_posteriors(told, is_fitted):
     part = network_part()
     if is_fitted:
         part = replace(part, prior=mixture())
-    draws, rows = spread_normal(64, K), Rows(X, told)
-    expected = importance_weighted_bound(
-        part.coder,
-        part.likelihood,
-        X,
-        draws,
-        part.prior.log_prob,
-        n_first=16,
-        observed=told,
-    )
-    assert torch.equal(part.log_density(rows, draws), expected)
-    of_standard = replace(part, prior=StandardNormal(K)).log_density(rows, draws)
+    rows = Rows(X, told)
+    draws = Draws(spread_normal(64, K), part.prior.spread(64))
+    given = part.coder, part.likelihood, told, part.propose(rows), draws
+    expected = importance_weighted_bound(*given, n_first=16)
+    assert torch.equal(part.log_density(rows, 64), expected)
+    of_standard = replace(part, prior=StandardNormal(K)).log_density(rows, 64)
     assert torch.equal(of_standard, expected) != is_fitted
 
 
@@ -161,29 +156,31 @@ def test_a_bent_linear_vae_is_judged_by_draws(changes):
         for row in X.numpy()
     ]
     exact = torch.stack(exact).logsumexp(dim=1)
-    found = part.log_density(Rows(X, X), spread_normal(1024, K))
+    found = part.log_density(Rows(X, X), 512)
     np.testing.assert_allclose(found, exact, atol=0.1)
     linear = LINEAR.log_density(X)
     assert (linear - exact).abs().max() > 0.5  # not the linear VAE's
 
 
 def test_intervals_have_the_mass_between_their_ends():
-    part, draws = linear_vae_part(), spread_normal(4096, K)
+    part = linear_vae_part()
     width = 0.02
     narrow = torch.stack([X - width / 2, X + width / 2], dim=1)
-    found = part.log_density(Rows(X, narrow), draws)
+    found = part.log_density(Rows(X, narrow), 512)
     expected = marginals(LINEAR, X) + D * np.log(width)
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_draws_are_weighed_wherever_they_come_from():
     part = network_part()
-    proposal = normal(40, K, seed=3), 0.5 * normal(40, K, seed=4)
-    z, decoded, log_weights = part.weigh(X, proposal, spread_normal(1024, K))
-    assert z.shape == (1024, 40, K)
+    mean, log_var = normal(40, K, seed=3), 0.5 * normal(40, K, seed=4)
+    proposal = Proposal.independent(part.prior, mean, log_var)
+    draws = Draws(spread_normal(1024, K), part.prior.spread(256))
+    z, decoded, log_weights = part.weigh(X, proposal, draws)
+    assert z.shape == (1280, 40, K)
     np.testing.assert_allclose(decoded[5], part.coder.decode(z[5]), rtol=1e-9)
-    found = log_weights.logsumexp(dim=0) - np.log(1024)
-    expected = part.log_density(Rows(X, X), spread_normal(1024, K))
+    found = log_weights.logsumexp(dim=0) - np.log(1280)
+    expected = part.log_density(Rows(X, X), 512)
     assert (found - expected).abs().median() < 0.1
 
 

@@ -148,7 +148,7 @@ def test_names_alone_are_as_likely_as_each_other(make_vae):
     with pytest.warns(UserWarning, match="values that are all rare, in column 'name'"):
         vae = make_vae(max_iter=3).fit(X)
     # Of 51 chances one is another name's.
-    np.testing.assert_allclose(vae.score_samples(X), -np.log(51), atol=1e-6)
+    np.testing.assert_allclose(vae.score_samples(X), -np.log(51), atol=5e-3)
     np.testing.assert_allclose(vae.transform(X), 0, atol=1e-6)
     assert vae.sample(500, random_state=0)["name"].nunique() > 45
 
