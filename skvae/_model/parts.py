@@ -13,7 +13,9 @@ from skvae._likelihoods.gaussian import Gaussian
 from skvae._likelihoods.mixed import make_likelihood
 from skvae._model.bounds import importance_weighted_bound, importance_weights
 from skvae._model.coder import Coder, LinearCoder
+from skvae._model.map_coder import MapCoder
 from skvae._model.margins import OWN, Margins, OwnScores
+from skvae._model.mixture_bound import mixture_bound
 from skvae._model.prior import NormalMixture, StandardNormal
 
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
@@ -25,14 +27,14 @@ class Part:
 
     Parameters
     ----------
-    coder : Coder or LinearCoder
+    coder : Coder, LinearCoder or MapCoder
     likelihood : Gaussian or Mixed
     prior : StandardNormal or NormalMixture
     margins : Margins or OwnScores, default=OWN
         The map between the scores of the table and the part's own.
     """
 
-    coder: Coder | LinearCoder
+    coder: Coder | LinearCoder | MapCoder
     likelihood: Gaussian
     prior: StandardNormal | NormalMixture
     margins: Margins | OwnScores = OWN
@@ -53,6 +55,8 @@ class Part:
         rows, log_slope = self.margins.of_part(rows)
         if self._linear is not None and not rows.has_intervals:
             return self._linear.log_density(rows.x) + log_slope
+        if isinstance(self.coder, MapCoder):
+            return mixture_bound(self, rows, draws, FIRST_DRAWS) + log_slope
         bound = importance_weighted_bound(
             self.coder,
             self.likelihood,
