@@ -350,6 +350,13 @@ def test_steps_that_end_too_early_are_warned_of():
     assert vae.validation_scores_ is None
 
 
+def test_a_map_without_active_components_says_nothing_of_beta():
+    with pytest.warns(UserWarning, match="No component carries") as warned:
+        make_map(beta=4.0).fit(np.ones((30, 3)))
+    assert "may have nothing in common" in str(warned[0].message)
+    assert "beta" not in str(warned[0].message)
+
+
 def test_an_interrupt_keeps_the_map(monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
