@@ -83,6 +83,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Widths of the encoder's hidden layers; the decoder has them in reverse. An
         empty sequence is the linear model: probabilistic PCA, or factor analysis
         with ``noise="diag"``, in closed form; with categorical columns it is trained.
+        With `n_neighbors` it makes the decoder of the map linear, which a map bends too
+        much for.
 
     activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
         Activation of the hidden layers.
@@ -974,7 +976,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         elif not self.n_active_components_:
             category = UserWarning
             remedy = "The columns may have nothing in common, or the rows be too few."
-            if self.beta > 1:
+            if self.beta > 1 and not solution.is_map:
                 remedy = f"Lower beta={self.beta!r}; 1 is the VAE."
             message = (
                 f"No component carries more than {ACTIVE_NATS} nats: every row is "
