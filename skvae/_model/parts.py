@@ -18,6 +18,7 @@ from skvae._model.importance import (
     importance_weights,
 )
 from skvae._model.laplace import propose
+from skvae._model.map_coder import MapCoder
 from skvae._model.margins import OWN, Margins, OwnScores
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._numerics.draws import spread_normal
@@ -32,14 +33,14 @@ class Part:
 
     Parameters
     ----------
-    coder : Coder or LinearCoder
+    coder : Coder, LinearCoder or MapCoder
     likelihood : Gaussian or Mixed
     prior : StandardNormal or NormalMixture
     margins : Margins or OwnScores, default=OWN
         The map between the scores of the table and the part's own.
     """
 
-    coder: Coder | LinearCoder
+    coder: Coder | LinearCoder | MapCoder
     likelihood: Gaussian
     prior: StandardNormal | NormalMixture
     margins: Margins | OwnScores = OWN
