@@ -11,12 +11,14 @@ from math import inf, log
 import torch
 
 from skvae._model.importance import Proposal
-from skvae._model.parts import FIRST_DRAWS, MOST_DRAWS, Part
+from skvae._model.parts import FIRST_DRAWS, MOST_DRAWS, PRIORS, Part
 from skvae._numerics.draws import normal_draws
 
 ENOUGH_DRAWS = 24  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
-A_BATCH = 2 * FIRST_DRAWS  # draws of a row between looks, with those of the prior
+A_BATCH = (
+    1 + PRIORS
+) * FIRST_DRAWS  # draws of a row between looks, with those of the prior
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 

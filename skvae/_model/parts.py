@@ -24,6 +24,7 @@ from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._numerics.draws import spread_normal
 
 MOST_DRAWS = 512  # of a row; a power of 2 spreads a Sobol sequence evenly
+PRIORS = 2  # draws of the prior, for each of the others
 FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
 
 
@@ -74,7 +75,7 @@ class Part:
     def draws(self, n):
         """Return n standard normals and n draws of the prior, the same each time."""
         normal, of_prior = self._draws
-        return Draws(normal[:n], of_prior[:n])
+        return Draws(normal[:n], of_prior[: PRIORS * n])
 
     def propose(self, rows):
         """Return where to draw z of rows, which are in the part's own scores."""
@@ -120,7 +121,7 @@ class Part:
     @cached_property
     def _draws(self):
         n_components = self.coder.n_components
-        of_prior = self.prior.spread(MOST_DRAWS)
+        of_prior = self.prior.spread(PRIORS * MOST_DRAWS)
         return spread_normal(MOST_DRAWS, n_components), of_prior
 
     @cached_property

@@ -76,7 +76,9 @@ def test_the_most_probable_category_is_of_all_categories(fitted, towns):
     assert (back["town"][~is_town] == "village 0").mean() > 0.9
     full = fitted.impute(towns.assign(town=None))
     assert (full["town"] == towns["town"])[is_town].mean() > 0.9
-    assert (full["town"][~is_town] == "village 0").mean() > 0.7  # some towns are as large
+    assert (
+        full["town"][~is_town] == "village 0"
+    ).mean() > 0.7  # some towns are as large
 
 
 def test_all_categories_are_drawn_as_often_as_they_were_there(fitted, towns):
