@@ -302,9 +302,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     is the Cauchy location of its 8 nearest rows' places, weighted by inverse squared
     distances: it joins a group, where a mean would put it between groups. The decoder
     is a ridge regression of the columns on random features [9]_ of z, whose hidden
-    layers have `hidden_layer_sizes` in reverse and stay as they were drawn. Two
-    Gauss-Newton steps of the posterior around the place, as if that had a standard
-    deviation of .05, end at the mean of q(z|x); its variances are Laplace's. While
+    layers have `hidden_layer_sizes` in reverse and stay as they were drawn. A
+    Gauss-Newton step of the posterior around the place, as if that had a standard
+    deviation of .05, ends at the mean of q(z|x); its variances are Laplace's. While
     fitting each row is placed by the others only. So nothing is trained by gradients,
     and all verbs say what they say of a network.
 

@@ -18,7 +18,7 @@ ENOUGH_DRAWS = 24  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
 A_BATCH = (
     1 + PRIORS
-) * FIRST_DRAWS  # draws of a row between looks, with those of the prior
+) * FIRST_DRAWS  # of a row between looks
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 
