@@ -79,7 +79,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     hidden_layer_sizes : sequence of int or "auto", default="auto"
         Widths of the encoder's hidden layers; the decoder has them in reverse. "auto"
-        is two layers: the first is four times as wide as the network has columns, or
+        is two layers: the first is twice as wide as the network has columns, or
         24 times as it has components if that is more, but from 128 to 256 wide; the
         second is half as wide. With `n_neighbors` it is ``(256, 128)``. An empty
         sequence is the linear model: probabilistic PCA, or factor analysis with
@@ -133,7 +133,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Rows a gradient step. "auto" is a twelfth of the training rows, but at least
         16 and at most 256.
 
-    learning_rate_init : float, default=5e-3
+    learning_rate_init : float, default=4e-3
         Learning rate of AdamW, after a warm-up of 100 steps.
 
     max_iter : int or "auto", default="auto"
@@ -146,7 +146,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Whether to keep `validation_fraction` of the rows out of the training, to stop
         once their score improves no more, and to keep the weights that suited them
         best; the starting solution is a candidate. The validation rows then join the
-        training, for a third as many epochs as had helped. If False, all rows train for
+        training, for .4 times the epochs that had helped. If False, all rows train for
         `max_iter` epochs and the last (averaged) weights are kept. The noise variance
         still comes from rows that were not trained on: from a first fit, as long, that
         leaves `validation_fraction` of them out. So it takes twice the time, and
@@ -353,7 +353,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         beta=1.0,
         alpha=0.01,
         batch_size="auto",
-        learning_rate_init=5e-3,
+        learning_rate_init=4e-3,
         max_iter="auto",
         early_stopping=True,
         validation_fraction=0.1,

@@ -18,7 +18,7 @@ NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 
 BATCHES, BATCH_MIN, BATCH_MAX = 12, 16, 256  # of the rows, and rows of one
 WIDTH_MIN, WIDTH_MAX = 128, 256  # of the first hidden layer; the second has half
-WIDTH_A_COLUMN, WIDTH_A_COMPONENT = 4, 24
+WIDTH_A_COLUMN, WIDTH_A_COMPONENT = 2, 24
 MAP_WIDTHS = 256, 128  # the more features, the better a map is decoded
 MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
 MOST_MAPPED = 20_000  # rows that a map is of

@@ -67,7 +67,7 @@ def test_a_warm_start_goes_on_with_automatic_widths(make_vae, curve):
     vae = make_vae(warm_start=True, **parameters).fit(curve)
     before = vae.best_validation_score_
     vae.set_params(max_iter=1, learning_rate_init=1e-12).fit(curve)
-    assert vae.best_validation_score_ == pytest.approx(before, abs=1e-4)
+    assert vae.best_validation_score_ > before
 
 
 def test_warm_start_with_other_columns_starts_afresh(make_vae, curve, assert_same_bits):
