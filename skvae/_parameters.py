@@ -114,10 +114,12 @@ def _is_share(value):
 
 
 def _is_widths(value):
+    if isinstance(value, str):
+        return value == "auto"
     if _is_positive_integer(value):
         return True
     is_vector = isinstance(value, np.ndarray) and value.ndim == 1
-    is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, bytes)
     return (is_vector or is_sequence) and all(map(_is_positive_integer, value))
 
 
@@ -164,7 +166,7 @@ _RULES = {
     ),
     "hidden_layer_sizes": (
         _is_widths,
-        "a sequence of integers of at least 1, empty for the linear model",
+        "'auto' or a sequence of integers of at least 1, empty for the linear model",
     ),
     "activation": _one_of(ACTIVATIONS),
     "noise": _one_of(NOISES),

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skvae._artefact import check_keys, dump_fitted, load_fitted
 from skvae._fitting.comparison import COMPARED_ROWS
 from skvae._fitting.fit import ACTIVE_NATS, Listener, Printer, fit_vae
-from skvae._fitting.recipe import make_recipe
+from skvae._fitting.recipe import choose_widths, make_recipe
 from skvae._model.density import Density
 from skvae._model.imputation import Imputation
 from skvae._model.rows import Rows
@@ -29,7 +29,6 @@ from skvae._numerics.threads import threads
 from skvae._parameters import (
     check_count,
     check_parameters,
-    hidden_sizes,
     make_generators,
     plain,
     resolve_random_state,
@@ -79,12 +78,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         rows, see `explained_variance_ratio_`. The fit is that with this number; to find
         it takes about as long as another one or two.
 
-    hidden_layer_sizes : sequence of int, default=(256, 128)
-        Widths of the encoder's hidden layers; the decoder has them in reverse. An
-        empty sequence is the linear model: probabilistic PCA, or factor analysis
-        with ``noise="diag"``, in closed form; with categorical columns it is trained.
-        With `n_neighbors` it makes the decoder of the map linear, which a map bends too
-        much for.
+    hidden_layer_sizes : sequence of int or "auto", default="auto"
+        Widths of the encoder's hidden layers; the decoder has them in reverse. "auto"
+        is two layers: the first is twice as wide as the network has columns, or
+        24 times as it has components if that is more, but from 128 to 256 wide; the
+        second is half as wide. With `n_neighbors` it is ``(256, 128)``. An empty
+        sequence is the linear model: probabilistic PCA, or factor analysis with
+        ``noise="diag"``, in closed form; with categorical columns it is trained. With
+        `n_neighbors` it makes the decoder of the map linear, which a map bends too much
+        for.
 
     activation : {"silu", "relu", "gelu", "tanh", "elu"}, default="silu"
         Activation of the hidden layers.
@@ -131,10 +133,10 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         comes back, and a linear model of the components does better.
 
     batch_size : int or "auto", default="auto"
-        Rows a gradient step. "auto" is a twentieth of the training rows, but at
-        least 16 and at most 256.
+        Rows a gradient step. "auto" is a twelfth of the training rows, but at least
+        16 and at most 256.
 
-    learning_rate_init : float, default=2e-3
+    learning_rate_init : float, default=4e-3
         Learning rate of AdamW, after a warm-up of 100 steps.
 
     max_iter : int or "auto", default="auto"
@@ -147,7 +149,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Whether to keep `validation_fraction` of the rows out of the training, to stop
         once their score improves no more, and to keep the weights that suited them
         best; the starting solution is a candidate. The validation rows then join the
-        training, for half as many epochs as had helped. If False, all rows train for
+        training, for .4 times the epochs that had helped. If False, all rows train for
         `max_iter` epochs and the last (averaged) weights are kept. The noise variance
         still comes from rows that were not trained on: from a first fit, as long, that
         leaves `validation_fraction` of them out. So it takes twice the time, and
@@ -158,7 +160,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     n_iter_no_change : int, default=10
         Epochs without an improvement of the validation score by `tol` after which
-        training stops, counted from when the KL has its full weight. At least 200
+        training stops, counted from when the KL has its full weight. At least 150
         steps, which on a small table are more epochs.
 
     tol : float, default=0.01
@@ -353,7 +355,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self,
         n_components=2,
         *,
-        hidden_layer_sizes=(256, 128),
+        hidden_layer_sizes="auto",
         activation="silu",
         noise="auto",
         scaling="standard",
@@ -361,7 +363,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         beta=1.0,
         alpha=0.01,
         batch_size="auto",
-        learning_rate_init=2e-3,
+        learning_rate_init=4e-3,
         max_iter="auto",
         early_stopping=True,
         validation_fraction=0.1,
@@ -884,8 +886,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         parameters = self.get_params(deep=False)
         check_parameters(parameters)
         parameters = {name: plain(value) for name, value in parameters.items()}
-        shape = self._shape()
-        may_be_warm = self.warm_start and getattr(self, "_fitted_shape", None) == shape
+        may_be_warm = self.warm_start and hasattr(self, "_fitted_shape")
+        may_be_warm = may_be_warm and self._fitted_shape == self._shape()
         before = self._codec if may_be_warm else None
         codes, schema = validate_new(self, X, before)
         warm = may_be_warm and schema is self._codec.schema
@@ -917,15 +919,21 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         density = self._density if warm else None
         solution = fit_vae(x, first_rows, recipe, density, share)
-        self._fitted_shape, self._codec = shape, codec
+        self._codec = codec
         self._remember(solution, log_slope)
+        self._fitted_shape = self._shape()
         return solution
 
     def _shape(self):
-        """Return the parameters that must be the same for a warm start."""
+        """Return the parameters that must be the same for a warm start.
+
+        Of an estimator that is fitted.
+        """
+        size = self._codec.layout.n_columns, self.n_components_
+        is_map = self.n_neighbors is not None
         return {
             "n_components": plain(self.n_components),
-            "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
+            "hidden_layer_sizes": choose_widths(self.hidden_layer_sizes, *size, is_map),
             "activation": plain(self.activation),
             "scaling": plain(self.scaling),
             "n_neighbors": plain(self.n_neighbors),

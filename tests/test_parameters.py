@@ -36,7 +36,7 @@ RULES = {
         "an integer of at least 1, or a number between 0 and 1",
         [0.0, 1.0, *NOT_INTEGERS],
     ),
-    "hidden_layer_sizes": ("a sequence of integers of at least 1", NO_WIDTHS),
+    "hidden_layer_sizes": ("'auto' or a sequence of integers of at least 1", NO_WIDTHS),
     "activation": (
         "one of 'elu', 'gelu'",
         ["swish", "", None, torch.tanh, ["relu"], 1],
@@ -156,7 +156,7 @@ def test_the_error_is_of_either_kind():
 LEGAL = {
     "n_components": [1, 7, np.int8(2), np.uint64(2), 0.9, np.float32(0.5)],
     "hidden_layer_sizes": [
-        *[4, np.int64(4), (4,), [4, 3], (), [], range(2, 4)],
+        *["auto", np.str_("auto"), 4, np.int64(4), (4,), [4, 3], (), [], range(2, 4)],
         *[np.array([4, 3]), np.array([], dtype=int), (np.int32(4), 3)],
     ],
     "activation": [*ACTIVATIONS, np.str_("relu")],

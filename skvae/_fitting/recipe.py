@@ -17,7 +17,10 @@ from skvae._training.loop import Settings
 NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 
 
-BATCH_MIN, BATCH_MAX = 16, 256
+BATCHES, BATCH_MIN, BATCH_MAX = 12, 16, 256  # of the rows, and rows of one
+WIDTH_MIN, WIDTH_MAX = 128, 256  # of the first hidden layer; the second has half
+WIDTH_A_COLUMN, WIDTH_A_COMPONENT = 2, 24
+MAP_WIDTHS = 256, 128  # the more features, the better a map is decoded
 MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
 MOST_MAPPED = 20_000  # rows that a map is of
 MIN_VALIDATION = 3  # rows, as fewer tell nothing
@@ -36,6 +39,7 @@ class Recipe:
     device: str = "cpu"
     n_threads: int = 1
     n_neighbors: int | None = None  # of a map
+    widths_are_automatic: bool = False  # so that they change with the components
     of_scores: bool = False  # whether numeric columns are normal scores
     # (n_columns,), or 1: that columns are multiplied by where they share one noise.
     units: torch.Tensor | float = field(default=1.0, compare=False)
@@ -48,6 +52,9 @@ class Recipe:
     def with_components(self, n_components):
         """Return the same orders for another number of latent dimensions."""
         architecture = replace(self.architecture, n_components=n_components)
+        if self.widths_are_automatic:
+            widths = choose_widths("auto", architecture.n_features, n_components)
+            architecture = replace(architecture, hidden_layer_sizes=widths)
         return replace(self, architecture=architecture)
 
     @property
@@ -106,7 +113,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         n_rows = min(n_rows, MOST_MAPPED)
     batch_size = parameters["batch_size"]
     if batch_size == "auto":
-        batch_size = min(max(n_rows // 20, BATCH_MIN), BATCH_MAX)
+        batch_size = min(max(n_rows // BATCHES, BATCH_MIN), BATCH_MAX)
     max_epochs = parameters["max_iter"]
     if max_epochs == "auto":
         max_epochs = _most_epochs(n_rows, n_neighbors)
@@ -121,10 +128,12 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         tol=parameters["tol"],
         listener=listener,
     )
+    widths, size = parameters["hidden_layer_sizes"], (layout.n_columns, n_components)
+    is_map = n_neighbors is not None
     architecture = Architecture(
         n_features=layout.n_columns,
         n_components=int(n_components),
-        hidden_layer_sizes=hidden_sizes(parameters["hidden_layer_sizes"]),
+        hidden_layer_sizes=choose_widths(widths, *size, is_map),
         activation=parameters["activation"],
     )
     n_validation = max(
@@ -140,9 +149,34 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         device=parameters["device"],
         n_threads=effective_n_jobs(parameters["n_jobs"]),
         n_neighbors=n_neighbors,
+        widths_are_automatic=isinstance(widths, str) and not is_map,
         of_scores=parameters["scaling"] == "quantile",
         units=units,
     )
+
+
+def choose_widths(hidden_layer_sizes, n_columns, n_components, is_map=False):
+    """Return the widths of the encoder's hidden layers.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, int or "auto"
+        As the estimator has it.
+    n_columns, n_components : int
+        Of the network.
+    is_map : bool, default=False
+
+    Returns
+    -------
+    tuple of int
+    """
+    if not isinstance(hidden_layer_sizes, str):
+        return hidden_sizes(hidden_layer_sizes)
+    if is_map:
+        return MAP_WIDTHS
+    wanted = max(WIDTH_A_COLUMN * n_columns, WIDTH_A_COMPONENT * n_components)
+    first = int(min(max(wanted, WIDTH_MIN), WIDTH_MAX))
+    return first, first // 2
 
 
 def _most_epochs(n_rows, n_neighbors):

@@ -16,9 +16,7 @@ from skvae._numerics.draws import normal_draws
 
 ENOUGH_DRAWS = 24  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
-A_BATCH = (
-    1 + PRIORS
-) * FIRST_DRAWS  # of a row between looks
+A_BATCH = (1 + PRIORS) * FIRST_DRAWS  # of a row between looks
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 

@@ -37,6 +37,10 @@ MAX_LOG_VAR = 2.0
 # Of the hidden layers' uniform weights: variance 1 / n_in (LeCun et al. 1998).
 INIT_GAIN = 3**0.5
 
+# A decoder of few components has to bend often along each: its first layer starts with
+# so many times the weights.
+FEW_COMPONENTS, FEW_GAIN = 3, 3.0
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -213,7 +217,8 @@ def squash(h):
 def initial_parameters(architecture, linear, generator, dtype=torch.float32):
     """Return the flat vector of a network that computes the linear VAE `linear`.
 
-    Hidden layers are drawn from `generator`, each MLP's last layer is zero.
+    Hidden layers are drawn from `generator`, each MLP's last layer is zero, so that the
+    weights of the others change nothing yet.
     """
     flat = torch.zeros(architecture.n_parameters, dtype=dtype, device="cpu")
     views = architecture.views(flat)
@@ -221,6 +226,8 @@ def initial_parameters(architecture, linear, generator, dtype=torch.float32):
         for i in range(architecture.n_layers - 1):
             weight, bias = views[f"{mlp}_{i}_weight"], views[f"{mlp}_{i}_bias"]
             bound = INIT_GAIN * weight.shape[0] ** -0.5
+            if (mlp, i) == ("decoder", 0) and len(weight) <= FEW_COMPONENTS:
+                bound *= FEW_GAIN
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
     set_linear_part(architecture, flat, linear)

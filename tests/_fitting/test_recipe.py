@@ -6,7 +6,11 @@ import pytest
 from fits import NOISES, linear_table, make_recipe
 from models import mixed_rows
 
-from skvae._fitting.recipe import NOISE_FLOOR
+from skvae import VAETransformer
+from skvae._fitting.recipe import MAP_WIDTHS, NOISE_FLOOR, choose_widths
+from skvae._fitting.recipe import make_recipe as resolve
+from skvae._layout import numeric_layout
+from skvae._training.events import SILENT
 
 X = linear_table()
 LAYOUT, MIXED = mixed_rows()
@@ -16,6 +20,54 @@ def recipe(hidden=(8,), is_numeric=True, **options):
     if is_numeric:
         return make_recipe(X, hidden=hidden, **options)
     return make_recipe(MIXED, hidden=hidden, layout=LAYOUT, **options)
+
+
+def resolved(n_rows=1_000, n_columns=10, n_components=2, **parameters):
+    parameters = VAETransformer(**parameters).get_params()
+    given = {"layout": numeric_layout(n_columns), "seed": 0, "listener": SILENT}
+    return resolve(parameters, n_rows, n_components, **given)
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "n_components", "widths"),
+    [
+        (2, 2, (128, 64)),
+        (64, 2, (128, 64)),
+        (85, 2, (170, 85)),
+        (5_000, 2, (256, 128)),
+        (10, 8, (192, 96)),
+        (10, 30, (256, 128)),
+    ],
+)
+def test_layers_are_as_wide_as_columns_and_components_ask(
+    n_columns, n_components, widths
+):
+    assert choose_widths("auto", n_columns, n_components) == widths
+    found = resolved(n_columns=n_columns, n_components=n_components).architecture
+    assert found.hidden_layer_sizes == widths
+    # As of a share of the variance, whose number of components is found later.
+    recipe = resolved(n_columns=n_columns, n_components=1)
+    found = recipe.with_components(n_components).architecture
+    assert (found.n_components, found.hidden_layer_sizes) == (n_components, widths)
+
+
+def test_widths_that_were_asked_for_stay():
+    recipe = resolved(n_components=8, hidden_layer_sizes=(256, 128))
+    for found in recipe, recipe.with_components(20):
+        assert found.architecture.hidden_layer_sizes == (256, 128)
+
+
+def test_a_map_has_as_many_features_whatever_its_size():
+    for n_columns in 2, 500:
+        found = resolved(n_columns=n_columns, n_neighbors=15).architecture
+        assert found.hidden_layer_sizes == MAP_WIDTHS
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size"), [(20, 16), (240, 20), (1_200, 100), (10**6, 256)]
+)
+def test_a_batch_is_a_twelfth_of_the_rows_within_bounds(n_rows, batch_size):
+    assert resolved(n_rows).training.batch_size == batch_size
 
 
 @pytest.mark.parametrize(

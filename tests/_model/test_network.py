@@ -11,6 +11,8 @@ from skvae._model import network as network_module
 from skvae._model.bounds import elbo
 from skvae._model.network import (
     ACTIVATIONS,
+    FEW_COMPONENTS,
+    FEW_GAIN,
     MAX_LOG_VAR,
     MLP_RANGE,
     VAE,
@@ -320,6 +322,17 @@ def test_the_generator_is_the_only_randomness():
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(initial_parameters(architecture, linear, seeded(1)), first)
     assert not torch.equal(initial_parameters(architecture, linear, seeded(2)), first)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 4, 9])
+def test_few_components_meet_steeper_weights(n_components):
+    architecture = Architecture(50, n_components, (200, 2_000), "silu")
+    linear = random_linear(50, n_components)
+    views = architecture.views(initial_parameters(architecture, linear, seeded()))
+    z = torch.randn(2_000, n_components, generator=seeded())
+    spread = (z @ views["decoder_0_weight"]).square().mean() ** 0.5
+    steep = n_components <= FEW_COMPONENTS
+    assert float(spread) == pytest.approx(FEW_GAIN if steep else 1.0, rel=0.05)
 
 
 def test_hidden_layers_are_uniform_in_proportion_to_their_fan_in():

@@ -52,6 +52,24 @@ def test_warm_start_of_another_network_starts_afresh(
     assert_same_bits(vae, make_vae(max_iter=2, **parameters).fit(curve), curve)
 
 
+@pytest.mark.parametrize("widths", [(), (8, 4)])
+def test_automatic_widths_are_no_warm_start_of_others(
+    widths, make_vae, curve, assert_same_bits
+):
+    vae = make_vae(max_iter=2, warm_start=True, hidden_layer_sizes=widths).fit(curve)
+    vae.set_params(hidden_layer_sizes="auto").fit(curve)
+    fresh = make_vae(max_iter=2, hidden_layer_sizes="auto").fit(curve)
+    assert_same_bits(vae, fresh, curve)
+
+
+def test_a_warm_start_goes_on_with_automatic_widths(make_vae, curve):
+    parameters = {"n_components": 0.9, "hidden_layer_sizes": "auto", "max_iter": 10}
+    vae = make_vae(warm_start=True, **parameters).fit(curve)
+    before = vae.best_validation_score_
+    vae.set_params(max_iter=1, learning_rate_init=1e-12).fit(curve)
+    assert vae.best_validation_score_ > before
+
+
 def test_warm_start_with_other_columns_starts_afresh(make_vae, curve, assert_same_bits):
     vae = make_vae(max_iter=2, warm_start=True).fit(curve)
     narrow = curve[:, :3]
