@@ -6,6 +6,7 @@ all rows in the end, see `refit_prior` and `refit_dispersion`.
 """
 
 from dataclasses import replace
+from math import log
 
 import torch
 
@@ -19,7 +20,7 @@ from skvae._fitting.comparison import COMPARED_ROWS, SUMMARY_ROWS, exceeds_chanc
 from skvae._likelihoods.dispersion import RIDGES, fit_dispersion
 from skvae._likelihoods.gaussian import Gaussian
 from skvae._linear.moments import observed_mean
-from skvae._model.bounds import elbo, standard_normal
+from skvae._model.bounds import elbo, kl_divergence, standard_normal
 from skvae._model.density import stacking_weight
 from skvae._model.margins import match_quantiles, match_shares
 from skvae._model.prior import fit_mixture, likeliest_mixture
@@ -27,6 +28,8 @@ from skvae._numerics.chunks import map_chunks, slices
 from skvae._training.evaluation import mean_error
 
 COMPARED_DRAWS = 32
+FEW_DRAWS = 16
+LEAST_SHARE = 0.01  # that the fallback is supposed to have in the density
 COMPARED_AT_A_TIME = 64
 INTERVAL_FACTORS = -2, 2, 41  # powers of ten, and how many are tried
 POSTERIOR_SCALES = 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
@@ -127,15 +130,18 @@ def choose_dispersion(candidate, split):
     """Choose how the noise varies with z, if validation rows would have it vary."""
     if not split.gains_columns:
         return candidate
-    z, decoded, x = _decoded(candidate, split.inside[:COMPARED_ROWS], split)
-    likelihood = candidate.first.likelihood
-    observed = x
-    if split.first_rows.has_intervals:
-        observed = split.numeric(split.first_rows.observed)[: len(x)]
+    compared, first = split.inside[:COMPARED_ROWS], candidate.first
+    rows, likelihood = split.first_rows[: len(compared)], first.likelihood
+    z = _drawn(candidate, compared, split)
+    decoded = _decoded(z, first.coder.decode)
+    kl = kl_divergence(*first.coder.encode(rows.x)).sum(dim=1)
+    of_fallback = candidate.density.parts[1].log_density(rows, FEW_DRAWS)
 
     def score(*dispersion):
-        noise = Gaussian(likelihood.variance, *dispersion).given(z)
-        return noise.log_prob(observed, decoded).sum(dim=2).mean(dim=0)  # of each row
+        """Return each row's bound: no row may cost more than in the density."""
+        noise = likelihood.with_noise(likelihood.variance, *dispersion).given(z)
+        bound = noise.log_prob(rows.observed, decoded).sum(dim=2).mean(dim=0) - kl
+        return torch.logaddexp(bound, of_fallback + log(LEAST_SHARE))
 
     best_score, found = score(), None
     seen_z, error = _errors_at(candidate, split.training, split)
@@ -242,19 +248,24 @@ def refit_dispersion(candidate, split):
 
 def _errors_at(candidate, x, split):
     """Draw z; return them and the squared errors there, none below the floor."""
-    z, decoded, x = _decoded(candidate, x, split)
+    z, decode = _drawn(candidate, x, split), candidate.first.coder.decode
+    decoded = _decoded(z, lambda z: split.numeric(decode(z)))
+    x = split.numeric(x[: z.shape[1]])
     return z, (x - decoded).square_().maximum(split.least_noise)
 
 
-def _decoded(candidate, x, split):
-    """Draw z of some rows; return them, the numeric columns decoded, and the rows'."""
+def _drawn(candidate, x, split):
+    """Draw z of some rows, (n_draws, n, k), of few rows more than once."""
     n_draws = min(max(MOST_DECODED // x.shape[1], 1), PRIOR_DRAWS)
     generator = torch.Generator().manual_seed(split.recipe.seed)
-    network, start = candidate.network, candidate.start
-    z = draw_posteriors(network, start, x, generator, n_draws)
-    decode = candidate.first.coder.decode
-    (decoded,) = map_chunks(lambda z: (split.numeric(decode(z)),), z.flatten(0, 1))
-    return z, decoded.unflatten(0, z.shape[:2]), split.numeric(x[: z.shape[1]])
+    given = candidate.network, candidate.start, x, generator, n_draws
+    return draw_posteriors(*given)
+
+
+def _decoded(z, decode):
+    """Return what z decode to, some at a time."""
+    (decoded,) = map_chunks(lambda z: (decode(z),), z.flatten(0, 1))
+    return decoded.unflatten(0, z.shape[:2])
 
 
 STEPS = (
