@@ -1,6 +1,7 @@
 """Whether a network is better than its start: validation rows say, beyond chance."""
 
 import torch
+from scipy.special import ndtri, stdtrit
 
 from skvae._linear.readout import fit_readout
 from skvae._model.bounds import elbo
@@ -9,6 +10,7 @@ from skvae._training.evaluation import evaluate
 
 SUMMARY_ROWS = 20_000  # that the noise, the ordering and the read-out look at
 CAUTION = 8.0  # standard errors, over the number of rows: few rows tell little
+CONFIDENCE = 0.995  # at which so few rows are taken for a sample of Student's
 R2_TOLERANCE = 1e-3
 MOST_WORSE = 1e4  # nats a column that training may lose without having diverged
 COMPARED_ROWS = 1_000  # of the validation rows, whose densities are compared
@@ -72,10 +74,16 @@ def has_diverged(network, start, split):
 
 
 def exceeds_chance(gain):  # (n,) -> bool
-    """Whether the mean gain of some rows is more than chance."""
-    if len(gain) < 3:
+    """Whether the mean gain of some rows is more than chance.
+
+    Of few rows the standard error itself is hardly known, which Student's t makes up
+    for: three rows have to gain ten of them.
+    """
+    n = len(gain)
+    if n < 3:
         return False
-    return bool(gain.mean() > CAUTION / len(gain) * gain.std() / len(gain) ** 0.5)
+    caution = CAUTION / n * float(stdtrit(n - 1, CONFIDENCE) / ndtri(CONFIDENCE))
+    return bool(gain.mean() > caution * gain.std() / n**0.5)
 
 
 def _bounds(network, rows, start, split):

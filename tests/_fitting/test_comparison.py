@@ -7,9 +7,10 @@ import pytest
 import torch
 from fits import NOISES, curved_table, linear_table, make_split, start_and_train
 from models import mixed_rows, normal
+from scipy.stats import norm, t
 
 from skvae._fitting import comparison
-from skvae._fitting.comparison import CAUTION, exceeds_chance, is_better
+from skvae._fitting.comparison import CAUTION, CONFIDENCE, exceeds_chance, is_better
 from skvae._fitting.start import start_from_linear
 
 LONG = {"max_epochs": 60, "learning_rate": 0.01}
@@ -88,7 +89,8 @@ def test_a_small_loss_of_squared_error_is_forgiven(monkeypatch):
 def test_a_gain_counts_in_standard_errors_the_more_the_fewer_rows(n):
     noise = normal(n)
     noise = (noise - noise.mean()) / noise.std()
-    bound = CAUTION / n / n**0.5
+    few = t.ppf(CONFIDENCE, n - 1) / norm.ppf(CONFIDENCE)
+    bound = few * CAUTION / n / n**0.5
     assert exceeds_chance(noise + 1.01 * bound)
     assert not exceeds_chance(noise + 0.99 * bound)
     assert not exceeds_chance(noise - 1.0)

@@ -69,7 +69,7 @@ def test_means_of_skewed_columns_are_those_of_many_draws(make_vae):
     incomplete = with_missing(X[:20], 0.4)
     drawn = np.array(vae.impute(incomplete, n_draws=2000, random_state=0))
     gap = (vae.impute(incomplete) - drawn.mean(axis=0)) / X.std(axis=0)
-    assert np.abs(gap)[np.isnan(incomplete)].mean() < 0.08
+    assert np.abs(gap)[np.isnan(incomplete)].mean() < 0.1
     assert drawn.std(axis=0)[np.isnan(incomplete)].min() > 0
 
 
