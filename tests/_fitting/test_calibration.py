@@ -402,6 +402,16 @@ def fanned_table(n=1500, seed=0):
     return standardised(np.c_[t, t, t, t**2, -t, t**2] + 0.1 * noise), t
 
 
+@pytest.mark.parametrize("share", [0.01, 1e-300])
+def test_a_far_row_costs_a_dispersion_what_it_costs_the_density(share, monkeypatch):
+    monkeypatch.setattr(calibration_module, "LEAST_SHARE", share)
+    x, _ = fanned_table()
+    x[0] = torch.tensor([1.0, -1, 1, -1, 1, -1]) * 40  # it validates
+    split, candidate = make(x, k=1, max_epochs=40)
+    found = choose_dispersion(candidate, split)
+    assert found.first.likelihood.dispersion.is_fitted == (share == 0.01)
+
+
 def test_auto_noise_grows_where_errors_do():
     x, t = fanned_table()
     fresh = x[1200:].double()
