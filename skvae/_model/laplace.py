@@ -70,7 +70,12 @@ class _Quadratic:
 
     @cached_property
     def _factor(self):
-        return torch.linalg.cholesky_ex(self.precision)[0]
+        """Lower factor of the precision; the prior's where rounding left none."""
+        factor, info = torch.linalg.cholesky_ex(self.precision)
+        k = self.mean.shape[1]
+        eye = torch.eye(k, dtype=self.mean.dtype, device=self.mean.device)
+        is_known = (info == 0) & factor.isfinite().all(dim=2).all(dim=1)
+        return factor.where(is_known[:, None, None], eye)
 
     def step(self):  # -> (n, k)
         """Return Newton's step."""

@@ -64,7 +64,7 @@ def test_the_variances_are_somewhat_more():
 @pytest.mark.parametrize("x", [X, INCOMPLETE])
 def test_of_a_network_it_is_at_the_mode(x, prior, monkeypatch):
     monkeypatch.setattr(laplace_module, "STEPS", 30)
-    coder, likelihood = make_coder(LINEAR), Gaussian(LINEAR.noise_variance)
+    coder, likelihood = make_coder(LINEAR, spoilt=0.1), Gaussian(LINEAR.noise_variance)
     found = propose(coder, likelihood, prior, Rows(x, x))
 
     def loss(z, row):
@@ -131,6 +131,17 @@ def test_categories_tell_too(missing):
     assert (best >= joint(coder.encode(x)[0])).all()
     around = [joint(found.mean + 0.2 * normal(len(x), K, seed=i)) for i in range(8)]
     assert (best > torch.stack(around).amax(dim=0) - 0.05).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("size", [1e20, 1e150, 1e300])
+def test_however_far_a_row_is_it_is_drawn_somewhere(size):
+    coder, likelihood = make_coder(LINEAR), Gaussian(LINEAR.noise_variance)
+    likelihood = likelihood.with_noise(likelihood.variance / size)
+    x = X * size
+    found = propose(coder, likelihood, PRIORS[0], Rows(x, x))
+    assert found.mean.isfinite().all()
+    assert found.root.isfinite().all()
+    assert (found.root.diagonal(dim1=1, dim2=2) > 0).all()
 
 
 def test_no_row_depends_on_the_others():
