@@ -70,12 +70,11 @@ class Imputation:
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
+        n_each = len(z) // len(self._parts)
         z, decoded = z[at], decoded[at]
         drawn = torch.empty_like(decoded)
-        ends = torch.tensor([len(of) for of, _, _ in found], device="cpu").cumsum(dim=0)
-        chosen_part = torch.searchsorted(ends, chosen, right=True)
         for i, (part, _) in enumerate(self._parts):
-            of_part = chosen_part == i
+            of_part = chosen // n_each == i
             drawn[of_part] = part.draw(z[of_part], decoded[of_part], generator)
         return drawn
 

@@ -24,7 +24,7 @@ NOISE_TRACKING = 0.05
 KL_WARMUP_START = 0.1
 KL_WARMUP_EPOCHS = 25
 KL_WARMUP_STEPS = 250
-MIN_PATIENCE_STEPS = 150  # on a small table an epoch is but a few steps
+MIN_PATIENCE_STEPS = 200  # on a small table an epoch is but a few steps
 RESTART_SLOWDOWN = 0.1
 HIDDEN_SHARE = 0.15  # of the entries of an incomplete table, that an epoch leaves out
 

@@ -16,7 +16,7 @@ from skvae._likelihoods.mixed import make_likelihood
 from skvae._linear.anchor import fit_linear_vae
 from skvae._model.coder import Coder, LinearCoder
 from skvae._model.importance import Draws, Proposal, importance_weighted_bound
-from skvae._model.parts import Part, linear_part
+from skvae._model.parts import PRIORS, Part, linear_part
 from skvae._model.prior import NormalMixture, StandardNormal
 from skvae._model.rows import Rows
 from skvae._numerics.draws import spread_normal
@@ -128,7 +128,7 @@ def test_a_network_is_judged_by_draws_of_its_posteriors(told, is_fitted):
     if is_fitted:
         part = replace(part, prior=mixture())
     rows = Rows(X, told)
-    draws = Draws(spread_normal(64, K), part.prior.spread(64))
+    draws = Draws(spread_normal(64, K), part.prior.spread(PRIORS * 64))
     given = part.coder, part.likelihood, told, part.propose(rows), draws
     expected = importance_weighted_bound(*given, n_first=16)
     assert torch.equal(part.log_density(rows, 64), expected)

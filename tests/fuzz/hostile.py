@@ -263,6 +263,7 @@ VALID = {
     "random_state": [0, 2**32 - 1, np.int64(3)],
     "device": ["cpu"],
     "n_neighbors": [None, 1, 5, 15, 10**9, np.int64(2)],
+    "n_jobs": [None, 1, 2, np.int64(2)],
     "verbose": [False],
 }
 INVALID = {
@@ -285,6 +286,7 @@ INVALID = {
     "random_state": [-1, 2**32, "zero", 0.5],
     "device": ["gpu", 3.5, None, "cuda:99"],
     "n_neighbors": [0, -1, 1.5, "a", True, math.nan, [15]],
+    "n_jobs": [0, 1.5, "a", True, math.nan, [2]],
     "verbose": ["yes", -1, None],
 }
 

@@ -189,6 +189,6 @@ def test_quantile_warm_start_has_the_map_of_its_rows(make_vae, uneven, noise):
     vae.set_params(learning_rate_init=1e-12).fit(uneven[::-1])
     np.testing.assert_allclose(vae.transform(uneven), Z, atol=1e-6)
     drawn = vae.fit(other).sample(4000, random_state=0)
-    np.testing.assert_allclose(
-        *(np.median(x, axis=0) for x in (drawn, other)), rtol=0.1, atol=0.1
-    )
+    # The median of a column of four values is between two of them.
+    quantiles = (np.quantile(x, 0.45, axis=0) for x in (drawn, other))
+    np.testing.assert_allclose(*quantiles, rtol=0.1, atol=0.1)
