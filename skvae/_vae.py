@@ -203,7 +203,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         verbs of a fitted estimator. None means 1 unless in a `joblib.parallel_config`,
         -1 means one for each processor. A fit's last digits depend on the number, and
         so may the epoch at which it stops; those of the verbs do not. Beside a search
-        that takes all processors leave it at None.
+        that takes all processors, or other work that does, leave it at None: threads
+        of one product wait for each other.
 
     verbose : bool or int, default=False
         Whether to print a line for each phase of `fit` and for each epoch, with the
