@@ -46,7 +46,7 @@ from skvae._table.values import cast
 from skvae._version import __version__
 from skvae._warnings import warn
 
-SCORE_DRAWS = 64  # of z of each row, at most, beside as many of the prior
+SCORE_DRAWS = 64  # of z of each row, at most, beside those of the prior
 SCORE_ROWS = 64  # at a time, each of them with some draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 

@@ -53,7 +53,7 @@ class Part:
         ----------
         rows : Rows
         n_draws : int
-            Of z of each row, at most, beside as many of the prior.
+            Of z of each row, at most, beside those of the prior.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Part:
         return bound + log_slope
 
     def draws(self, n):
-        """Return n standard normals and n draws of the prior, the same each time."""
+        """Return n standard normals and draws of the prior, the same each time."""
         normal, of_prior = self._draws
         return Draws(normal[:n], of_prior[: PRIORS * n])
 
