@@ -71,28 +71,18 @@ class Proposal:
         """Return that of some of the rows."""
         return Proposal(self.prior, self.mean[rows], self.root[rows])
 
-    def draw(self, draws):  # -> (len(draws), n, k)
-        """Return z of each row, by the same draws."""
+    def draw(self, normal):  # (m, k) -> (m, n, k)
+        """Return z of each row, by the same standard normals."""
         # The solution of root' move = draw has the covariance.
         eye = torch.eye(self.root.shape[1], dtype=self.root.dtype, device="cpu")
         inverse = torch.linalg.solve_triangular(self.root, eye, upper=False)
-        z = self.mean + torch.einsum("nji,sj->sni", inverse, draws.normal)
-        of_prior = draws.of_prior[:, None].expand(-1, *self.mean.shape)
-        return torch.cat([z, of_prior])
+        return self.mean + torch.einsum("nji,sj->sni", inverse, normal)
 
-    def log_prob(self, z, prior_share):  # (m, n, k) -> (m, n), (m, n)
-        """Return the log-density of z where it is drawn, and under the prior alone."""
+    def log_prob(self, z):  # (m, n, k) or (m, 1, k) -> (m, n)
+        """Return the log-density of z under each row's normal alone."""
         white = torch.einsum("snj,nji->sni", z - self.mean, self.root)
         log_det = self.root.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        log_normal, log_prior = (
-            log_prob(of_all.flatten(0, 1)).view(z.shape[:2])
-            for log_prob, of_all in ((standard_normal, white), (self.prior.log_prob, z))
-        )
-        log_normal = log_normal + log_det
-        if not prior_share:
-            return log_normal, log_prior
-        parts = log_normal + log(1 - prior_share), log_prior + log(prior_share)
-        return torch.logaddexp(*parts), log_prior
+        return standard_normal(white.flatten(0, 1)).view(white.shape[:2]) + log_det
 
 
 def importance_weighted_bound(
@@ -156,11 +146,26 @@ def importance_weights(vae, likelihood, observed, proposal, draws):
     log_weights : Tensor of shape (len(draws), n)
         log p(x, z) less the log-density of z where it is drawn.
     """
-    z = proposal.draw(draws)
-    log_q, log_prior = proposal.log_prob(z, draws.prior_share)
-    own = z[: len(draws.normal)]
-    decoded = vae.decode(own.flatten(0, 1)).unflatten(0, own.shape[:2])
-    shared = vae.decode(draws.of_prior)[:, None].expand(-1, *decoded.shape[1:])
-    decoded = torch.cat([decoded, shared])
+    own, shared = proposal.draw(draws.normal), draws.of_prior[:, None]
+    parts = [_weighed(vae, likelihood, observed, proposal, z) for z in (own, shared)]
+    z, decoded, log_joint, log_normal, log_prior = map(
+        torch.cat, zip(*parts, strict=True)
+    )
+    share, log_q = draws.prior_share, log_normal
+    if share:
+        log_q = (log_normal + log(1 - share)).logaddexp(log_prior + log(share))
+    return z, decoded, log_joint - log_q
+
+
+def _weighed(vae, likelihood, observed, proposal, z):  # (m, n, k) or (m, 1, k)
+    """Return z, decoded, and the logarithms that the weights are made of.
+
+    Those of p(x, z), of the row's normal, and of p(z). What rows share is found once.
+    """
+    n, flat = len(proposal.mean), z.flatten(0, 1)
+    decoded = vae.decode(flat).unflatten(0, z.shape[:2])
     log_likelihood = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
-    return z, decoded, log_likelihood + log_prior - log_q
+    log_prior = proposal.prior.log_prob(flat).view(z.shape[:2]).expand(-1, n)
+    z_and_decoded = (of_all.expand(-1, n, -1) for of_all in (z, decoded))
+    log_normal = proposal.log_prob(z)
+    return *z_and_decoded, log_likelihood + log_prior, log_normal, log_prior
