@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from skvae._numerics.activations import ACTIVATIONS
+from skvae._numerics.activations import pass_layers
 
 FREQUENCY = 4.0  # of the first layer's weights: a map bends often
 STRENGTHS = 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2  # of the ridge, in mean squares
@@ -54,12 +54,7 @@ class Features:
 
     def _along(self, z, directions):
         """Return the features of z, and their slopes in some directions."""
-        activate, gradient = ACTIVATIONS[self.activation]
-        hidden, slopes = z, directions
-        for weight, bias in self.layers:
-            before = torch.addmm(bias, hidden, weight)
-            hidden = activate(before, out=torch.empty_like(before))
-            slopes = [gradient(slope @ weight, before, hidden) for slope in slopes]
+        hidden, slopes = pass_layers(z, directions, self.layers, self.activation)
         if not self.layers:  # z itself comes anyway
             hidden, slopes = (z[:, :0], [slope[:, :0] for slope in slopes])
         own, none = torch.ones_like(z[:, :1]), torch.zeros_like(z[:, :1])

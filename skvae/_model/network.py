@@ -16,7 +16,7 @@ from math import prod
 import torch
 from torch import nn
 
-from skvae._numerics.activations import ACTIVATIONS as BOTH_WAYS
+from skvae._numerics.activations import pass_layers
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "elu": nn.functional.elu,
@@ -182,19 +182,17 @@ class VAE:
         slopes = linear.expand(len(z), *linear.shape)
         if last < 0:
             return decoded, slopes
-        activate, activate_backward = BOTH_WAYS[self.architecture.activation]
-        scale = (1 + (z / MLP_RANGE).square()) ** -0.25
-        hidden, along = z * scale, (scale + scale**5).mul_(0.5).T[:, :, None]
-        weight = parts["decoder_0_weight"]
-        along = along * weight[:, None]  # (k, n, m)
-        for i in range(last):
-            before = torch.addmm(parts[f"decoder_{i}_bias"], hidden, weight)
-            hidden = activate(before, out=torch.empty_like(before))
-            for of_component in along:
-                activate_backward(of_component, before, hidden)
-            weight = parts[f"decoder_{i + 1}_weight"]
-            along = along @ weight
-        return decoded + hidden @ weight, slopes + along.transpose(0, 1)
+        scale = squash_scale(z)
+        directions = torch.diag_embed((scale + scale**5) / 2).unbind(dim=1)
+        layers = [
+            (parts[f"decoder_{i}_weight"], parts[f"decoder_{i}_bias"])
+            for i in range(last)
+        ]
+        given = z * scale, directions, layers, self.architecture.activation
+        hidden, along = pass_layers(*given)
+        weight = parts[f"decoder_{last}_weight"]
+        bent = torch.stack([slope @ weight for slope in along], dim=1)
+        return decoded + hidden @ weight, slopes + bent
 
     def _mlp(self, name, h, bias):
         """Return an MLP whose last layer has the bias of the linear part."""
@@ -211,7 +209,12 @@ class VAE:
 
 def squash(h):
     """Return what an MLP sees of its input: all of it near 0, far out its root."""
-    return h * (1 + (h / MLP_RANGE).square()) ** -0.25
+    return h * squash_scale(h)
+
+
+def squash_scale(h):
+    """Return by what an MLP sees its input scaled."""
+    return (1 + (h / MLP_RANGE).square()) ** -0.25
 
 
 def initial_parameters(architecture, linear, generator, dtype=torch.float32):

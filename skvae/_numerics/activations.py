@@ -39,3 +39,27 @@ ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
         ),
     ),
 }
+
+
+def pass_layers(hidden, slopes, layers, activation):
+    """Pass rows through hidden layers, and their slopes in some directions.
+
+    Parameters
+    ----------
+    hidden : Tensor of shape (n, n_in)
+    slopes : list of Tensor of shape (n, n_in)
+    layers : iterable of pairs of Tensor
+        Weights, (n_in, n_out), and biases, (n_out,).
+    activation : str
+
+    Returns
+    -------
+    hidden : Tensor of shape (n, n_out)
+    slopes : list of Tensor of shape (n, n_out)
+    """
+    activate, gradient = ACTIVATIONS[activation]
+    for weight, bias in layers:
+        before = torch.addmm(bias, hidden, weight)
+        hidden = activate(before, out=torch.empty_like(before))
+        slopes = [gradient(slope @ weight, before, hidden) for slope in slopes]
+    return hidden, slopes
