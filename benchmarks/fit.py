@@ -1,194 +1,242 @@
-"""How long is a whole default fit, beside those of PCA, UMAP and other VAEs?
+"""How long is a default fit to a table of over 2,000 rows, beside UMAP's?
 
 ``python benchmarks/fit.py`` runs what is installed and writes the seconds to
 ``benchmarks/results/fit.txt``; with any option it only prints them, unless ``--output``
-names a file. The others need ``pip install umap-learn skorch pyod pythae``.
+names a file. ``--before DIR`` adds the version in another checkout. UMAP and PaCMAP
+need ``pip install umap-learn pacmap``; PCA and other VAEs (``pip install skorch pyod
+pythae``) take part where ``--methods`` names them.
 """
 
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import judges
+import mixed_tables
 import numpy as np
 import pandas as pd
 import rivals
 import runner
 import tables
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import train_test_split
 
-SHORTER = 1, 2, 5, 10, 20, 50  # epochs
-PARTS = "fits", "two"
-TABLES = "digits", "diamonds", "randhie", "shuttle", "caravan", "mnist"
+from skvae import VAETransformer
+
+BETWEEN = 4_000, 16_000  # training rows of the tables that have a line of their own
+MISSING = " missing"  # ends the name of a table of which some entries are removed
+SHARE_MISSING = 0.3
+SCORED_ROWS = 500
+TOY_ROWS = 300
+DEFAULT = "skvae"
+OURS = {DEFAULT: {}, "all cores": {"n_jobs": -1}, "before": {}}
+FIGURES = "fit", "transform", "R2", "nats"
+TIMES = FIGURES[:2]
 
 ABOUT = f"""\
-Seconds of a fit at each library's defaults, on all threads: the median of rounds in
-which the methods take turns, one round for each seed, (smallest..largest). 80 % of the
-rows train, standardised; R2 is of the rows held out, rebuilt from their embedding.
-Imports and first calls are left out: each fits a toy first. "times" is a method's
-seconds over skvae's, round by round; "to its R2", over those of the shortest of skvae's
-fits that is as good on the same rows: the closed form, max_iter={SHORTER},
-or the default. A rival that none of them reaches is marked by 0.
+Seconds of a fit at each library's defaults: 80 % of a table's rows train, the others
+are transformed. The methods take turns, a seed is a round; a method's figure of a table
+is its median over the rounds.
 
-pca       scikit-learn's PCA
-umap      UMAP; its toy waits for numba to compile; R2 left out
-seeded    umap with a random_state: reproducible, as skvae is, and so on one thread
-notebook  the usual nn.Module, DataLoader and Adam, {rivals.EPOCHS} epochs in batches \
-of 128
-skorch    the same module under skorch.NeuralNet with Adam, its 10 epochs
-pyod      pyod.models.vae.VAE, 30 epochs in batches of 32
-pythae    pythae's VAE and BaseTrainer, {rivals.EPOCHS} epochs in batches of 64, on \
-columns
-          scaled to [0, 1], as its decoder ends in a sigmoid"""
+{DEFAULT:9}  VAETransformer(k), on one thread; all cores: with n_jobs=-1
+before     {DEFAULT} as it is in the checkout that --before names, in its own process
+UMAP       on all threads; seeded: with a random_state, as reproducible as skvae and so
+           on one thread. Both after numba has compiled what a table of this size needs:
+           from {rivals.UMAP_EXACT_ROWS:,} rows on neighbours are searched otherwise.
+PaCMAP     on all threads
+
+The others get numbers standardised, categories one-hot, and medians and the most
+frequent categories where values are missing; skvae gets a table as it is, and
+standardises it itself. Of a table called "...{MISSING}" {SHARE_MISSING:.0%} of the
+entries are removed.
+
+fit        seconds
+transform  seconds of the rows left out, in one call
+R2         of the rows left out, rebuilt from their embedding; of numeric tables
+nats       log-likelihood of a row left out, the mean of the first {SCORED_ROWS}"""
+
+NUMERIC = (
+    *("swiss_roll", "mnist", "diamonds", "bfi", "cells", "ames", "caravan"),
+    *("baseball", "fair", "randhie", "segments", "shuttle", "chicago", "weather"),
+    *("lending", "check_times", "deliveries", "spam", "computers"),
+)
+INCOMPLETE = tuple(
+    name + MISSING for name in ("segments", "cells", "baseball", "lending", "computers")
+)
+MIXED = (
+    *("homes", "credit", "developers", "stones", "hotel"),
+    *("loans", "churn", "wages", "mortgages", "youth", "birds"),
+)
 
 
 def measure(job):
-    """Return a record for each method, which take turns; or one of two fits at once."""
-    table = tables.load(job.table, job.args.rows)
-    if job.case["part"] == "two":
-        if job.table != job.args.tables[0]:
-            return None
-        return {"method": "skvae", "two over one": two_beside_one(job, table.X)}
-    split = tables.split(table, job.seed)
-    warm_up(job)
-    records = [turn(job, method, split) for method in job.args.methods]
-    for record in records:
-        if record["method"] != "skvae" and "R2" in record:
-            ours = seconds_to_reach(job, record["R2"], split)
-            record["to its R2"] = record["seconds"] / ours if ours else 0.0
+    """Return a record for each method, which take turns."""
+    table = {"kind": kind_of(job.table)}
+    of_ours, of_others = rows_of(job)
+    table["n"], table["d"] = of_ours[0].shape
+    records = []
+    for method in job.args.methods:
+        if method == "before" and job.args.before is None:
+            continue
+        run = run_elsewhere if method == "before" else run_here
+        found = run(job, method, *(of_ours if method in OURS else of_others))
+        records.append({"method": method, **table, **found})
     return records
 
 
-def warm_up(job):
-    """Let imports and first calls pass before anything is timed."""
-    toy = np.random.default_rng(0).normal(size=(100, 5))
-    for method in job.args.methods:
-        if method not in WARM:
-            fit(job, method, toy)
-            WARM.add(method)
+def kind_of(name):
+    if name.endswith(MISSING):
+        return "with missing values"
+    return "mixed" if name in mixed_tables.HALF_OF else "numeric"
+
+
+def rows_of(job):
+    """Return the rows to train on and those left out, as skvae and others get them."""
+    name, kind = job.table.removesuffix(MISSING), kind_of(job.table)
+    if kind == "numeric":
+        found = tables.split(tables.load(name, job.args.rows), job.seed)
+        return [(found.X_train, found.X_test)] * 2
+    load = mixed_tables.load if kind == "mixed" else tables.load
+    frame = pd.DataFrame(load(name, job.args.rows).X)
+    if kind != "mixed":
+        chance = np.random.default_rng(job.seed).random(frame.shape)
+        frame = frame.mask(chance < SHARE_MISSING)
+    train, test = train_test_split(frame, test_size=0.2, random_state=job.seed)
+    coder = rivals.one_hot(train)
+    return (train, test), [coder.transform(rivals.plain(rows)) for rows in (train, test)]
+
+
+def run_here(job, method, train, test):
+    warm_up(job, method, train, test)
+    seconds, model = runner.seconds_of(fit, job, method, train)
+    if callable(model):  # one that can only rebuild
+        return {"fit": seconds, "R2": r2(test, model(test))}
+    transform, Z = runner.seconds_of(model.transform, test)
+    figures = {"fit": seconds, "transform": transform}
+    return figures | (quality(model, test, Z) if method in OURS else {})
+
+
+def fit(job, method, rows):
+    if method in OURS:
+        return job.vae(rows.shape[1], **OURS[method]).fit(rows)
+    task = "fit" if method in rivals.RIVALS["fit"] else "rebuild"
+    return rivals.make(task, method)(rows, job.n_components(rows.shape[1]), job.seed)
+
+
+def quality(model, test, Z):
+    """Return what shows that a faster fit is no worse."""
+    figures = {"nats": model.score(test[:SCORED_ROWS])}
+    if isinstance(test, np.ndarray):
+        figures["R2"] = r2(test, model.inverse_transform(Z))
+    return figures
+
+
+def r2(rows, rebuilt):
+    return judges.r2_of_entries(rows, rebuilt)
+
+
+def warm_up(job, method, train, test):
+    """Let imports, compilers and first calls pass before anything is timed."""
+    is_large = len(train) > rivals.UMAP_EXACT_ROWS
+    if (method, is_large) not in WARM:
+        if method in ("UMAP", "seeded"):
+            rivals.warm_up_umap(len(train))
+        model = fit(job, method, train[:TOY_ROWS])
+        if not callable(model):
+            model.transform(test[:TOY_ROWS])
+        WARM.add((method, is_large))
 
 
 WARM = set()  # in this process
 
-
-def turn(job, method, split):
-    seconds, rebuild = runner.seconds_of(fit, job, method, split.X_train)
-    n, d = split.X_train.shape
-    record = {"method": method, "n": n, "d": d, "seconds": seconds}
-    return record | ({"R2": r2(rebuild, split.X_test)} if rebuild else {})
-
-
-def fit(job, method, X, **options):
-    """Fit and return a function that rebuilds rows, or None."""
-    if method != "skvae":
-        make = rivals.make("rebuild", method)
-        return make(X, job.n_components(X.shape[1]), job.seed)
-    vae = job.vae(X.shape[1], **options).fit(X)
-    return lambda X: vae.inverse_transform(vae.transform(X))
-
-
-def seconds_to_reach(job, r2_of_rival, split):
-    """Return the seconds of the shortest fit that is as good, or None."""
-    for options in [
-        {"hidden_layer_sizes": ()},
-        *({"max_iter": m} for m in SHORTER),
-        {},
-    ]:
-        seconds, rebuild = runner.seconds_of(
-            fit, job, "skvae", split.X_train, **options
-        )
-        if r2(rebuild, split.X_test) >= r2_of_rival:
-            return seconds
-    return None
+ELSEWHERE = """
+import pickle, sys
+sys.path.insert(0, sys.argv[1])
+with open(sys.argv[2], "rb") as file:
+    modules, parameters, train, test, rows = pickle.load(file)
+sys.path.append(modules)
+import fit, runner, torch, skvae
+assert skvae.__file__.startswith(sys.argv[1]), skvae.__file__
+make = lambda: skvae.VAETransformer(**parameters)
+make().fit(train[:rows]).transform(test[:rows])
+seconds, model = runner.seconds_of(make().fit, train)
+transform, Z = runner.seconds_of(model.transform, test)
+figures = {"fit": seconds, "transform": transform, **fit.quality(model, test, Z)}
+with open(sys.argv[2], "wb") as file:
+    pickle.dump(figures, file)
+"""
 
 
-def r2(rebuild, X):
-    return judges.r2_of_entries(X, rebuild(X))
-
-
-def two_beside_one(job, X):
-    """Return the seconds of two fits in two processes over those of one in one."""
-    everything = np.arange(len(X))
-    one, two = (
-        GridSearchCV(
-            job.vae(X.shape[1]),
-            {"random_state": [job.seed] * n_fits},
-            cv=[(everything, everything)],
-            refit=False,
-            n_jobs=n_fits,
-        )
-        for n_fits in (1, 2)
-    )
-    two.fit(X)  # starts the processes
-    alone, _ = runner.seconds_of(one.fit, X)
-    together, _ = runner.seconds_of(two.fit, X)
-    return together / alone
+def run_elsewhere(job, method, train, test):
+    """Run the version of another checkout, which needs a process of its own."""
+    parameters = job.vae(train.shape[1]).get_params()
+    default = VAETransformer().get_params()
+    parameters = {n: v for n, v in parameters.items() if v is not default[n]}
+    given = str(Path(__file__).parent), parameters, train, test, TOY_ROWS
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "job.pickle"
+        file.write_bytes(pickle.dumps(given))
+        checkout = str(job.args.before.resolve())
+        subprocess.run([sys.executable, "-c", ELSEWHERE, checkout, str(file)], check=True)
+        return pickle.loads(file.read_bytes())
 
 
 # The report
 
 
 def report(runs, args):
-    runs = runs.reindex(columns=[*dict.fromkeys([*runs, *FIGURES, "two over one"])])
-    fits, two = runs[runs["part"] == "fits"], runs["two over one"].dropna()
-    parts, found = [], {}
-    for table, its in fits.groupby("table", sort=False):
-        n, d = its[["n", "d"]].iloc[0].astype(int)
-        found[table] = with_ratios(its)
-        lines = [line(m, found[table]) for m in args.methods if m in set(its["method"])]
-        parts.append("\n".join([f"{table}: {n:,} rows, {d} columns", *lines]))
-    if found:
-        parts.append(over_tables(found, args))
-    if len(two):
-        ratio = runner.spread(two, ".2f")
-        what = "two fits under GridSearchCV(n_jobs=2) over one"
-        parts.append(f"skvae, {what}: {ratio} times")
+    runs = runs.reindex(columns=[*dict.fromkeys([*runs, *FIGURES])])
+    medians = runner.medians(runs, ["k", "table", "method"], FIGURES)
+    of_table = runs.groupby(["k", "table"], sort=False)[["kind", "n", "d"]].first()
+    parts = [summary(medians, of_table, args)]
+    for figure in FIGURES:
+        wide = of_table.join(runner.table_of(medians[figure], args))
+        if len(wide.columns) > len(of_table.columns):
+            parts.append(f"{figure}\n\n{runner.show(wide)}")
     return parts
 
 
-FIGURES = "seconds", "times", "R2", "to its R2"
+def summary(medians, of_table, args):
+    """How the methods' times are to ours, over the tables of each kind."""
+    lines = []
+    for figure in TIMES:
+        wide = runner.table_of(medians[figure], args)
+        if DEFAULT not in wide:
+            continue
+        over_ours = wide.div(wide[DEFAULT], axis=0)
+        parts = {title: over_ours[its] for title, its in groups(of_table) if its.any()}
+        spread = {title: its.apply(spread_of) for title, its in parts.items()}
+        shown = pd.DataFrame(spread).T.drop(columns=DEFAULT)
+        lines.append(
+            f"{figure}: seconds over those of {DEFAULT}, the median over tables, "
+            f"(least..most)\n\n{runner.show(shown)}"
+        )
+    return "\n\n".join(lines)
 
 
-def with_ratios(runs):
-    """Return a table's figures by method and seed, ratios of seconds among them."""
-    wide = runs.pivot(
-        index="seed", columns="method", values=["seconds", "R2", "to its R2"]
-    )
-    if "skvae" in wide["seconds"]:
-        times = wide["seconds"].div(wide["seconds"]["skvae"], axis=0)
-        wide = wide.join(pd.concat({"times": times}, axis=1))
-    return wide
+def groups(of_table):
+    """Yield a title, and whether each (k, table) is among them."""
+    k, kind, n = of_table.index.get_level_values("k"), of_table["kind"], of_table["n"]
+    is_between = n.between(*BETWEEN)
+    for one in dict.fromkeys(k):
+        yield f"k={one}, all {sum(k == one)}", k == one
+        few, many = (f"{rows:,}" for rows in BETWEEN)
+        its = (k == one) & is_between
+        yield f"k={one}, {few} to {many} rows, {its.sum()}", its
+        for name in dict.fromkeys(kind):
+            its = (k == one) & (kind == name)
+            yield f"k={one}, {name}, {its.sum()}", its
 
 
-def line(method, found):
-    text = f"{method:>10}"
-    for figure, form, width, unit in FORMS:
-        if (figure, method) in found and found[figure, method].notna().any():
-            text += f"{runner.spread(found[figure, method], form):>{width}} {unit}"
-    return text
-
-
-FORMS = [
-    ("seconds", ".2f", 24, "s"),
-    ("times", ".2f", 23, "times"),
-    ("R2", ".3f", 24, "R2"),
-    ("to its R2", ".1f", 26, "times to its R2"),
-]
-
-
-def over_tables(found, args):
-    """Lines of medians of the tables' medians."""
-    medians = pd.DataFrame({table: its.median() for table, its in found.items()})
-    lines = ["median over tables:"]
-    for method in args.methods:
-        text = f"{method:>10}"
-        for figure, form, width, unit in FORMS[1::2]:
-            if (figure, method) in medians.index:
-                values = medians.loc[(figure, method)].replace(0, np.nan).dropna()
-                if len(values):
-                    text += f"{runner.spread(values, form):>{width}} {unit}"
-        lines.append(text)
-    return "\n".join(lines)
+def spread_of(values):
+    values = values.dropna()
+    return runner.spread(values, ".2f") if len(values) else ""
 
 
 def add_options(parser):
-    parser.add_argument("--parts", type=runner.names_of(PARTS), default=PARTS)
+    parser.add_argument("--before", type=Path, help="folder of another checkout")
 
 
 BENCHMARK = runner.Benchmark(
@@ -197,17 +245,17 @@ BENCHMARK = runner.Benchmark(
     about=ABOUT,
     measure=measure,
     report=report,
-    tables=TABLES,
-    methods=("skvae", *rivals.RIVALS["rebuild"]),
-    needs=rivals.needs("rebuild"),
-    k=(2,),
-    seeds=3,
-    rows=10_000,
+    tables=(*NUMERIC, *INCOMPLETE, *MIXED),
+    more_tables=INCOMPLETE,
+    methods=(*OURS, *rivals.RIVALS["fit"], *rivals.RIVALS["rebuild"]),
+    needs=rivals.needs("fit", "rebuild"),
+    k=(2, 8),
+    seeds=2,
+    rows=60_000,
     workers=1,
     threads=0,
     in_turns=True,
     add_options=add_options,
-    cases=lambda args: [{"part": part} for part in args.parts],
 )
 
 

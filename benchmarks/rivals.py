@@ -105,6 +105,11 @@ def umap_map(X, k, seed):
     return Map(model.transform, model.inverse_transform, places=model.embedding_)
 
 
+def threaded_umap_map(X, k, seed):
+    model = umap(n_components=k).fit(X)
+    return Map(model.transform, places=model.embedding_)
+
+
 def pacmap_map(X, k, seed):
     from pacmap import PaCMAP
 
@@ -416,14 +421,6 @@ def pca_rebuild(X, k, seed):
     return lambda X: model.inverse_transform(model.transform(X))
 
 
-def umap_fit(X, k, seed):
-    umap(n_components=k).fit(X)
-
-
-def seeded_umap_fit(X, k, seed):
-    umap(n_components=k, random_state=seed).fit(X)
-
-
 def notebook(X, k, seed):
     model, x = PlainVAE(X.shape[1], HIDDEN, k), tensor(X)
     optimizer = torch.optim.Adam(model.parameters())
@@ -515,6 +512,11 @@ RIVALS = {
         "PaCMAP": Rival(pacmap_map, "pacmap"),
         "openTSNE": Rival(tsne_map, "openTSNE"),
     },
+    "fit": {
+        "UMAP": Rival(threaded_umap_map, "umap"),
+        "seeded": Rival(umap_map, "umap"),
+        "PaCMAP": Rival(pacmap_map, "pacmap"),
+    },
     "embed mixed": {
         "PCA": Rival(one_hot_pca),
         "FAMD": Rival(famd, "prince"),
@@ -545,8 +547,6 @@ RIVALS = {
     },
     "rebuild": {
         "pca": Rival(pca_rebuild),
-        "umap": Rival(umap_fit, "umap"),
-        "seeded": Rival(seeded_umap_fit, "umap"),
         "notebook": Rival(notebook),
         "skorch": Rival(skorch, "skorch"),
         "pyod": Rival(pyod, "pyod"),

@@ -67,10 +67,15 @@ class Layout:
         """Number of the network's columns."""
         return sum(self.widths)
 
+    @property
+    def n_features(self):
+        """Number of the table's columns."""
+        return sum(len(block.columns) for block in self.blocks)
+
     @cached_property
     def is_numeric_feature(self):
         """Whether each of the table's columns is numeric, a mask."""
-        is_numeric = np.zeros(sum(len(block.columns) for block in self.blocks), bool)
+        is_numeric = np.zeros(self.n_features, bool)
         for block in self.blocks:
             is_numeric[block.columns] = block.kind == "gaussian"
         return is_numeric

@@ -47,7 +47,8 @@ from skvae._version import __version__
 from skvae._warnings import warn
 
 SCORE_DRAWS = 64  # of z of each row, at most, beside those of the prior
-SCORE_ROWS = 64  # at a time, each of them with some draws
+SCORE_ROWS = 256  # at a time, each of them with some draws
+DRAWN_ROWS = 64  # at a time, each of them with all its draws
 CHUNK_ROWS = 1024  # rows at a time through the fitted network: they stay in cache
 
 
@@ -80,7 +81,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     hidden_layer_sizes : sequence of int or "auto", default="auto"
         Widths of the encoder's hidden layers; the decoder has them in reverse. "auto"
-        is two layers: the first is twice as wide as the network has columns, or
+        is two layers: the first is twice as wide as the table has columns, or
         24 times as it has components if that is more, but from 128 to 256 wide; the
         second is half as wide. With `n_neighbors` it is ``(256, 128)``. An empty
         sequence is the linear model: probabilistic PCA, or factor analysis with
@@ -764,8 +765,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         to_numbers = self._codec.numbers if self._codec.marginals else None
         imputation = Imputation(self._density, to_numbers)
         if n_draws is None:
-            complete = partial(self._expect, imputation)
+            complete, n_rows = partial(self._expect, imputation), SCORE_ROWS
         else:
+            n_rows = DRAWN_ROWS
             generator_at = make_generators(random_state)
             complete = partial(self._draw_given, imputation, n_draws, generator_at)
 
@@ -776,7 +778,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tables = [codes.astype(np.float64) for _ in range(n_draws or 1)]
         if len(incomplete):
             rows = range(len(incomplete))
-            completed = self._map_rows(complete_some, rows, np.float64, SCORE_ROWS)
+            completed = self._map_rows(complete_some, rows, np.float64, n_rows)
             for i, table in enumerate(tables):
                 table[incomplete] = completed[:, i]
         tables = [self._codec.schema.fill(X, table) for table in tables]
@@ -930,7 +932,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Of an estimator that is fitted.
         """
-        size = self._codec.layout.n_columns, self.n_components_
+        size = self._codec.layout.n_features, self.n_components_
         is_map = self.n_neighbors is not None
         return {
             "n_components": plain(self.n_components),

@@ -36,7 +36,7 @@ from skvae._model.parts import linear_part
 from skvae._training.loop import Progress, train
 
 ACTIVE_NATS = 0.01  # a component that carries less counts as empty
-LAST_ROUND = 0.4  # epochs of all rows at the end, as a share of those that helped
+LAST_ROUND = 0.3  # epochs of all rows at the end, as a share of those that helped
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ NOISE_FLOOR = {"spherical": 1e-6, "diag": 1e-4}
 
 BATCHES, BATCH_MIN, BATCH_MAX = 12, 16, 256  # of the rows, and rows of one
 WIDTH_MIN, WIDTH_MAX = 128, 256  # of the first hidden layer; the second has half
-WIDTH_A_COLUMN, WIDTH_A_COMPONENT = 2, 24
+WIDTH_A_FEATURE, WIDTH_A_COMPONENT = 2, 24
 MAP_WIDTHS = 256, 128  # the more features, the better a map is decoded
 MOST_EPOCHS, MOST_VISITS = 500, 4_000_000
 MOST_MAPPED = 20_000  # rows that a map is of
@@ -53,7 +53,7 @@ class Recipe:
         """Return the same orders for another number of latent dimensions."""
         architecture = replace(self.architecture, n_components=n_components)
         if self.widths_are_automatic:
-            widths = choose_widths("auto", architecture.n_features, n_components)
+            widths = choose_widths("auto", self.layout.n_features, n_components)
             architecture = replace(architecture, hidden_layer_sizes=widths)
         return replace(self, architecture=architecture)
 
@@ -128,7 +128,7 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
         tol=parameters["tol"],
         listener=listener,
     )
-    widths, size = parameters["hidden_layer_sizes"], (layout.n_columns, n_components)
+    widths, size = parameters["hidden_layer_sizes"], (layout.n_features, n_components)
     is_map = n_neighbors is not None
     architecture = Architecture(
         n_features=layout.n_columns,
@@ -155,15 +155,15 @@ def make_recipe(parameters, n_rows, n_components, *, layout, seed, listener, uni
     )
 
 
-def choose_widths(hidden_layer_sizes, n_columns, n_components, is_map=False):
+def choose_widths(hidden_layer_sizes, n_features, n_components, is_map=False):
     """Return the widths of the encoder's hidden layers.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, int or "auto"
         As the estimator has it.
-    n_columns, n_components : int
-        Of the network.
+    n_features, n_components : int
+        Of the table: a category of many asks for no wider layers.
     is_map : bool, default=False
 
     Returns
@@ -174,7 +174,7 @@ def choose_widths(hidden_layer_sizes, n_columns, n_components, is_map=False):
         return hidden_sizes(hidden_layer_sizes)
     if is_map:
         return MAP_WIDTHS
-    wanted = max(WIDTH_A_COLUMN * n_columns, WIDTH_A_COMPONENT * n_components)
+    wanted = max(WIDTH_A_FEATURE * n_features, WIDTH_A_COMPONENT * n_components)
     first = int(min(max(wanted, WIDTH_MIN), WIDTH_MAX))
     return first, first // 2
 

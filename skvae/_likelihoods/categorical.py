@@ -9,6 +9,7 @@ from skvae._likelihoods.dispersion import CONSTANT
 MOST_LOGIT = 40.0  # whose exponential single precision can add up
 LEAST_SHARE = 1e-9
 OFFSET_STEPS, OFFSET_TOL = 30, 1e-3
+ZERO_AND_ONE = torch.zeros_like, torch.ones_like
 MOST_OFFSET = 5.0  # where a category is as good as never seen
 
 
@@ -67,6 +68,14 @@ class Indicators(ABC):
         known = self.indicators(observed).nan_to_num(0.0)  # autograd: no 0 times NaN
         return -self._errors(known, decoded).masked_fill(observed.isnan(), 0.0)
 
+    def log_prob_of_pairs(self, observed, decoded):  # (n, d) or (n, 2, d), (m, d)
+        """Return the log-mass of each row at each decoded row, (m, n)."""
+        if observed.ndim == 3:  # intervals, without width
+            observed = observed[:, 0]
+        is_known = (~observed.isnan()).to(decoded)
+        known = self.indicators(observed).nan_to_num(0.0)
+        return -self._errors_of_pairs(known, is_known, decoded)
+
     def errors(self, x, decoded):  # (n, d), (..., n, d) -> (..., n, d)
         """Return minus the log-mass of each entry, NaN where it is missing."""
         return self._errors(self.indicators(x), decoded)
@@ -74,8 +83,8 @@ class Indicators(ABC):
     def backward(self, x, decoded, weight, out):
         """Write the gradient, return the sums of errors; as of a Gaussian."""
         indicators = self.indicators(x)
-        errors = self._errors(indicators, decoded)
-        self._gradient(indicators, decoded, out=out).mul_(weight)
+        errors = self._errors_and_gradient(indicators, decoded, out)
+        out.mul_(weight)
         if not self.incomplete:
             return errors.sum(dim=0).mul_(weight)
         out.nan_to_num_(0.0)
@@ -134,9 +143,22 @@ class Indicators(ABC):
     def probability(self, decoded):
         """Return the probability of each indicator."""
 
+    def _errors_and_gradient(self, indicators, decoded, out):
+        """Return minus the log-masses; write their gradient by `decoded` to `out`."""
+        self._gradient(indicators, decoded, out)
+        return self._errors(indicators, decoded)
+
     def _gradient(self, indicators, decoded, out):
         """Write the gradient of minus the log-mass by `decoded` to `out`."""
         return torch.sub(self.probability(decoded), indicators, out=out)
+
+    def _errors_of_pairs(self, known, is_known, decoded):  # (n, d) twice, (m, d)
+        """Return sums of errors of each row at each decoded row, (m, n).
+
+        An error is a straight line in its indicator.
+        """
+        at_0, at_1 = (self._errors(of(decoded), decoded) for of in ZERO_AND_ONE)
+        return at_0 @ is_known.T + (at_1 - at_0) @ known.T
 
     @abstractmethod
     def decoded_at(self, share):
@@ -190,15 +212,28 @@ class Categorical(Indicators):
 
     def probability(self, decoded):
         """Return the probability of each indicator."""
-        return self._log_probability(decoded).exp()
+        powers, totals = self._powers(decoded)
+        return powers.div_(totals @ self._member.T)
 
     def decoded_at(self, share):
         """Return the logarithms of some shares."""
         return share.clamp(LEAST_SHARE, 1 - LEAST_SHARE).log()
 
+    def _powers(self, decoded):  # (..., d) -> (..., d), (..., n_columns)
+        """Return exp(logits), and their sum over each column."""
+        powers = decoded.clamp(-MOST_LOGIT, MOST_LOGIT).exp_()
+        return powers, powers @ self._member
+
     def _log_probability(self, decoded):
         logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)
-        return logits - (logits.exp() @ self._member).log() @ self._member.T
+        return logits - self._powers(decoded)[1].log() @ self._member.T
+
+    def _errors_and_gradient(self, indicators, decoded, out):
+        logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)
+        powers = logits.exp()
+        totals = powers @ self._member
+        torch.div(powers, totals @ self._member.T, out=out).sub_(indicators)
+        return (totals.log_() @ self._member.T).sub_(logits).mul_(indicators)
 
     def _errors(self, indicators, decoded):
         return -indicators * self._log_probability(decoded)

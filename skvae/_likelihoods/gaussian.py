@@ -67,6 +67,31 @@ class Gaussian:
         low, high = observed.unbind(dim=1)
         return self._log_mass(low, high, decoded)
 
+    def log_prob_of_pairs(self, observed, decoded):
+        """Return the log-density of each row at each decoded row.
+
+        Of entries that are known exactly by products of matrices.
+
+        Parameters
+        ----------
+        observed : Tensor of shape (n, d) or (n, 2, d)
+            As of `log_prob`.
+        decoded : Tensor of shape (m, d)
+
+        Returns
+        -------
+        Tensor of shape (m, n)
+        """
+        variance = torch.atleast_2d(self.variance)
+        if observed.ndim == 2:
+            return _log_densities(observed, decoded, variance)
+        low, high = observed.unbind(dim=1)
+        wide = (high > low).any(dim=0)
+        exact = (of[:, ~wide] for of in (low, decoded, variance))
+        of_wide = Gaussian(variance[:, None, wide])
+        intervals = observed[:, :, wide], decoded[:, None, wide]
+        return _log_densities(*exact) + of_wide.log_prob(*intervals).sum(dim=2)
+
     def quadratic(self, observed, decoded):  # (n, d) or (n, 2, d), (n, d)
         """Return the gradient and minus the curvature of each entry's log-density.
 
@@ -165,6 +190,15 @@ class Gaussian:
             is_wide[:, columns], mass, log_prob[..., columns]
         )
         return log_prob
+
+
+def _log_densities(x, decoded, variance):  # (n, d), (m, d), (1 or m, d) -> (m, n)
+    """Return the log-density of each row at each decoded row."""
+    known, precision = x.nan_to_num(0.0), variance.reciprocal().expand_as(decoded)
+    heights = decoded.square() * precision + (2 * pi * variance).log()
+    squares = precision @ known.square().T
+    squares = squares.addmm_(precision * decoded, known.T, alpha=-2)
+    return squares.addmm_(heights, (~x.isnan()).to(x).T).mul_(-0.5)
 
 
 def interval_variance(intervals):  # (n, 2, d) -> (n, d)

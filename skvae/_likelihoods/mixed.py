@@ -72,6 +72,11 @@ class Mixed:
         """Return the log-density or log-mass of each entry in nats, 0 where missing."""
         return self._join("log_prob", self._split(observed), self._split(decoded))
 
+    def log_prob_of_pairs(self, observed, decoded):  # (n, d) or (n, 2, d), (m, d)
+        """Return the log-density of each row at each decoded row, (m, n)."""
+        parts = zip(self.blocks, *map(self._split, (observed, decoded)), strict=True)
+        return sum(block.log_prob_of_pairs(*of_block) for block, *of_block in parts)
+
     def quadratic(self, observed, decoded):  # (n, d) or (n, 2, d), (n, d)
         """Return the gradient and about minus the curvature; as of a Gaussian."""
         parts = zip(*map(self._split, (observed, decoded)), strict=True)

@@ -88,14 +88,23 @@ class Ordinal(Indicators):
         return above, below
 
     def _errors(self, indicators, decoded):
-        """Return minus the log-mass, shared between the two logits beside it.
+        """Return minus the log-mass, shared between the two logits beside it."""
+        above, below = self._sides(indicators)
+        if_above, if_below = self._errors_by_side(decoded)
+        return above * if_above + below * if_below
+
+    def _errors_by_side(self, decoded):
+        """Return the errors of indicators that the category is just above, or below.
 
         ``sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a))``.
         """
         logits, gap = self._logits(decoded)
-        above, below = self._sides(indicators)
         between = torch.where(self._first, 0.0, (-torch.expm1(-gap)).log())
-        return -above * logsigmoid(logits) - below * (logsigmoid(-logits) + between)
+        return -logsigmoid(logits), -logsigmoid(-logits) - between
+
+    def _errors_of_pairs(self, known, is_known, decoded):
+        sides = zip(self._errors_by_side(decoded), self._sides(known), strict=True)
+        return sum(errors @ (side * is_known).T for errors, side in sides)
 
     def _gradient(self, indicators, decoded, out):
         logits, gap = self._logits(decoded)

@@ -117,9 +117,10 @@ def importance_weighted_bound(
     ]  # normals', prior's
     for some in draws.split(n_first or len(draws.normal)):
         given = observed[rows], proposal[rows], some
-        _, _, new = importance_weights(vae, likelihood, *given)
-        parts = zip(log_weights, new.tensor_split([len(some.normal)]), strict=True)
-        log_weights = [torch.cat(part) for part in parts]
+        parts = zip(
+            log_weights, importance_weights(vae, likelihood, *given), strict=True
+        )
+        log_weights = [torch.cat([old, new.log_weights]) for old, new in parts]
         total = torch.logsumexp(torch.cat(log_weights), dim=0)
         bound[rows] = total - log(sum(map(len, log_weights)))
         is_open = sum(_squared_error(part - total) for part in log_weights) > tol**2
@@ -136,36 +137,49 @@ def _squared_error(log_shares):  # (n_draws, n) -> (n,)
     return shares.square().sum(dim=0) - shares.sum(dim=0) ** 2 / max(len(shares), 1)
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """Draws of z, and what they weigh.
+
+    Parameters
+    ----------
+    z : Tensor of shape (m, n, k), or (m, 1, k) where rows share them
+    decoded : Tensor of shape (m, n, d) or (m, 1, d)
+    log_weights : Tensor of shape (m, n)
+        log p(x, z) less the log-density of z where it is drawn.
+    """
+
+    z: torch.Tensor
+    decoded: torch.Tensor
+    log_weights: torch.Tensor
+
+
 def importance_weights(vae, likelihood, observed, proposal, draws):
     """Draw z of each row from a proposal.
 
     Returns
     -------
-    z : Tensor of shape (len(draws), n, k)
-    decoded : Tensor of shape (len(draws), n, d)
-    log_weights : Tensor of shape (len(draws), n)
-        log p(x, z) less the log-density of z where it is drawn.
+    own : Weighed
+        By the standard normals, each row's its own.
+    shared : Weighed
+        The draws of the prior, which rows share.
     """
-    own, shared = proposal.draw(draws.normal), draws.of_prior[:, None]
-    parts = [_weighed(vae, likelihood, observed, proposal, z) for z in (own, shared)]
-    z, decoded, log_joint, log_normal, log_prior = map(
-        torch.cat, zip(*parts, strict=True)
-    )
-    share, log_q = draws.prior_share, log_normal
+    z = proposal.draw(draws.normal)
+    decoded = vae.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+    of_rows = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
+    own = z, decoded, of_rows
+    z = draws.of_prior
+    decoded = vae.decode(z)
+    of_rows = likelihood.given(z).log_prob_of_pairs(observed, decoded)
+    shared = z[:, None], decoded[:, None], of_rows
+    share = draws.prior_share
+    return tuple(_weighed(proposal, share, *of) for of in (own, shared))
+
+
+def _weighed(proposal, share, z, decoded, log_likelihood):
+    """Weigh draws of z, of which a share is the prior's."""
+    log_prior = proposal.prior.log_prob(z.flatten(0, 1)).view(z.shape[:2])
+    log_q = proposal.log_prob(z)
     if share:
-        log_q = (log_normal + log(1 - share)).logaddexp(log_prior + log(share))
-    return z, decoded, log_joint - log_q
-
-
-def _weighed(vae, likelihood, observed, proposal, z):  # (m, n, k) or (m, 1, k)
-    """Return z, decoded, and the logarithms that the weights are made of.
-
-    Those of p(x, z), of the row's normal, and of p(z). What rows share is found once.
-    """
-    n, flat = len(proposal.mean), z.flatten(0, 1)
-    decoded = vae.decode(flat).unflatten(0, z.shape[:2])
-    log_likelihood = likelihood.given(z).log_prob(observed, decoded).sum(dim=2)
-    log_prior = proposal.prior.log_prob(flat).view(z.shape[:2]).expand(-1, n)
-    z_and_decoded = (of_all.expand(-1, n, -1) for of_all in (z, decoded))
-    log_normal = proposal.log_prob(z)
-    return *z_and_decoded, log_likelihood + log_prior, log_normal, log_prior
+        log_q = (log_q + log(1 - share)).logaddexp(log_prior + log(share))
+    return Weighed(z, decoded, log_likelihood + log_prior - log_q)

@@ -4,7 +4,7 @@ By draws from the posteriors, weighted by importance (MIWAE: Mattei & Frellsen 2
 exactly where a part of the density is linear.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, log
 
@@ -14,7 +14,7 @@ from skvae._model.importance import Proposal
 from skvae._model.parts import FIRST_DRAWS, MOST_DRAWS, PRIORS, Part
 from skvae._numerics.draws import normal_draws
 
-ENOUGH_DRAWS = 24  # that count alike
+ENOUGH_DRAWS = 12  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
 A_BATCH = (1 + PRIORS) * FIRST_DRAWS  # of a row between looks
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
@@ -64,9 +64,16 @@ class Imputation:
         -------
         Tensor of shape (n_rows, n, d)
         """
-        proposals = [self._propose(rows, *pair) for pair in self._parts]
-        found = [proposal.draw(RESAMPLED_DRAWS) for proposal in proposals]
-        z, decoded, log_weights = (torch.cat(of) for of in zip(*found, strict=True))
+        found = [
+            draws
+            for pair in self._parts
+            for draws in self._propose(rows, *pair).draw(RESAMPLED_DRAWS)
+        ]
+        log_weights = torch.cat([draws.log_weights for draws in found])
+        z, decoded = (
+            torch.cat([getattr(draws, name).expand(-1, len(rows), -1) for draws in found])
+            for name in ("z", "decoded")
+        )
         chance = log_weights.T.softmax(dim=1)
         chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
@@ -88,10 +95,10 @@ class Imputation:
         for batch in range(MOST_DRAWS // FIRST_DRAWS):
             log_weights, means = [], []
             for proposal in proposals:
-                z, decoded, of_part = proposal[left].draw(FIRST_DRAWS, batch)
-                log_weights.append(of_part)
-                means.append(self._means(proposal.part, z, decoded, batch))
-            average.add(left, torch.cat(log_weights), torch.cat(means))
+                found = proposal[left].draw(FIRST_DRAWS, batch)
+                log_weights += [draws.log_weights for draws in found]
+                means += self._means(proposal.part, found, batch)
+            average.add(left, log_weights, means)
             left = left[average.n_alike()[left] < ENOUGH_DRAWS]
             if not len(left):
                 break
@@ -104,14 +111,23 @@ class Imputation:
         log_weight = torch.full_like(proposal.mean[:, 0], log(weight)) + log_slope
         return _Draws(part, rows.observed, proposal, log_weight)
 
-    def _means(self, part, z, decoded, batch):  # -> (n_draws, n, d)
-        """Return what is expected of rows at some z, with the noise of a batch."""
-        means = part.likelihood.mean(decoded)
+    def _means(self, part, found, batch):
+        """Return what is expected of rows at some draws of z, a batch of them.
+
+        Each is of shape (n_draws, n, d), or (n_draws, 1, d) where rows share them.
+        """
+        n_draws = [len(draws.z) for draws in found]
+        noise = self._noise.split(A_BATCH)[batch].split(n_draws)
+        pairs = zip(found, noise, strict=True)
+        return [self._mean(part, draws, of_draws) for draws, of_draws in pairs]
+
+    def _mean(self, part, draws, noise):
+        means = part.likelihood.mean(draws.decoded)
         if self._to_numbers is None:
             return means
-        std = part.likelihood.given(z).variance.sqrt()
-        numeric = decoded[..., : std.shape[-1]]
-        noise = self._noise.split(A_BATCH)[batch][:, :, None]
+        std = part.likelihood.given(draws.z).variance.sqrt()
+        numeric = draws.decoded[..., : std.shape[-1]]
+        noise = noise[:, :, None]
         drawn = numeric[:, None] + std.expand_as(numeric)[:, None] * noise
         scores = part.margins.of_table(drawn.flatten(0, 2))
         numbers = torch.from_numpy(self._to_numbers(scores.numpy()))
@@ -161,13 +177,12 @@ class _Draws:
         return _Draws(self.part, self.observed[rows], proposal, log_weight)
 
     def draw(self, n, batch=0):
-        """Draw z; return it, decoded, and the logarithms of the weights.
-
-        By n standard normals, those of a batch.
-        """
+        """Draw z by n standard normals, those of a batch, and weigh them."""
         draws = self.part.draws((batch + 1) * n).split(n)[batch]
-        z, decoded, log_weights = self.part.weigh(self.observed, self.proposal, draws)
-        return z, decoded, log_weights + self.log_weight
+        found = self.part.weigh(self.observed, self.proposal, draws)
+        return [
+            replace(of, log_weights=of.log_weights + self.log_weight) for of in found
+        ]
 
 
 class _WeightedMean:
@@ -185,17 +200,28 @@ class _WeightedMean:
         self._sum = torch.zeros_like(x)
 
     def add(self, rows, log_weights, values):
-        """Add draws, (n_draws, n_rows) and (n_draws, n_rows, d), of some rows."""
+        """Add draws of some rows, in parts.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n,)
+        log_weights : list of Tensor of shape (n_draws, n)
+        values : list of Tensor of shape (n_draws, n, d) or (n_draws, 1, d)
+            The latter where rows share them.
+        """
         before = self._highest[rows]
-        self._highest[rows] = before.maximum(log_weights.amax(dim=0))
+        highest = [before] + [of_part.amax(dim=0) for of_part in log_weights]
+        self._highest[rows] = torch.stack(highest).amax(dim=0)
         shrunk = (before - self._highest[rows]).exp()
-        weights = (log_weights - self._highest[rows]).exp()
-        self._total[rows] = self._total[rows] * shrunk + weights.sum(dim=0)
-        squares = weights.square().sum(dim=0)
-        self._squares[rows] = self._squares[rows] * shrunk**2 + squares
-        self._count[rows] += len(log_weights)
-        new = torch.einsum("sn,snd->nd", weights, values)
-        self._sum[rows] = self._sum[rows] * shrunk[:, None] + new
+        self._total[rows] *= shrunk
+        self._squares[rows] *= shrunk**2
+        self._sum[rows] *= shrunk[:, None]
+        for of_part, its_values in zip(log_weights, values, strict=True):
+            weights = (of_part - self._highest[rows]).exp()
+            self._total[rows] += weights.sum(dim=0)
+            self._squares[rows] += weights.square().sum(dim=0)
+            self._count[rows] += len(weights)
+            self._sum[rows] += _weighted_sum(weights, its_values)
 
     def mean(self):  # -> (n, d)
         return self._sum / self._total[:, None]
@@ -207,3 +233,9 @@ class _WeightedMean:
     def n_alike(self):  # -> (n,)
         """Return how many draws of one weight would tell as much."""
         return self._total**2 / self._squares
+
+
+def _weighted_sum(weights, values):  # (m, n), (m, n or 1, d) -> (n, d)
+    if values.shape[1] == 1:
+        return weights.T @ values[:, 0]
+    return torch.einsum("sn,snd->nd", weights, values)

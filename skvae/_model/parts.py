@@ -93,9 +93,8 @@ class Part:
 
         Returns
         -------
-        z : Tensor of shape (len(draws), n, k)
-        decoded : Tensor of shape (len(draws), n, d)
-        log_weights : Tensor of shape (len(draws), n)
+        own, shared : Weighed
+            By standard normals, and of the prior.
         """
         given = self.coder, self.likelihood, observed, proposal, draws
         return importance_weights(*given)

@@ -23,7 +23,7 @@ PSEUDO_ROWS = 2.0, 0.25  # a component, and a dimension: the larger counts
 FAR_SHARE = 0.01  # weight of N(0, I)
 RIDGE = 1e-6
 CANDIDATES = 4  # of which the best becomes a seed
-EM_STEPS, EM_TOL = 20, 5e-3
+EM_STEPS, EM_TOL = 20, 1e-2
 
 
 class StandardNormal:

@@ -22,14 +22,14 @@ def recipe(hidden=(8,), is_numeric=True, **options):
     return make_recipe(MIXED, hidden=hidden, layout=LAYOUT, **options)
 
 
-def resolved(n_rows=1_000, n_columns=10, n_components=2, **parameters):
+def resolved(n_rows=1_000, n_features=10, n_components=2, **parameters):
     parameters = VAETransformer(**parameters).get_params()
-    given = {"layout": numeric_layout(n_columns), "seed": 0, "listener": SILENT}
+    given = {"layout": numeric_layout(n_features), "seed": 0, "listener": SILENT}
     return resolve(parameters, n_rows, n_components, **given)
 
 
 @pytest.mark.parametrize(
-    ("n_columns", "n_components", "widths"),
+    ("n_features", "n_components", "widths"),
     [
         (2, 2, (128, 64)),
         (64, 2, (128, 64)),
@@ -40,13 +40,13 @@ def resolved(n_rows=1_000, n_columns=10, n_components=2, **parameters):
     ],
 )
 def test_layers_are_as_wide_as_columns_and_components_ask(
-    n_columns, n_components, widths
+    n_features, n_components, widths
 ):
-    assert choose_widths("auto", n_columns, n_components) == widths
-    found = resolved(n_columns=n_columns, n_components=n_components).architecture
+    assert choose_widths("auto", n_features, n_components) == widths
+    found = resolved(n_features=n_features, n_components=n_components).architecture
     assert found.hidden_layer_sizes == widths
     # As of a share of the variance, whose number of components is found later.
-    recipe = resolved(n_columns=n_columns, n_components=1)
+    recipe = resolved(n_features=n_features, n_components=1)
     found = recipe.with_components(n_components).architecture
     assert (found.n_components, found.hidden_layer_sizes) == (n_components, widths)
 
@@ -58,8 +58,8 @@ def test_widths_that_were_asked_for_stay():
 
 
 def test_a_map_has_as_many_features_whatever_its_size():
-    for n_columns in 2, 500:
-        found = resolved(n_columns=n_columns, n_neighbors=15).architecture
+    for n_features in 2, 500:
+        found = resolved(n_features=n_features, n_neighbors=15).architecture
         assert found.hidden_layer_sizes == MAP_WIDTHS
 
 

@@ -102,6 +102,25 @@ def test_an_interval_pulls_what_is_beyond_it_to_its_nearer_end():
     np.testing.assert_allclose(gradient, [[2 * told, 0, -2 * told, 0]])
 
 
+@pytest.mark.parametrize("varies", [False, True])
+def test_pairs_of_intervals_count_by_their_mass_whatever_the_noise(varies):
+    block, decoded = Gaussian(tensor([0.04, 1.0, 4.0])), tensor([[0.2, -1.0, 3.0]] * 4)
+    decoded += torch.arange(4)[:, None]
+    if varies:
+        coefficients = tensor([[0.1, 0.2, 0.3], [0.5, -0.5, 1.0], [0.0, 0.1, 0.2]])
+        dispersion = Dispersion(coefficients, 30.0)
+        block = block.with_noise(block.variance, dispersion)
+    z = torch.linspace(-1, 1, 4, dtype=torch.float64)[:, None]
+    for told in INTERVALS, INTERVALS[:, 0], INTERVALS[:, :, :0]:
+        d = told.shape[-1]
+        at = block.given(z) if d else Gaussian(block.variance[:0])
+        found = at.log_prob_of_pairs(told, decoded[:, :d])
+        for i in range(4):
+            at = block.given(z[i]) if d else at
+            expected = at.log_prob(told, decoded[i, :d]).sum(dim=1)
+            np.testing.assert_allclose(found[i], expected, rtol=1e-9)
+
+
 def test_masses_of_adjacent_intervals_add_up_to_one():
     edges = tensor([-60.0, -2.0, -0.3, 0.0, 1.0, 60.0])
     intervals = torch.stack([edges[:-1], edges[1:]], dim=1)[:, :, None]

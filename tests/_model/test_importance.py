@@ -145,6 +145,9 @@ def test_the_likelihood_judges_what_was_observed_and_the_encoder_what_it_is_give
         def log_prob(self, x, decoded):
             return likelihood.log_prob(x - 0.3, decoded)
 
+        def log_prob_of_pairs(self, x, decoded):
+            return likelihood.log_prob_of_pairs(x - 0.3, decoded)
+
     options = {"n_first": 8, "tol": 0.1}
     expected = bound_of(vae, likelihood, X, noise, **options)
     found = bound_of(vae, Shifted(), X, noise, observed=other, **options)
@@ -174,13 +177,17 @@ def test_a_weight_is_what_a_draw_is_likelier_than_where_it_came_from(
     mean, log_var, noise = normal(20, K, seed=2), normal(20, K, seed=3), normal(7, K)
     proposal = Proposal.independent(prior, mean, log_var)
     draws = Draws(noise, prior.spread(n_of_prior) if n_of_prior else noise[:0])
-    z, decoded, found = importance_weights(vae, likelihood, X, proposal, draws)
-    assert z.shape == (7 + n_of_prior, 20, K)
-    assert decoded.shape == (7 + n_of_prior, 20, D)
+    own, shared = importance_weights(vae, likelihood, X, proposal, draws)
     std = log_var.exp().sqrt()
-    np.testing.assert_allclose(z[:7], mean + std * noise[:, None], rtol=1e-12)
-    np.testing.assert_array_equal(z[7:], draws.of_prior[:, None].expand(-1, 20, -1))
+    np.testing.assert_allclose(own.z, mean + std * noise[:, None], rtol=1e-12)
+    np.testing.assert_array_equal(shared.z, draws.of_prior[:, None])
     share = n_of_prior / (7 + n_of_prior)
+    found = torch.cat([own.log_weights, shared.log_weights])
+    assert found.shape == (7 + n_of_prior, 20)
+    z, decoded = (
+        torch.cat([getattr(of, name).expand(-1, 20, -1) for of in (own, shared)])
+        for name in ("z", "decoded")
+    )
     for of_draw, its_z, its_decoded in zip(found, z, decoded, strict=True):
         np.testing.assert_allclose(its_decoded, vae.decode(its_z), rtol=1e-9)
         p = Normal(its_decoded, likelihood.variance.sqrt()).log_prob(X).sum(dim=1)

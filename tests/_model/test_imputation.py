@@ -273,7 +273,8 @@ def test_draws_alike_are_counted_whatever_comes_first():
     log_weights = log_weights.sort(dim=0).values  # the scale grows on the way
     average = _WeightedMean(torch.zeros(1, 2, dtype=torch.float64))
     for some in log_weights.split(4):
-        average.add(rows, some, torch.zeros(len(some), 1, 2, dtype=torch.float64))
+        values = torch.zeros(len(some), 1, 2, dtype=torch.float64)
+        average.add(rows, [some], [values])
     weights = log_weights.exp()
     expected = weights.sum() ** 2 / weights.square().sum()
     assert float(average.n_alike()[0]) == pytest.approx(float(expected))

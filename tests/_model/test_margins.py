@@ -73,7 +73,7 @@ def masses(part, told):
     log_var, normals = torch.full_like(mean, np.log(4)), spread_normal(2**13, K)
     proposal = Proposal.independent(part.prior, mean, log_var)
     draws = Draws(normals, normals[:0])
-    log_weights = part.weigh(rows.observed, proposal, draws)[2]
+    log_weights = part.weigh(rows.observed, proposal, draws)[0].log_weights
     return (log_weights.logsumexp(dim=0) - np.log(2**13) + log_slope).exp()
 
 

@@ -112,7 +112,8 @@ def test_with_another_noise_it_is_exact_too():
     mean, log_var = part.coder.encode(X)
     proposal = Proposal.independent(part.prior, mean, log_var + 1)
     normals = spread_normal(2**14, K)
-    log_weights = part.weigh(X, proposal, Draws(normals, normals[:0]))[2]
+    own, _ = part.weigh(X, proposal, Draws(normals, normals[:0]))
+    log_weights = own.log_weights
     found = log_weights.logsumexp(dim=0) - np.log(2**14)
     np.testing.assert_allclose(linear.log_density(X), found, atol=0.05)
     assert (linear.log_density(X) - LINEAR.log_density(X)).abs().max() > 0.3
@@ -176,9 +177,10 @@ def test_draws_are_weighed_wherever_they_come_from():
     mean, log_var = normal(40, K, seed=3), 0.5 * normal(40, K, seed=4)
     proposal = Proposal.independent(part.prior, mean, log_var)
     draws = Draws(spread_normal(1024, K), part.prior.spread(256))
-    z, decoded, log_weights = part.weigh(X, proposal, draws)
-    assert z.shape == (1280, 40, K)
-    np.testing.assert_allclose(decoded[5], part.coder.decode(z[5]), rtol=1e-9)
+    own, shared = part.weigh(X, proposal, draws)
+    for of in own, shared:
+        np.testing.assert_allclose(of.decoded[5], part.coder.decode(of.z[5]), rtol=1e-9)
+    log_weights = torch.cat([own.log_weights, shared.log_weights])
     found = log_weights.logsumexp(dim=0) - np.log(1280)
     expected = part.log_density(Rows(X, X), 512)
     assert (found - expected).abs().median() < 0.1

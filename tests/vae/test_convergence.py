@@ -123,7 +123,7 @@ def test_verbose_tells_of_each_phase_and_of_each_epoch(make_vae, curve, capsys):
         "Choosing the noise and the prior by the validation rows",
     ]
     assert lines[7] == "Training on all 200 rows from the weights of epoch 4"
-    assert [line.split(":")[0] for line in lines[8:-2]] == ["Epoch 1", "Epoch 2"]
+    assert [line.split(":")[0] for line in lines[8:-2]] == ["Epoch 1"]
     assert lines[-2:] == [
         "Training stopped after epoch 4, as that is the most allowed",
         "Kept the network of epoch 4, validation score "
