@@ -2,12 +2,10 @@
 
 ``python benchmarks/fit.py`` runs what is installed and writes the seconds to
 ``benchmarks/results/fit.txt``; with any option it only prints them, unless ``--output``
-names a file. ``--before DIR`` adds the version in another checkout. UMAP and PaCMAP
-need ``pip install umap-learn pacmap``; PCA and other VAEs (``pip install skorch pyod
-pythae``) take part where ``--methods`` names them.
+names a file. ``--before DIR`` adds the version in another checkout. The others need
+``pip install umap-learn pacmap``.
 """
 
-import os
 import pickle
 import subprocess
 import sys
@@ -105,14 +103,14 @@ def rows_of(job):
         frame = frame.mask(chance < SHARE_MISSING)
     train, test = train_test_split(frame, test_size=0.2, random_state=job.seed)
     coder = rivals.one_hot(train)
-    return (train, test), [coder.transform(rivals.plain(rows)) for rows in (train, test)]
+    return (train, test), [
+        coder.transform(rivals.plain(rows)) for rows in (train, test)
+    ]
 
 
 def run_here(job, method, train, test):
     warm_up(job, method, train, test)
     seconds, model = runner.seconds_of(fit, job, method, train)
-    if callable(model):  # one that can only rebuild
-        return {"fit": seconds, "R2": r2(test, model(test))}
     transform, Z = runner.seconds_of(model.transform, test)
     figures = {"fit": seconds, "transform": transform}
     return figures | (quality(model, test, Z) if method in OURS else {})
@@ -121,20 +119,16 @@ def run_here(job, method, train, test):
 def fit(job, method, rows):
     if method in OURS:
         return job.vae(rows.shape[1], **OURS[method]).fit(rows)
-    task = "fit" if method in rivals.RIVALS["fit"] else "rebuild"
-    return rivals.make(task, method)(rows, job.n_components(rows.shape[1]), job.seed)
+    k = job.n_components(rows.shape[1])
+    return rivals.make("fit", method)(rows, k, job.seed)
 
 
 def quality(model, test, Z):
     """Return what shows that a faster fit is no worse."""
     figures = {"nats": model.score(test[:SCORED_ROWS])}
     if isinstance(test, np.ndarray):
-        figures["R2"] = r2(test, model.inverse_transform(Z))
+        figures["R2"] = judges.r2_of_entries(test, model.inverse_transform(Z))
     return figures
-
-
-def r2(rows, rebuilt):
-    return judges.r2_of_entries(rows, rebuilt)
 
 
 def warm_up(job, method, train, test):
@@ -143,9 +137,7 @@ def warm_up(job, method, train, test):
     if (method, is_large) not in WARM:
         if method in ("UMAP", "seeded"):
             rivals.warm_up_umap(len(train))
-        model = fit(job, method, train[:TOY_ROWS])
-        if not callable(model):
-            model.transform(test[:TOY_ROWS])
+        fit(job, method, train[:TOY_ROWS]).transform(test[:TOY_ROWS])
         WARM.add((method, is_large))
 
 
@@ -174,12 +166,12 @@ def run_elsewhere(job, method, train, test):
     parameters = job.vae(train.shape[1]).get_params()
     default = VAETransformer().get_params()
     parameters = {n: v for n, v in parameters.items() if v is not default[n]}
-    given = str(Path(__file__).parent), parameters, train, test, TOY_ROWS
+    task = str(Path(__file__).parent), parameters, train, test, TOY_ROWS
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "job.pickle"
-        file.write_bytes(pickle.dumps(given))
-        checkout = str(job.args.before.resolve())
-        subprocess.run([sys.executable, "-c", ELSEWHERE, checkout, str(file)], check=True)
+        file.write_bytes(pickle.dumps(task))
+        given = str(job.args.before.resolve()), str(file)
+        subprocess.run([sys.executable, "-c", ELSEWHERE, *given], check=True)
         return pickle.loads(file.read_bytes())
 
 
@@ -205,7 +197,7 @@ def summary(medians, of_table, args):
         wide = runner.table_of(medians[figure], args)
         if DEFAULT not in wide:
             continue
-        over_ours = wide.div(wide[DEFAULT], axis=0)
+        over_ours = wide.div(wide[DEFAULT], axis=0).reindex(of_table.index)
         parts = {title: over_ours[its] for title, its in groups(of_table) if its.any()}
         spread = {title: its.apply(spread_of) for title, its in parts.items()}
         shown = pd.DataFrame(spread).T.drop(columns=DEFAULT)
@@ -247,8 +239,8 @@ BENCHMARK = runner.Benchmark(
     report=report,
     tables=(*NUMERIC, *INCOMPLETE, *MIXED),
     more_tables=INCOMPLETE,
-    methods=(*OURS, *rivals.RIVALS["fit"], *rivals.RIVALS["rebuild"]),
-    needs=rivals.needs("fit", "rebuild"),
+    methods=(*OURS, *rivals.RIVALS["fit"]),
+    needs=rivals.needs("fit"),
     k=(2, 8),
     seeds=2,
     rows=60_000,

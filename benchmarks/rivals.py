@@ -5,7 +5,6 @@ it is used; `needs` says what that is.
 """
 
 import contextlib
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,14 +24,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
-    MinMaxScaler,
     OneHotEncoder,
     QuantileTransformer,
     StandardScaler,
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 NOISE_FLOOR = 1e-4  # of FactorAnalysis, as a share of a standardised column's variance
 MIXTURE_SIZES = 1, 2, 5, 10, 20, 50
@@ -42,8 +39,6 @@ FEW_VALUES = 10  # a column of no more is discrete to TVAE and the adversarial f
 CART_LEAF = 5  # rows, at least
 EXTRA_TREES = 30  # in each round of IterativeImputer
 FOREST_TREES, FOREST_ROUNDS = 100, 10  # of missForest
-HIDDEN = 128, 64  # layers of other VAEs
-EPOCHS = 100  # of those that have no default
 
 
 # Embeddings of numeric tables: k, a seed -> an estimator.
@@ -416,79 +411,6 @@ def plain_step(model, optimizer, x, loss_of=PlainLoss()):  # noqa: B008, has no 
     optimizer.step()
 
 
-def pca_rebuild(X, k, seed):
-    model = PCA(k, random_state=seed).fit(X)
-    return lambda X: model.inverse_transform(model.transform(X))
-
-
-def notebook(X, k, seed):
-    model, x = PlainVAE(X.shape[1], HIDDEN, k), tensor(X)
-    optimizer = torch.optim.Adam(model.parameters())
-    loader = DataLoader(TensorDataset(x), batch_size=128, shuffle=True)
-    for _ in range(EPOCHS):
-        for (batch,) in loader:
-            plain_step(model, optimizer, batch)
-    return lambda X: rebuilt(model, X)
-
-
-def skorch(X, k, seed):
-    from skorch import NeuralNet
-
-    sizes = {"module__d": X.shape[1], "module__hidden": HIDDEN, "module__k": k}
-    options = {"optimizer": torch.optim.Adam, "lr": 1e-3, "verbose": 0}
-    net = NeuralNet(
-        PlainVAE, PlainLoss, iterator_train__shuffle=True, **sizes, **options
-    )
-    x = X.astype(np.float32)
-    net.fit(x, x)
-    return lambda X: rebuilt(net.module_, X)
-
-
-def pyod(X, k, seed):
-    from pyod.models.vae import VAE
-
-    vae = VAE(latent_dim=k, random_state=seed, verbose=0).fit(X)
-    vae.model.eval()
-    scale = StandardScaler().fit(X)  # as it does within
-
-    def rebuild(X):
-        with torch.no_grad():
-            decoded = vae.model(tensor(scale.transform(X)))[0]
-        return scale.inverse_transform(decoded.numpy())
-
-    return rebuild
-
-
-def pythae(X, k, seed):
-    from pythae.models import VAE, VAEConfig
-    from pythae.pipelines import TrainingPipeline
-    from pythae.trainers import BaseTrainerConfig
-
-    scale = MinMaxScaler().fit(X)
-    with tempfile.TemporaryDirectory() as folder:
-        model = VAE(VAEConfig(input_dim=(X.shape[1],), latent_dim=k))
-        config = BaseTrainerConfig(output_dir=folder, num_epochs=EPOCHS, no_cuda=True)
-        x = scale.transform(X).astype(np.float32)
-        TrainingPipeline(model=model, training_config=config)(x)
-
-    def rebuild(X):
-        with torch.no_grad():
-            decoded = model.decoder(model.encoder(tensor(scale.transform(X))).embedding)
-        return scale.inverse_transform(decoded.reconstruction.numpy())
-
-    return rebuild
-
-
-def rebuilt(model, X):
-    x = tensor(X)
-    with torch.no_grad():
-        return model.decoder(model.mean(model.encoder(x))).numpy()
-
-
-def tensor(X):
-    return torch.from_numpy(X.astype(np.float32))
-
-
 # The table
 
 
@@ -544,13 +466,6 @@ RIVALS = {
         "PCA score": Rival(pca_score),
         "LOF": Rival(local_outlier_factor),
         "mixture": Rival(mixture_score),
-    },
-    "rebuild": {
-        "pca": Rival(pca_rebuild),
-        "notebook": Rival(notebook),
-        "skorch": Rival(skorch, "skorch"),
-        "pyod": Rival(pyod, "pyod"),
-        "pythae": Rival(pythae, "pythae"),
     },
 }
 PACKAGES = {"umap": "umap-learn"}  # of modules that are not called like theirs

@@ -21,7 +21,7 @@ OPTIONS = {
     "calibration": "--tables sixty",
     "categories": "--tables 60x40x2",
     "drawn_columns": "--tables sixty,mixed_sixty",
-    "fit": "--tables sixty --seeds 1 --parts fits",
+    "fit": f"--tables sixty,mixed_sixty --seeds 1 --before {BENCHMARKS.parent}",
     "imputation": "--tables sixty,mixed_sixty --shares .3",
     "interpolation": "--tables sixty",
     "maps": "--tables iris --rows 60 --seeds 2",
@@ -35,7 +35,7 @@ OPTIONS = {
     "verbs": "--tables 60x8 --rounds 2 --calls 5",
 }
 # Installed or not: they compile, or train, for longer than all the rest takes.
-SLOW = {"umap", "pacmap", "openTSNE", "ctgan", "arfpy", "pyod", "pythae"}
+SLOW = {"umap", "pacmap", "openTSNE", "ctgan", "arfpy"}
 SCRIPTS = sorted(
     file.stem for file in BENCHMARKS.glob("*.py") if "runner.main(" in file.read_text()
 )
@@ -57,7 +57,7 @@ def load():
 @pytest.fixture
 def small(load, monkeypatch):
     """Let the forests have few trees, other networks few epochs; draw little."""
-    for name in "EXTRA_TREES", "FOREST_TREES", "FOREST_ROUNDS", "EPOCHS":
+    for name in "EXTRA_TREES", "FOREST_TREES", "FOREST_ROUNDS":
         monkeypatch.setattr(load("rivals"), name, 2)
     monkeypatch.setattr(load("imputation"), "N_DRAWS", 5)
     monkeypatch.setattr(load("drawn_columns"), "N_DRAWN", 1_000)

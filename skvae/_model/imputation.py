@@ -57,25 +57,28 @@ class Imputation:
             log_density = torch.logaddexp(log_density, other_log_density)
         return expected
 
-    def draws(self, rows, n, generator):
-        """Draw each row n times given its observed entries, by resampling of z.
+    def draws(self, rows, n_times, generator):
+        """Draw each row some times given its observed entries, by resampling of z.
 
         Returns
         -------
-        Tensor of shape (n_rows, n, d)
+        Tensor of shape (n, n_times, d)
         """
         found = [
             draws
             for pair in self._parts
             for draws in self._propose(rows, *pair).draw(RESAMPLED_DRAWS)
         ]
-        log_weights = torch.cat([draws.log_weights for draws in found])
         z, decoded = (
-            torch.cat([getattr(draws, name).expand(-1, len(rows), -1) for draws in found])
-            for name in ("z", "decoded")
+            torch.cat([of.expand(-1, len(rows), -1) for of in parts])
+            for parts in zip(
+                *((draws.z, draws.decoded) for draws in found), strict=True
+            )
         )
+        log_weights = torch.cat([draws.log_weights for draws in found])
         chance = log_weights.T.softmax(dim=1)
-        chosen = torch.multinomial(chance, n, replacement=True, generator=generator)
+        like = {"replacement": True, "generator": generator}
+        chosen = torch.multinomial(chance, n_times, **like)
         at = chosen, torch.arange(len(rows), device="cpu")[:, None]
         n_each = len(z) // len(self._parts)
         z, decoded = z[at], decoded[at]
