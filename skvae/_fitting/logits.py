@@ -67,10 +67,10 @@ def regress_logits(z, x, blocks, bias):
         parts = zip(blocks, indicators, (z @ ahead).split(widths, dim=1), strict=True)
         pull = torch.cat([block.pull(x, decoded) for block, x, decoded in parts], dim=1)
         slope = z.T @ pull.nan_to_num_(0.0) - penalty[:, None] * (ahead - start)
-        parts = zip(blocks, slope.split(widths, dim=1), strict=True)
+        slopes = zip(blocks, slope.split(widths, dim=1), strict=True)
         step = [
             torch.linalg.solve(block.curvature * gram + ridge, of_block)
-            for block, of_block in parts
+            for block, of_block in slopes
         ]
         before, weights = weights, ahead + torch.cat(step, dim=1)
         move = weights - before

@@ -103,8 +103,9 @@ def fit_dispersion(z, error, ridge, start=None, n_waves=0):
     -------
     Dispersion
     """
-    x, ratio = features(z, n_waves).flatten(0, 1), error.flatten(0, 1)
-    ratio = ratio / ratio.nanmean(dim=0)
+    # In single precision: of what varies by a tenth or ten times it is enough.
+    x, ratio = features(z, n_waves).flatten(0, 1).float(), error.flatten(0, 1)
+    ratio = (ratio / ratio.nanmean(dim=0)).float()
     missing = ratio.isnan()
     penalty = torch.full_like(x[0], ridge * len(z))[:, None]
     penalty[0] = 0
@@ -121,7 +122,7 @@ def fit_dispersion(z, error, ridge, start=None, n_waves=0):
         log_ratio.masked_fill_(missing, 0)
         first = torch.cholesky_solve(x.T @ log_ratio, information)
     else:
-        first = start.coefficients
+        first = start.coefficients.float()
     best = torch.zeros_like(first)
     excess, loss = evaluate(best)
     tried = first
@@ -136,7 +137,7 @@ def fit_dispersion(z, error, ridge, start=None, n_waves=0):
         # As if unbounded: where the bound is reached the exact gradient is 0.
         gradient = x.T @ excess - penalty * best
         tried = best + length * torch.cholesky_solve(gradient, information)
-    return Dispersion(best, ridge)
+    return Dispersion(best.double(), ridge)
 
 
 def _bounded(log_factor):

@@ -158,34 +158,35 @@ class Conditional:
     ----------
     mean : Tensor of shape (n, k)
     covariance : Tensor of shape (n, k, k)
-    log_density : Tensor of shape (n,)
-        Of the observed entries, in nats.
     """
 
     def __init__(self, linear, x):
-        self.linear, self.x = linear, x
-        observed, k = ~x.isnan(), len(linear.decoder)
-        noise = linear.noise_variance
+        self.linear, self.x, self._observed = linear, x, ~x.isnan()
+        observed, k = self._observed, len(linear.decoder)
         signal = (-linear.log_var).exp().max()
-        noise = noise * (signal / MOST_EXACT).clamp(min=1.0)
-        weighted = linear.decoder / noise
+        self._noise = linear.noise_variance * (signal / MOST_EXACT).clamp(min=1.0)
+        weighted = linear.decoder / self._noise
         squares = (weighted[:, None] * linear.decoder).reshape(k * k, -1)
         eye = torch.eye(k, dtype=x.dtype, device=x.device)
         precision = eye + (observed.double() @ squares.T).reshape(-1, k, k)
         residual = (x - linear.decoder_bias).where(observed, 0.0)
         pull = residual @ weighted.T
-        self.covariance, log_det = inverse_and_log_det(precision)
+        self.covariance, self._log_det = inverse_and_log_det(precision)
         self.mean = (self.covariance * pull[:, None]).sum(dim=2)
+
+    @property
+    def log_density(self):  # -> (n,)
+        """Log-density of the observed entries of each row, in nats."""
         # What is left of the row, and what z costs: a difference of what it explains
         # would lose digits where noise is small.
-        left = linear.residual(x, linear.decode(self.mean)).where(observed, 0.0)
-        fit = left**2 / noise + observed * (2 * pi * noise).log()
-        cost = fit.sum(dim=1) + (self.mean**2).sum(dim=1)
-        self.log_density = -0.5 * (cost + log_det)
+        left = self.linear.residual(self.x, self.linear.decode(self.mean))
+        fit = left**2 / self._noise + (2 * pi * self._noise).log()
+        cost = fit.where(self._observed, 0.0).sum(dim=1) + (self.mean**2).sum(dim=1)
+        return -0.5 * (cost + self._log_det)
 
     def filled(self):  # -> (n, d)
         """Return the rows with their missing entries at the conditional means."""
-        return self.x.where(~self.x.isnan(), self.linear.decode(self.mean))
+        return self.x.where(self._observed, self.linear.decode(self.mean))
 
     def root_spread(self, rows=slice(None)):  # -> (n, k, d)
         """Return a root of the covariance of what z decodes to, of some of the rows.
