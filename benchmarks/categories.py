@@ -28,13 +28,13 @@ Columns of many categories, at the defaults.
 VAETransformer(k, random_state=0) on a table of {NUMBERS} numeric columns and some of
 text, whose categories follow two factors, with frequencies as one over their rank; fit,
 then score_samples of {SCORED:,} rows. Seconds are those of the processor. Memory is the
-most that the process grew by, the table and what a fit of {scale.WARM_UP_ROWS:,} rows \
+most that the process grew by, the table and what a fit of {scale.TOY_ROWS:,} rows \
 had loaded left out."""
 
 
 def measure(job):
     X = flights() if job.table == "flights" else table(*map(int, job.table.split("x")))
-    few = X[[*X.columns[:NUMBERS]]][: scale.WARM_UP_ROWS]
+    few = X[[*X.columns[:NUMBERS]]][: scale.TOY_ROWS]
     job.vae(X.shape[1], max_iter=2).fit(few).score_samples(few[:100])
     before = scale.peak()
     vae = job.vae(X.shape[1])

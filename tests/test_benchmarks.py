@@ -29,7 +29,7 @@ OPTIONS = {
     "quality": "--tables sixty --seeds 2",
     "rare_categories": "--tables drawn_60 --seeds 2",
     "sampling": "--tables sixty",
-    "scale": "--tables 60x4,120x4",
+    "scale": "--tables 60x4,120x4,60x50,60x4x5",
     "seeds": "--tables sixty --seeds 2 --least-rows 10",
     "step": "--tables 8:4:2:16 --rounds 2 --seconds .01",
     "verbs": "--tables 60x8 --rounds 2 --calls 5",

@@ -36,11 +36,18 @@ class Draws:
         """The prior's share of the draws."""
         return len(self.of_prior) / len(self)
 
-    def split(self, n):
-        """Return draws of n standard normals each, and as many parts of the others."""
-        normal = self.normal.split(n)
-        of_prior = self.of_prior.tensor_split(len(normal))
-        return [Draws(*both) for both in zip(normal, of_prior, strict=True)]
+    def doubled(self, n):
+        """Return parts: the first of n standard normals, others of as many as before.
+
+        Each has its share of the prior's.
+        """
+        ends, total = [n], len(self.normal)
+        while ends[-1] < total:
+            ends.append(2 * ends[-1])
+        of_prior = [end * len(self.of_prior) // total for end in ends[:-1]]
+        normal = self.normal.tensor_split(ends[:-1])
+        parts = zip(normal, self.of_prior.tensor_split(of_prior), strict=True)
+        return [Draws(*both) for both in parts]
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,9 @@ def importance_weighted_bound(
     draws : Draws
         More of them tighten the bound.
     n_first : int, optional
-        A row that has had draws by this many standard normals, or a multiple, gets no
-        more once the standard error of its bound is below `tol` nats. That is up to the
-        row alone. Without it each row gets all.
+        A row that has had draws by this many standard normals, or twice, or four times
+        as many, gets no more once the standard error of its bound is below `tol` nats.
+        That is up to the row alone. Without it each row gets all.
     tol : float
 
     Returns
@@ -115,7 +122,7 @@ def importance_weighted_bound(
     log_weights = [
         bound.new_empty(0, len(bound)) for _ in range(2)
     ]  # normals', prior's
-    for some in draws.split(n_first or len(draws.normal)):
+    for some in draws.doubled(n_first or len(draws.normal)):
         given = observed[rows], proposal[rows], some
         parts = zip(
             log_weights, importance_weights(vae, likelihood, *given), strict=True

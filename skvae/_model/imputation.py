@@ -16,7 +16,7 @@ from skvae._numerics.draws import normal_draws
 
 ENOUGH_DRAWS = 12  # that count alike
 RESAMPLED_DRAWS = 128  # that draws of a row are chosen from
-A_BATCH = (1 + PRIORS) * FIRST_DRAWS  # of a row between looks
+A_BATCH = (1 + PRIORS) * FIRST_DRAWS  # of a row before the first look
 NOISE_DRAWS = 2  # of each numeric entry, at each draw of z
 
 
@@ -67,7 +67,9 @@ class Imputation:
         found = [
             draws
             for pair in self._parts
-            for draws in self._propose(rows, *pair).draw(RESAMPLED_DRAWS)
+            for draws in self._propose(rows, *pair).weigh(
+                pair[0].draws(RESAMPLED_DRAWS)
+            )
         ]
         z, decoded = (
             torch.cat([of.expand(-1, len(rows), -1) for of in parts])
@@ -95,12 +97,14 @@ class Imputation:
         """
         proposals = [self._propose(rows, *pair) for pair in parts]
         left, average = torch.arange(len(rows), device="cpu"), _WeightedMean(rows.x)
-        for batch in range(MOST_DRAWS // FIRST_DRAWS):
+        of_parts = [part.draws(MOST_DRAWS).doubled(FIRST_DRAWS) for part, _ in parts]
+        noise = self._noise.split([len(draws) for draws in of_parts[0]])
+        for *of_batch, of_noise in zip(*of_parts, noise, strict=True):
             log_weights, means = [], []
-            for proposal in proposals:
-                found = proposal[left].draw(FIRST_DRAWS, batch)
-                log_weights += [draws.log_weights for draws in found]
-                means += self._means(proposal.part, found, batch)
+            for proposal, draws in zip(proposals, of_batch, strict=True):
+                found = proposal[left].weigh(draws)
+                log_weights += [of.log_weights for of in found]
+                means += self._means(proposal.part, found, of_noise)
             average.add(left, log_weights, means)
             left = left[average.n_alike()[left] < ENOUGH_DRAWS]
             if not len(left):
@@ -114,14 +118,12 @@ class Imputation:
         log_weight = torch.full_like(proposal.mean[:, 0], log(weight)) + log_slope
         return _Draws(part, rows.observed, proposal, log_weight)
 
-    def _means(self, part, found, batch):
-        """Return what is expected of rows at some draws of z, a batch of them.
+    def _means(self, part, found, noise):
+        """Return what is expected of rows at draws of z, with a noise for each.
 
         Each is of shape (n_draws, n, d), or (n_draws, 1, d) where rows share them.
         """
-        n_draws = [len(draws.z) for draws in found]
-        noise = self._noise.split(A_BATCH)[batch].split(n_draws)
-        pairs = zip(found, noise, strict=True)
+        pairs = zip(found, noise.split([len(draws.z) for draws in found]), strict=True)
         return [self._mean(part, draws, of_draws) for draws, of_draws in pairs]
 
     def _mean(self, part, draws, noise):
@@ -179,9 +181,8 @@ class _Draws:
         proposal, log_weight = self.proposal[rows], self.log_weight[rows]
         return _Draws(self.part, self.observed[rows], proposal, log_weight)
 
-    def draw(self, n, batch=0):
-        """Draw z by n standard normals, those of a batch, and weigh them."""
-        draws = self.part.draws((batch + 1) * n).split(n)[batch]
+    def weigh(self, draws):
+        """Draw z, each row's own and those that rows share, and weigh both."""
         found = self.part.weigh(self.observed, self.proposal, draws)
         return [
             replace(of, log_weights=of.log_weights + self.log_weight) for of in found

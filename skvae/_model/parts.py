@@ -25,7 +25,7 @@ from skvae._numerics.draws import spread_normal
 
 MOST_DRAWS = 512  # of a row; a power of 2 spreads a Sobol sequence evenly
 PRIORS = 2  # draws of the prior, for each of the others
-FIRST_DRAWS = 16  # of a row, and between the looks whether they suffice
+FIRST_DRAWS = 16  # of a row, before the first look whether they suffice
 
 
 @dataclass(frozen=True)

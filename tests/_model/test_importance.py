@@ -223,14 +223,15 @@ def test_draws_of_the_prior_find_the_other_mode():
     np.testing.assert_allclose(found, exact, atol=0.1)
 
 
-def test_draws_are_split_into_as_many_parts_of_each():
+def test_parts_of_draws_double_and_have_the_same_share_of_the_priors():
     draws = Draws(normal(64, K), normal(16, K, seed=1))
-    parts = draws.split(16)
-    assert [len(part) for part in parts] == [20] * 4
+    parts = draws.doubled(16)
+    assert [len(part) for part in parts] == [20, 20, 40]
     assert {part.prior_share for part in parts} == {draws.prior_share} == {0.2}
     for name in ("normal", "of_prior"):
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(draws, name))
+    assert [len(part) for part in draws.doubled(64)] == [80]
 
 
 def test_what_is_the_priors_share_in_each_part_is_no_error():
