@@ -64,18 +64,13 @@ class Imputation:
         -------
         Tensor of shape (n, n_times, d)
         """
-        found = [
-            draws
-            for pair in self._parts
-            for draws in self._propose(rows, *pair).weigh(
-                pair[0].draws(RESAMPLED_DRAWS)
-            )
-        ]
+        found = []
+        for part, weight in self._parts:
+            draws = part.draws(RESAMPLED_DRAWS)
+            found += self._propose(rows, part, weight).weigh(draws)
+        pairs = zip(*((draws.z, draws.decoded) for draws in found), strict=True)
         z, decoded = (
-            torch.cat([of.expand(-1, len(rows), -1) for of in parts])
-            for parts in zip(
-                *((draws.z, draws.decoded) for draws in found), strict=True
-            )
+            torch.cat([of.expand(-1, len(rows), -1) for of in both]) for both in pairs
         )
         log_weights = torch.cat([draws.log_weights for draws in found])
         chance = log_weights.T.softmax(dim=1)
