@@ -13,6 +13,7 @@ import torch
 
 from skvae._likelihoods.noise import Tracked
 from skvae._model.network import VAE
+from skvae._numerics.chunks import map_chunks
 from skvae._training.evaluation import evaluate
 from skvae._training.events import SILENT, Listener
 from skvae._training.gradient import Gradient
@@ -281,14 +282,19 @@ class Trainer:
 
     def _hide_some(self):
         """Let more entries be missing, others in each epoch, and fill the gaps."""
-        rows, sizes = self._rows, self._likelihood.sizes.to(self._rows.x.device)
-        shape = len(rows), len(sizes)
-        chance = torch.rand(
-            shape, generator=self._generator, dtype=torch.float32, device=rows.x.device
+        x, observed = map_chunks(self._hide, self._rows.observed)
+        return replace(self._rows, x=x, observed=observed)
+
+    def _hide(self, observed):  # (n, d) -> (n, d), (n, d)
+        sizes = self._likelihood.sizes.to(observed.device)
+        chance = torch.empty(
+            len(observed), len(sizes), dtype=torch.float32, device=observed.device
         )
-        hidden = (chance < HIDDEN_SHARE).repeat_interleave(sizes, dim=1)
-        target = rows.observed.masked_fill(hidden, nan)
-        return replace(rows, x=self._fill(target), observed=target)
+        hidden = chance.uniform_(generator=self._generator) < HIDDEN_SHARE
+        if len(sizes) < observed.shape[1]:
+            hidden = hidden.repeat_interleave(sizes, dim=1)
+        target = observed.masked_fill(hidden, nan)
+        return self._fill(target), target
 
     def _step(self, rows, some, beta):
         """Follow the gradient of some rows."""
