@@ -159,13 +159,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     validation_fraction : float, default=0.1
         Share of the rows that validate: at least three rows, as fewer say nothing.
 
-    n_iter_no_change : int, default=10
-        Epochs without an improvement of the validation score by `tol` after which
-        training stops, counted from when the KL has its full weight. At least 150
-        steps, which on a small table are more epochs.
+    n_iter_no_change : int, default=15
+        Epochs in which the validation score has to gain `tol`, or training stops,
+        counted from when the KL has its full weight. At least 200 steps, which on a
+        small table are more epochs.
 
     tol : float, default=0.01
-        Least improvement of the validation score that counts, in nats a row.
+        Least gain of the validation score in `n_iter_no_change` epochs, in nats a row.
 
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the last `fit`, if the columns and
@@ -369,7 +369,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         max_iter="auto",
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=15,
         tol=0.01,
         warm_start=False,
         random_state=None,

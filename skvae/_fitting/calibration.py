@@ -131,8 +131,8 @@ def choose_dispersion(candidate, split):
     if not split.gains_columns:
         return candidate
     compared, first = split.inside[:COMPARED_ROWS], candidate.first
-    rows, likelihood = split.first_rows[: len(compared)], first.likelihood
-    z = _drawn(candidate, compared, split)
+    likelihood, z = first.likelihood, _drawn(candidate, compared, split)
+    rows = split.first_rows[: z.shape[1]]
     decoded = _decoded(z, first.coder.decode)
     kl = kl_divergence(*first.coder.encode(rows.x)).sum(dim=1)
     of_fallback = candidate.density.parts[1].log_density(rows, FEW_DRAWS)

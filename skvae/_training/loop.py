@@ -53,7 +53,8 @@ class Progress:
     start_score: float = -inf
     n_epochs: int = 0  # whose loss was finite
     best_epoch: int = 0  # 0: nothing beat the start
-    last_improvement: int = 0  # the epoch, by more than the tolerance
+    last_improvement: int = 0  # the epoch that gained the tolerance on the last such
+    score_to_gain_on: float = -inf  # of that epoch
     n_restarts: int = 0
     loss_curve: tuple[float, ...] = ()
     validation_scores: tuple[float, ...] = ()
@@ -214,7 +215,8 @@ class Trainer:
     def _score_start(self):
         """Let the validation rows say what there is to beat."""
         score, fitted = self._evaluate()
-        best = _with_progress(self._best, best_score=score, start_score=score)
+        known = ("start_score", "best_score", "score_to_gain_on")
+        best = _with_progress(self._best, **dict.fromkeys(known, score))
         self._best = replace(best, likelihood=fitted)
 
     def _judge(self, loss, score, fitted):
@@ -244,9 +246,10 @@ class Trainer:
         """Return the better of the best so far and the averaged weights."""
         progress, settings = best.progress, self._settings
         epoch, is_warming_up = progress.n_epochs, self._n_steps < self._kl_warmup
-        # A falling weight of the KL hides progress.
-        if score > progress.best_score + settings.tol or is_warming_up:
-            best = _with_progress(best, last_improvement=epoch)
+        # A falling weight of the KL hides progress. Small gains add up.
+        if is_warming_up or score > progress.score_to_gain_on + settings.tol:
+            now = {"last_improvement": epoch, "score_to_gain_on": score}
+            best = _with_progress(best, **now)
         if score > progress.best_score or not settings.patience:
             best = _with_progress(best, best_score=score, best_epoch=epoch)
             flat = self._averaged.flat.clone()

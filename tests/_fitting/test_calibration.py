@@ -461,6 +461,14 @@ def test_one_far_entry_among_the_validation_rows_does_not_stop_the_noise_from_va
     assert first.likelihood.dispersion.is_fitted
 
 
+def test_of_a_wide_table_fewer_rows_than_validate_choose_the_dispersion(monkeypatch):
+    split, candidate = make(fanned_table()[0], k=1)
+    assert len(split.validation) == 150
+    monkeypatch.setattr(calibration_module, "MOST_DECODED", 100 * 6)
+    chosen = choose_dispersion(candidate, split)
+    assert chosen.first.likelihood.dispersion.is_fitted
+
+
 def test_a_dispersion_that_was_not_chosen_is_not_refitted():
     split, candidate = make(curved_table())
     assert refit_dispersion(candidate, split) is candidate

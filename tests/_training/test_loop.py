@@ -246,6 +246,7 @@ def test_max_epochs_ends_the_run():
         ([0, 1, 0, 0, 2, 0, 0, 0, 9], 7, 4),  # patience starts again
         ([0, -1, -1, -1, 9], 3, 0),  # nothing beats the start
         ([0, 0.004, 0.008, 0.0081, 9], 3, 3),  # less than tol: kept, but no reason
+        ([0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.024], 6, 6),  # small gains add up
         ([0, 0.02, 0.04, 0.06, 0.08], 4, 4),  # more than tol: up to max_epochs
     ],
 )

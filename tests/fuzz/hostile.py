@@ -257,7 +257,7 @@ VALID = {
     "max_iter": [1, 2, 3],
     "early_stopping": [True, False],
     "validation_fraction": [0.1, 0.01, 0.5, 0.99],
-    "n_iter_no_change": [10, 1],
+    "n_iter_no_change": [15, 1],
     "tol": [0.01, 0, 1e9],
     "warm_start": [False, True],
     "random_state": [0, 2**32 - 1, np.int64(3)],
