@@ -8,12 +8,23 @@ from skvae._version import __version__
 if TYPE_CHECKING:
     from skvae._cleaning.cleaner import TableCleaner
     from skvae._cleaning.reading import read_table
+    from skvae._detector import VAEOutlierDetector
+    from skvae._imputer import VAEImputer
     from skvae._vae import VAETransformer
 
-__all__ = ["TableCleaner", "VAETransformer", "__version__", "read_table"]
+__all__ = [
+    "TableCleaner",
+    "VAEImputer",
+    "VAEOutlierDetector",
+    "VAETransformer",
+    "__version__",
+    "read_table",
+]
 
 _HOMES = {
     "TableCleaner": "skvae._cleaning.cleaner",
+    "VAEImputer": "skvae._imputer",
+    "VAEOutlierDetector": "skvae._detector",
     "VAETransformer": "skvae._vae",
     "read_table": "skvae._cleaning.reading",
 }

@@ -100,7 +100,7 @@ def _is_positive_integer(value):
     return is_integer(value) and value >= 1
 
 
-def _is_real(value):
+def is_real(value):
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
@@ -110,7 +110,7 @@ def _is_real(value):
 
 
 def _is_share(value):
-    return _is_real(value) and 0 < value < 1
+    return is_real(value) and 0 < value < 1
 
 
 def _is_widths(value):
@@ -156,7 +156,7 @@ _POSITIVE_INTEGER_OR_AUTO = (
     lambda v: v == "auto" if isinstance(v, str) else _is_positive_integer(v),
     "'auto' or an integer of at least 1",
 )
-_NOT_NEGATIVE = (lambda v: _is_real(v) and v >= 0, "a finite number of at least 0")
+_NOT_NEGATIVE = (lambda v: is_real(v) and v >= 0, "a finite number of at least 0")
 _FLAG = (_is_flag, "True or False")
 
 _RULES = {
@@ -183,7 +183,7 @@ _RULES = {
     "alpha": _NOT_NEGATIVE,
     "batch_size": _POSITIVE_INTEGER_OR_AUTO,
     "learning_rate_init": (
-        lambda v: _is_real(v) and 0 < v <= 1e30,
+        lambda v: is_real(v) and 0 < v <= 1e30,
         "a finite number greater than 0 and at most 1e30",
     ),
     "max_iter": _POSITIVE_INTEGER_OR_AUTO,

@@ -18,10 +18,16 @@ METHODS = [
     if not name.startswith("_") and inspect.isfunction(function)
 ]
 CLEANER_METHODS = ["fit", "transform", "get_feature_names_out"]
+ROLES = {
+    "VAEImputer": ["fit", "transform"],
+    "VAEOutlierDetector": [*("fit", "score_samples", "decision_function", "predict")],
+}
 DISPLAYS = ["EmbeddingDisplay", "ReconstructionDisplay"]
 PUBLIC = [
     "skvae.VAETransformer",
     *(f"skvae.VAETransformer.{name}" for name in METHODS),
+    *(f"skvae.{role}" for role in ROLES),
+    *(f"skvae.{role}.{name}" for role, names in ROLES.items() for name in names),
     "skvae.read_table",
     "skvae.TableCleaner",
     *(f"skvae.TableCleaner.{name}" for name in CLEANER_METHODS),
@@ -34,7 +40,7 @@ UNASKED = {"ES01", "SA01", "RT02"}
 
 
 def test_every_public_name_is_here():
-    names = ["TableCleaner", "VAETransformer", "__version__", "read_table"]
+    names = ["TableCleaner", *ROLES, "VAETransformer", "__version__", "read_table"]
     assert skvae.__all__ == names
     assert {"fit", "transform", "inverse_transform", "sample", "score"} <= {*METHODS}
 

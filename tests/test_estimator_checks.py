@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvae import VAETransformer
+from skvae import VAEImputer, VAEOutlierDetector, VAETransformer
 
 # The checks' tables are so small that the closed form usually wins: without early
 # stopping the trained network is what they see. A short run is as good as a long one.
@@ -32,6 +32,9 @@ CONFIGURATIONS = [
     VAETransformer(categorical_features=[0], early_stopping=False, max_iter=5),
 ]
 
+QUICK = VAETransformer(early_stopping=False, max_iter=5, hidden_layer_sizes=16)
+ROLES = [VAEImputer(), VAEImputer(QUICK), VAEOutlierDetector(QUICK)]
+
 # Exist, but scikit-learn runs them on its own estimators only.
 NOT_YIELDED = [
     "check_dataframe_column_names_consistency",
@@ -49,7 +52,7 @@ NOT_YIELDED = [
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:max_iter=.* epochs ended"),
-    pytest.mark.filterwarnings("ignore:X .* feature names, but VAETransformer"),
+    pytest.mark.filterwarnings("ignore:X .* feature names, but VAE"),
     pytest.mark.filterwarnings("ignore:Input X has values that fit did not see"),
 ]
 
@@ -65,7 +68,7 @@ def run(check, *arguments):
         np.random.set_state(state)  # noqa: NPY002
 
 
-@parametrize_with_checks(CONFIGURATIONS)
+@parametrize_with_checks([*CONFIGURATIONS, *ROLES])
 def test_check(estimator, check):
     run(check, estimator)
 
@@ -75,6 +78,11 @@ def test_check(estimator, check):
 def test_check_that_is_not_yielded(estimator, name):
     check = getattr(estimator_checks, name)
     run(partial(check, "VAETransformer"), clone(estimator))
+
+
+@pytest.mark.parametrize("name", NOT_YIELDED)
+def test_check_of_an_imputer_that_is_not_yielded(name):
+    run(partial(getattr(estimator_checks, name), "VAEImputer"), VAEImputer(QUICK))
 
 
 @pytest.mark.parametrize("parameters", [{}, {"scaling": None, "noise": "diag"}])

@@ -16,7 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 FLOORS = """
     _cleaning _cli display _files _fitting _likelihoods _linear _map _model _numerics
     _table _training
-    _artefact _choices _layout _parameters _printable _rules _vae _version _warnings
+    _artefact _choices _detector _imputer _layout _parameters _printable _rules _vae
+    _version _warnings _wrapping
     __init__ __main__
 """.split()
 EVERYTHING = set(FLOORS)
@@ -72,6 +73,13 @@ NEVER = {
     "_vae": (
         {"_training", "_linear", "_likelihoods", "display", "_cli", "__init__"},
         "the estimator knows tables, fits and fitted models",
+    ),
+    **dict.fromkeys(
+        ("_detector", "_imputer", "_wrapping"),
+        (
+            EVERYTHING - {"_vae", "_wrapping", "_parameters", "_printable", "_table"},
+            "a model in another role is asked as its users ask it",
+        ),
     ),
     "_parameters": (
         {"_vae", "_cli", "display", "_fitting", "_training", "__init__"},

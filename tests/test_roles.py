@@ -1,0 +1,209 @@
+"""The model in other roles: an imputer in pipelines, an outlier detector."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skvae import VAEImputer, VAEOutlierDetector, VAETransformer, _detector
+
+RNG = np.random.default_rng(0)
+LINEAR = VAETransformer(2, hidden_layer_sizes=(), random_state=0)
+LOADINGS = RNG.normal(size=(2, 6))
+X = RNG.normal(size=(300, 2)) @ LOADINGS + 0.3 * RNG.normal(size=(300, 6))
+HIDDEN = RNG.random(X.shape) < 0.2
+INCOMPLETE = np.where(HIDDEN, np.nan, X)
+ROLES = [VAEImputer, VAEOutlierDetector]
+
+
+def frame(n=120):
+    """A table of numbers, integers and categories, with missing values in each."""
+    rng = np.random.default_rng(1)
+    size = rng.normal(size=n)
+    table = pd.DataFrame(
+        {
+            "length": size + 0.1 * rng.normal(size=n),
+            "count": pd.Series((10 + 3 * size).round()).astype("Int64"),
+            "kind": pd.Categorical(np.where(size > 0, "large", "small")),
+        }
+    )
+    return table.mask(rng.random(table.shape) < 0.1)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("n_columns", "n_components"), [(1, 1), (4, 3), (20, 8)])
+def test_without_a_model_it_has_one_of_its_own(role, n_columns, n_components):
+    found = role(random_state=3)._make_estimator(np.zeros((5, n_columns)))
+    assert found.n_components == n_components
+    assert found.random_state == 3
+    changed = {"noise": "diag"} if role is VAEImputer else {"scaling": "quantile"}
+    expected = VAETransformer(n_components, random_state=3, **changed)
+    assert found.get_params() == expected.get_params()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_clone_is_fitted_with_the_seed_that_is_asked_for(role):
+    given = clone(LINEAR)
+    found = role(given).fit(X)
+    assert not hasattr(given, "n_features_in_")
+    assert found.estimator is given
+    assert found.estimator_.random_state == 0
+    assert role(given, random_state=7).fit(X).estimator_.random_state == 7
+    assert given.random_state == 0
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_it_knows_the_columns_of_the_last_fit(role):
+    table = pd.DataFrame(X, columns=[*"abcdef"])
+    found = role(LINEAR).fit(table)
+    assert found.n_features_in_ == 6
+    assert [*found.feature_names_in_] == [*"abcdef"]
+    assert not hasattr(found.fit(X), "feature_names_in_")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("estimator", ["vae", LogisticRegression(), VAETransformer])
+def test_another_estimator_is_told_in_an_error(role, estimator):
+    rule = f"'estimator' parameter of {role.__name__} must be a VAETransformer or None"
+    with pytest.raises(ValueError, match=rule):
+        role(estimator).fit(X)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_fit_that_fails_changes_nothing(role):
+    found = role(LINEAR).fit(X)
+    before = {**vars(found)}
+    with pytest.raises(ValueError, match="inf"):
+        found.fit(np.where(HIDDEN, np.inf, X))
+    assert vars(found) == before
+    found.set_params(estimator=3)
+    with pytest.raises(ValueError, match="estimator"):
+        found.fit(X[:, :2])
+    assert found.n_features_in_ == 6
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_it_comes_back_from_a_file(role):
+    found = role(LINEAR).fit(INCOMPLETE)
+    again = pickle.loads(pickle.dumps(found))
+    verb = "transform" if role is VAEImputer else "decision_function"
+    np.testing.assert_array_equal(
+        getattr(again, verb)(INCOMPLETE), getattr(found, verb)(INCOMPLETE)
+    )
+
+
+# ------------------------------------------------------------------------ the imputer
+
+
+def test_missing_values_get_their_means_given_the_others():
+    found = VAEImputer(clone(LINEAR).set_params(noise="diag")).fit(INCOMPLETE)
+    full = found.transform(INCOMPLETE)
+    np.testing.assert_array_equal(full, found.estimator_.impute(INCOMPLETE))
+    np.testing.assert_array_equal(full[~HIDDEN], X[~HIDDEN])
+    covariance = LOADINGS.T @ LOADINGS + 0.09 * np.eye(6)
+    expected = INCOMPLETE.copy()
+    for row, gaps in zip(expected, HIDDEN, strict=True):
+        known = covariance[np.ix_(~gaps, ~gaps)]
+        row[gaps] = covariance[np.ix_(gaps, ~gaps)] @ np.linalg.solve(known, row[~gaps])
+    error = np.sqrt(np.mean((full - expected)[HIDDEN] ** 2))
+    assert error < 0.1 * X.std()
+
+
+def test_a_pipeline_is_searched_for_the_best_model():
+    y = X[:, 0] > 0
+    pipeline = make_pipeline(VAEImputer(LINEAR), LogisticRegression())
+    grid = {"vaeimputer__estimator__n_components": [1, 2]}
+    search = GridSearchCV(pipeline, grid, cv=3).fit(INCOMPLETE, y)
+    assert search.best_score_ > 0.85
+    assert search.predict(INCOMPLETE).shape == y.shape
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_frames_stay_frames_with_their_dtypes(container):
+    table = frame()
+    known = table.notna()
+    if container == "polars":
+        table = pytest.importorskip("polars").from_pandas(table)
+    imputer = VAEImputer(VAETransformer(1, max_iter=3, random_state=0))
+    with pytest.warns(match="max_iter"):
+        full = imputer.fit_transform(table)
+    assert type(full) is type(table)
+    assert [*full.columns] == [*imputer.get_feature_names_out()]
+    assert [*map(str, full.dtypes)] == [*map(str, table.dtypes)]
+    full, table = (
+        (f if container == "pandas" else f.to_pandas()) for f in (full, table)
+    )
+    assert full.notna().all(axis=None)
+    for name in full:
+        seen = known[name].to_numpy()
+        assert full[name][seen].tolist() == table[name][seen].tolist()
+
+
+def test_an_array_was_fitted_so_arrays_come_back():
+    imputer = VAEImputer(LINEAR).fit(INCOMPLETE)
+    table = pd.DataFrame(INCOMPLETE)
+    full = imputer.transform(table)
+    assert isinstance(full, np.ndarray)
+    np.testing.assert_array_equal(full, imputer.transform(INCOMPLETE))
+    labelled = imputer.set_output(transform="pandas").transform(table)
+    assert [*labelled.columns] == ["x0", "x1", "x2", "x3", "x4", "x5"]
+
+
+# ----------------------------------------------------------------------- the detector
+
+
+def with_outliers():
+    rows = X.copy()
+    rows[:9] = RNG.normal(size=(9, 6)) * X.std()  # right sizes, wrong together
+    return rows
+
+
+def test_rows_that_do_not_fit_together_are_outliers():
+    rows = with_outliers()
+    detector = VAEOutlierDetector(LINEAR, contamination=0.04).fit(rows)
+    is_outlier = detector.predict(rows) == -1
+    assert is_outlier.sum() == 12
+    assert is_outlier[:9].sum() >= 8
+    scores = detector.score_samples(rows)
+    np.testing.assert_array_equal(scores, detector.estimator_.score_samples(rows))
+    assert detector.offset_ == np.percentile(scores, 4)
+    np.testing.assert_array_equal(
+        detector.decision_function(rows), scores - detector.offset_
+    )
+    np.testing.assert_array_equal(is_outlier, scores < detector.offset_)
+
+
+@pytest.mark.parametrize("share", [0, 0.0, -0.1, 0.6, "auto", None, True, np.nan])
+def test_a_contamination_beyond_its_domain_is_told(share):
+    rule = "'contamination' parameter of VAEOutlierDetector must be a float above 0"
+    with pytest.raises(ValueError, match=rule):
+        VAEOutlierDetector(contamination=share).fit(X)
+
+
+@pytest.mark.parametrize("as_table", [np.asarray, pd.DataFrame])
+def test_of_many_rows_some_at_random_make_the_offset(as_table, monkeypatch):
+    monkeypatch.setattr(_detector, "MOST_RANKED", 100)
+    rows = as_table(with_outliers())
+    detector = VAEOutlierDetector(LINEAR, contamination=0.1).fit(rows)
+    scores = detector.score_samples(rows)
+    assert detector.offset_ != np.percentile(scores, 10)
+    assert 0.04 < np.mean(scores < detector.offset_) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("role", "verbs"),
+    [
+        (VAEImputer, ["transform"]),
+        (VAEOutlierDetector, ["predict", "score_samples", "decision_function"]),
+    ],
+)
+def test_before_fit_there_is_nothing_to_ask(role, verbs):
+    for verb in verbs:
+        with pytest.raises(NotFittedError):
+            getattr(role(), verb)(X)
