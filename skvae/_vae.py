@@ -649,7 +649,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self._decode(Z, _index(X))
 
     @whatever_numpy_raises
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples=1, random_state=None, given=None):
         """Draw new rows from the model, observation noise included.
 
         From the network, with probability `network_weight_`, its z from the mixture
@@ -668,10 +668,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         random_state : int, RandomState instance or None, default=None
             An int gives the same rows each time.
 
+        given : DataFrame or dict, default=None
+            What is known of the rows: some of the columns that `fit` saw, by their
+            names, or by their numbers where it saw an array. `n_samples` rows are drawn
+            for each row of it, one after the other, the other columns, and entries that
+            are missing, as they may be given what is known. A dict of single values is
+            one row.
+
         Returns
         -------
         X : table of shape (n_samples, n_features)
-            The container, the columns and the dtypes that `fit` saw.
+            The container, the columns and the dtypes that `fit` saw; `n_samples` times
+            as many rows as `given` has, if it is there.
 
         Raises
         ------
@@ -679,7 +687,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Before `fit`.
 
         TypeError, ValueError
-            If `n_samples` is not an integer of at least 1.
+            If `n_samples` is not an integer of at least 1; if `given` is no DataFrame
+            or dict, or has other columns than `fit` saw, or categories that it did not
+            see.
 
         Examples
         --------
@@ -688,9 +698,22 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         >>> vae = VAETransformer(random_state=0).fit(load_iris().data)
         >>> vae.sample(5, random_state=0).shape
         (5, 4)
+
+        Flowers whose petals are 5 cm long and 2 cm wide:
+
+        >>> flowers = vae.sample(100, random_state=0, given={2: 5.0, 3: 2.0})
+        >>> flowers.mean(axis=0).round(0)
+        array([6., 3., 5., 2.])
         """
         check_is_fitted(self)
         n_samples = check_count("n_samples", n_samples)
+        schema = self._codec.schema
+        if given is not None:
+            known = schema.to_known_codes(given)
+            self._codec.check(known)
+            drawn = self._completed(known, n_samples, random_state)
+            drawn = np.where(np.isnan(known)[:, None], drawn, known[:, None])
+            return schema.to_table(drawn.reshape(-1, known.shape[1]))
         generator_at = make_generators(random_state)
 
         def draw(rows):
@@ -698,8 +721,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             drawn = self._density.sample(len(rows), generator)
             return self._drawn_codes(drawn, generator)
 
-        codes = self._map_rows(draw, range(n_samples), np.float64)
-        return self._codec.schema.to_table(codes)
+        return schema.to_table(self._map_rows(draw, range(n_samples), np.float64))
 
     @whatever_numpy_raises
     def impute(self, X, n_draws=None, random_state=None):
@@ -760,28 +782,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             n_draws = check_count("n_draws", n_draws)
         X = as_table(X)
         codes = self._validate(X)
-        incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
-        # Of scores the mean is not that of their values.
-        to_numbers = self._codec.numbers if self._codec.marginals else None
-        imputation = Imputation(self._density, to_numbers)
-        if n_draws is None:
-            complete, n_rows = partial(self._expect, imputation), SCORE_ROWS
-        else:
-            n_rows = DRAWN_ROWS
-            generator_at = make_generators(random_state)
-            complete = partial(self._draw_given, imputation, n_draws, generator_at)
-
-        def complete_some(rows):  # (n,) -> (n, n_tables, d)
-            given = _rows(self._codec, codes[incomplete[rows]])
-            return complete(given, rows.start)
-
-        tables = [codes.astype(np.float64) for _ in range(n_draws or 1)]
-        if len(incomplete):
-            rows = range(len(incomplete))
-            completed = self._map_rows(complete_some, rows, np.float64, n_rows)
-            for i, table in enumerate(tables):
-                table[incomplete] = completed[:, i]
-        tables = [self._codec.schema.fill(X, table) for table in tables]
+        completed = self._completed(codes, n_draws, random_state)
+        tables = [self._codec.schema.fill(X, of) for of in completed.swapaxes(0, 1)]
         return tables[0] if n_draws is None else tables
 
     @whatever_numpy_raises
@@ -1064,6 +1066,29 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _encode(self, codes):
         return self._density.encode(torch.from_numpy(self._codec.scaled(codes)))
+
+    def _completed(self, codes, n_draws=None, random_state=None):
+        """Return rows' codes without gaps, (n, n_draws, d): expected ones, or draws."""
+        out = np.repeat(codes[:, None].astype(np.float64), n_draws or 1, axis=1)
+        incomplete = np.flatnonzero(np.isnan(codes).any(axis=1))
+        # Of scores the mean is not that of their values.
+        to_numbers = self._codec.numbers if self._codec.marginals else None
+        imputation = Imputation(self._density, to_numbers)
+        if n_draws is None:
+            complete, n_rows = partial(self._expect, imputation), SCORE_ROWS
+        else:
+            n_rows = DRAWN_ROWS
+            generator_at = make_generators(random_state)
+            complete = partial(self._draw_given, imputation, n_draws, generator_at)
+
+        def complete_some(rows):  # (n,) -> (n, n_draws, d)
+            given = _rows(self._codec, codes[incomplete[rows]])
+            return complete(given, rows.start)
+
+        if len(incomplete):
+            rows = range(len(incomplete))
+            out[incomplete] = self._map_rows(complete_some, rows, np.float64, n_rows)
+        return out
 
     def _expect(self, imputation, rows, first):
         """Return the expected rows given what is observed of them, as codes, once."""

@@ -1,9 +1,11 @@
 """The schema of a table: what its columns are, as a matrix of floats and back."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from skvae._printable import quote
 from skvae._rules import Optional, anything, both, each, made, one_of, record, row, text
@@ -130,6 +132,53 @@ class Schema:
         codes = np.empty((len(X), len(encoded)), dtype)
         for j, (x, _) in enumerate(encoded):
             codes[:, j] = x
+        return codes
+
+    def to_known_codes(self, given):  # -> (n, d)
+        """Return the codes of rows of which some columns are known, NaN in the others.
+
+        Parameters
+        ----------
+        given : DataFrame or mapping
+            Of some of the columns, by their labels in fit, or by their numbers where it
+            saw an array. A mapping to single values is one row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        if isinstance(given, Mapping):
+            are_lists = any(map(is_list_like, given.values()))
+            given = pd.DataFrame(given if are_lists else [given])
+        found = column_labels(given)
+        if found is None:
+            raise TypeError(
+                "given must be a DataFrame, or a dict, of the columns that are known. "
+                f"Got {quote(given)}."
+            )
+        labels = range(len(self._columns)) if self.labels is None else self.labels
+        places = {label: j for j, label in enumerate(labels)}
+        strange = [label for label in found if label not in places]
+        if strange or len({*found}) < len(found):
+            what = f"other columns than fit saw, {', '.join(map(quote, strange))}"
+            raise ValueError(
+                f"given has {what if strange else 'a column twice'}. Its columns are "
+                "some of those of fit, by their labels."
+            )
+        at = [places[label] for label in found]
+        names, columns = ([of[j] for j in at] for of in (self.names, self._columns))
+        series = container_of(given).to_series(given)
+        to_codes = [column.to_codes for column in columns]
+        codes = np.full((len(given), len(self._columns)), np.nan)
+        encoded = _of_each_column(to_codes, series, names)
+        for j, name, (of_column, unseen) in zip(at, names, encoded, strict=True):
+            if unseen:
+                raise ValueError(
+                    f"given has values that fit did not see, in {name}: "
+                    f"{shorten(unseen, MOST_NAMED)}. Nothing is known of such rows; "
+                    "leave the column out to have it drawn."
+                )
+            codes[:, j] = of_column
         return codes
 
     def to_groups(self, codes):  # (n, d) -> (n, d)
