@@ -27,7 +27,7 @@ class VAEWrapper(BaseEstimator):
     def _make_estimator(self, X):
         given = self.estimator
         if given is None:
-            shape = getattr(X, "shape", ())
+            shape: tuple = getattr(X, "shape", ())
             n_columns = shape[1] if len(shape) == 2 else 1
             made = self._default(max(min(MOST_COMPONENTS, n_columns - 1), 1))
         elif isinstance(given, VAETransformer):
