@@ -41,6 +41,9 @@ MAR       at random: two random columns without missing values stay whole; the c
           of hiding an entry of the others is a logistic of the two, another one for
           each column, of slope {STEEPNESS:g} per standard deviation
 
+MNAR      by value: the chance of hiding an entry is a logistic of the entry itself,
+          of the same slope, up in some columns and down in others
+
 Entries that are missing from the start stay so and are not measured.
 
 skvae     VAETransformer(k).fit(X).impute(X), or one component less than columns;
@@ -52,7 +55,8 @@ KNN       KNNImputer(), defaults
 iterative IterativeImputer(), defaults: BayesianRidge
 trees     IterativeImputer(ExtraTreesRegressor({rivals.EXTRA_TREES}, \
 max_features=.5), max_iter=4)
-          These four get numeric columns standardised and categories one-hot, all of
+boosting  the same with HistGradientBoostingRegressor()
+          These five get numeric columns standardised and categories one-hot, all of
           a column's dummies missing where it is (iterative: but for the first); the
           highest of them is the imputed category.
 forest    missForest: each column in turn by {rivals.FOREST_TREES} ExtraTrees, \
@@ -88,6 +92,17 @@ def at_random(frame, share, rng):
     return rng.random(frame.shape) < special.expit(logits)
 
 
+def by_value(frame, share, rng):
+    """Hide entries by a logistic of themselves, which an imputer cannot know of."""
+    x = StandardScaler().fit_transform(
+        np.column_stack([codes(c) for _, c in frame.items()])
+    )
+    logits = STEEPNESS * rng.choice([-1.0, 1.0], frame.shape[1]) * np.nan_to_num(x)
+    for j in range(frame.shape[1]):
+        logits[:, j] += offset(logits[:, j], share)
+    return rng.random(frame.shape) < special.expit(logits)
+
+
 def offset(logits, share):
     """What to add to logits for their probabilities to average to a share."""
     return brentq(lambda offset: special.expit(logits + offset).mean() - share, -50, 50)
@@ -99,7 +114,7 @@ def codes(column):
     return pd.factorize(column, sort=True)[0]
 
 
-HIDINGS = {"MCAR": completely_at_random, "MAR": at_random}
+HIDINGS = {"MCAR": completely_at_random, "MAR": at_random, "MNAR": by_value}
 
 
 # The measure

@@ -27,10 +27,11 @@ from sklearn.neighbors import (
     NearestNeighbors,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 MOST_CATEGORIES = 200  # of a column; boosted trees take 255
 N_NEIGHBORS = 10
+N_JUDGES = 20  # neighbours that tell drawn rows from real ones
 LEAST_CLUSTER = 15  # rows
 LEAST_DISTANCE = 1e-3  # which stands for none: a ratio of distances stays finite
 
@@ -160,6 +161,31 @@ def two_sample_auc(drawn, real):
         boosted_trees(True), both, is_real, cv=folds, method="predict_proba"
     )
     return roc_auc_score(is_real, share[:, 1])
+
+
+def neighbors_auc(drawn, real):
+    """AUC of nearest neighbours that tell drawn rows from real ones: a second judge.
+
+    On normal scores of the columns, cross-validated over shuffled folds: where trees
+    look at columns one by one, these look at all of them together.
+    """
+    both, is_real = np.vstack([drawn, real]), np.repeat([0, 1], [len(drawn), len(real)])
+    judge = make_pipeline(
+        QuantileTransformer(
+            n_quantiles=min(len(both), 1_000), output_distribution="normal"
+        ),
+        KNeighborsClassifier(N_JUDGES),
+    )
+    folds = StratifiedKFold(shuffle=True, random_state=0)
+    share = cross_val_predict(judge, both, is_real, cv=folds, method="predict_proba")
+    return roc_auc_score(is_real, share[:, 1])
+
+
+def share_of_copies(rows, train):
+    """Share of rows that a training row equals, to the bit."""
+    known = {row.tobytes() for row in np.ascontiguousarray(train, dtype=float)}
+    copies = [row.tobytes() in known for row in np.ascontiguousarray(rows, dtype=float)]
+    return np.mean(copies)
 
 
 def trained_on_drawn(drawn, train, test, is_class):

@@ -16,7 +16,12 @@ import torch
 from mixed_tables import kinds, plain
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, FactorAnalysis
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, IsolationForest
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingRegressor,
+    IsolationForest,
+)
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.mixture import GaussianMixture
@@ -294,6 +299,11 @@ def by_extra_trees(frame, seed):
     return by(IterativeImputer(trees, max_iter=4, random_state=seed), frame)
 
 
+def by_boosting(frame, seed):
+    trees = HistGradientBoostingRegressor(random_state=seed)
+    return by(IterativeImputer(trees, max_iter=4, random_state=seed), frame)
+
+
 def by_miss_forest(frame, seed):
     """Impute as missForest does: column by column, again and again, by trees."""
     known, filled = plain(frame), by_mean(frame, seed)
@@ -458,6 +468,7 @@ RIVALS = {
         "KNN": Rival(by_neighbors),
         "iterative": Rival(by_regression),
         "trees": Rival(by_extra_trees),
+        "boosting": Rival(by_boosting),
         "forest": Rival(by_miss_forest),
     },
     "detect": {

@@ -182,8 +182,11 @@ def test_an_unknown_table_is_told(toy, load, capsys):
 def test_two_samples_of_one_distribution_cannot_be_told(load):
     rows = np.random.default_rng(0).normal(size=(400, 3))
     judges = load("judges")
-    assert abs(judges.two_sample_auc(rows[:200], rows[200:]) - 0.5) < 0.1
-    assert judges.two_sample_auc(rows[:200] + 3, rows[200:]) > 0.95
+    for auc in judges.two_sample_auc, judges.neighbors_auc:
+        assert abs(auc(rows[:200], rows[200:]) - 0.5) < 0.1
+        assert auc(rows[:200] + 3, rows[200:]) > 0.95
+    half = np.vstack([rows[:10], rows[200:210]])
+    assert judges.share_of_copies(half, rows[:100]) == 0.5
 
 
 def test_trustworthiness_is_scikit_learns(load):
