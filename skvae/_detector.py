@@ -1,6 +1,7 @@
 """An outlier detector, by the likelihood of rows."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -9,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skvae._parameters import InvalidParameterError, is_real
 from skvae._printable import quote
+from skvae._rules import any_float
 from skvae._table.containers import as_table
 from skvae._vae import VAETransformer
 from skvae._wrapping import VAEWrapper
@@ -63,6 +65,8 @@ class VAEOutlierDetector(OutlierMixin, VAEWrapper):
 
     _doc_link_module = "skvae"
     _doc_link_template = Path(__file__).as_uri()
+
+    _rules: ClassVar = VAEWrapper._rules | {"offset_": any_float}
 
     def __init__(self, estimator=None, *, contamination=0.1, random_state=None):
         self.estimator = estimator

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,7 +91,6 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, VAEWrapper):
         4
         """
         self._fit_estimator(X)
-        self._is_of_arrays = not hasattr(X, "columns")
         return self
 
     def transform(self, X):
@@ -129,8 +129,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, VAEWrapper):
         """
         check_is_fitted(self)
         full = self.estimator_.impute(X)
-        is_frame = hasattr(full, "columns")
-        return full.to_numpy() if is_frame and self._is_of_arrays else full
+        is_wanted = not self.estimator_._codec.schema.is_of_array
+        return full if is_wanted or isinstance(full, np.ndarray) else full.to_numpy()
 
     def _default(self, n_components):
         return VAETransformer(n_components, noise="diag")

@@ -1,28 +1,43 @@
 """What estimators share that are a VAETransformer in another role of scikit-learn's."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator, clone
 
+from skvae._artefact import check_keys
 from skvae._parameters import InvalidParameterError
 from skvae._printable import quote
+from skvae._rules import maybe, require
 from skvae._table.containers import as_table
 from skvae._vae import VAETransformer
 
 MOST_COMPONENTS = 8  # of the model that an estimator makes by itself
 
 
+def _is_model(value, path):
+    require(type(value) is VAETransformer, path, "a VAETransformer", value)
+
+
 class VAEWrapper(BaseEstimator):
     """An estimator that fits a clone of a VAETransformer, or one of its own making."""
 
+    # What a file may hold. The model has rules of its own.
+    _rules: ClassVar = {"estimator": maybe(_is_model), "estimator_": _is_model}
+
     def _fit_estimator(self, X):
         """Fit, and set the fitted attributes; they stay as they were if that fails."""
-        found = self._make_estimator(as_table(X)).fit(X)
-        self.estimator_ = found
-        self.n_features_in_ = found.n_features_in_
-        self.__dict__.pop("feature_names_in_", None)
-        if hasattr(found, "feature_names_in_"):
-            self.feature_names_in_ = found.feature_names_in_
+        self.estimator_ = self._make_estimator(as_table(X)).fit(X)
+
+    @property
+    def n_features_in_(self):
+        """Number of columns that `fit` saw."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of the columns that `fit` saw, where they are strings."""
+        return self.estimator_.feature_names_in_
 
     def _make_estimator(self, X):
         given = self.estimator
@@ -44,6 +59,13 @@ class VAEWrapper(BaseEstimator):
     @abstractmethod
     def _default(self, n_components):
         """Return the model that is fitted where none is given."""
+
+    def __setstate__(self, state):
+        check_keys(state, type(self))
+        for name, rule in self._rules.items():
+            if name in state:
+                rule(state[name], name)
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

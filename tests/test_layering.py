@@ -77,7 +77,9 @@ NEVER = {
     **dict.fromkeys(
         ("_detector", "_imputer", "_wrapping"),
         (
-            EVERYTHING - {"_vae", "_wrapping", "_parameters", "_printable", "_table"},
+            EVERYTHING
+            - {"_vae", "_wrapping", "_parameters", "_printable", "_table"}
+            - {"_artefact", "_rules"},
             "a model in another role is asked as its users ask it",
         ),
     ),

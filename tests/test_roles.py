@@ -98,6 +98,24 @@ def test_it_comes_back_from_a_file(role):
     )
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("estimator_", LogisticRegression()),
+        ("estimator", "vae"),
+        ("transform", 3),
+        ("n_features_in_", 6),
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused(role, name, value):
+    state = role(LINEAR).fit(X).__getstate__()
+    if name == "transform" and role is not VAEImputer:
+        name = "predict"
+    with pytest.raises(ValueError, match=name):
+        role().__setstate__(state | {name: value})
+
+
 # ------------------------------------------------------------------------ the imputer
 
 

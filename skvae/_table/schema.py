@@ -54,8 +54,10 @@ class Schema:
         Of the columns in fit.
     are_numbers : bool
         Whether all columns are numeric.
+    is_of_array : bool
+        Whether the table is an array.
     is_of_floats : bool
-        Whether the table is an array of floats.
+        Whether it is an array of floats.
     """
 
     def __init__(self, container, columns):
@@ -76,8 +78,9 @@ class Schema:
         self.n_groups = np.array([g.n_groups for g in self.groupings], dtype=np.int64)
         self.kinds = np.array([c.likelihood for c in self._columns], dtype=str)
         self.are_numbers = all(isinstance(c, NumericColumn) for c in self._columns)
-        is_array = container["kind"] == Numpy.kind and self.are_numbers
-        self.is_of_floats = is_array and all(d.kind == "f" for d in self._dtypes)
+        self.is_of_array = container["kind"] == Numpy.kind
+        are_numbers = self.is_of_array and self.are_numbers
+        self.is_of_floats = are_numbers and all(d.kind == "f" for d in self._dtypes)
 
     def arguments(self):
         """Return the arguments of the class, as plain data."""
