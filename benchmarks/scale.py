@@ -162,7 +162,7 @@ def draw(runs):
         "categories": f"{ROWS_WITH_CATEGORIES:,} rows, {OTHER_COLUMNS} other columns",
     }
     found = dict(series(runs))
-    figure = Figure(figsize=(3.7 * len(found), 3.4), layout="constrained")
+    figure = Figure(figsize=(3.7 * len(found), 3.8), layout="constrained")
     axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
     colors = {method: f"C{i}" for i, method in enumerate(BENCHMARK.methods)}
     for ax, (varying, its) in zip(axes, found.items(), strict=True):
@@ -174,7 +174,8 @@ def draw(runs):
         ax.set(xlabel=varying, title=titles[varying])
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("seconds: fit, and transform (dotted)")
-    axes[0].legend(frameon=False)
+    names = axes[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
