@@ -149,7 +149,7 @@ sys.path.insert(0, sys.argv[1])
 with open(sys.argv[2], "rb") as file:
     modules, parameters, train, test, rows = pickle.load(file)
 sys.path.append(modules)
-import fit, runner, torch, skvae
+import fit, runner, skvae
 assert skvae.__file__.startswith(sys.argv[1]), skvae.__file__
 make = lambda: skvae.VAETransformer(**parameters)
 make().fit(train[:rows]).transform(test[:rows])

@@ -156,11 +156,7 @@ def two_sample_auc(drawn, real):
         common = column.value_counts().index[:MOST_CATEGORIES]
         both[name] = column.where(column.isin(common), "rare").astype("category")
     is_real = np.repeat([False, True], [len(drawn), len(real)])
-    folds = StratifiedKFold(shuffle=True, random_state=0)
-    share = cross_val_predict(
-        boosted_trees(True), both, is_real, cv=folds, method="predict_proba"
-    )
-    return roc_auc_score(is_real, share[:, 1])
+    return told_apart(boosted_trees(True), both, is_real)
 
 
 def neighbors_auc(drawn, real):
@@ -176,6 +172,11 @@ def neighbors_auc(drawn, real):
         ),
         KNeighborsClassifier(N_JUDGES),
     )
+    return told_apart(judge, both, is_real)
+
+
+def told_apart(judge, both, is_real):
+    """AUC of a classifier that tells real rows from others, over shuffled folds."""
     folds = StratifiedKFold(shuffle=True, random_state=0)
     share = cross_val_predict(judge, both, is_real, cv=folds, method="predict_proba")
     return roc_auc_score(is_real, share[:, 1])

@@ -901,7 +901,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         for rows in slices(len(codes), n_at_a_time):
             for order in _orders(n_orders, codes.shape[1]):
                 shares[rows, order] += self._added(codes[rows], order) / n_orders
-        return np.where(np.isnan(codes), 0.0, shares + np.log(self._units()))
+        units = np.where(self._codec.is_numeric, self.scale_, 1.0)
+        return np.where(np.isnan(codes), 0.0, shares + np.log(units))
 
     def _added(self, codes, order):  # (n, d), (d,) -> (n, d)
         """Return what each column adds to the log-density of those before it."""
@@ -912,10 +913,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         log_density = self._log_density(known)
         log_density[np.isnan(known).all(axis=1)] = 0.0
         return np.diff(log_density.reshape(d, n).T, axis=1, prepend=0.0)
-
-    def _units(self):
-        """Return the scale of each column, 1 where it is not numeric."""
-        return np.where(self._codec.is_numeric, self.scale_, 1.0)
 
     def _log_density(self, codes):  # (n, d) -> (n,)
         """Return the log-density of rows, in nats and in the table's units."""

@@ -26,7 +26,7 @@ class VAEWrapper(BaseEstimator):
     _rules: ClassVar = {"estimator": maybe(_is_model), "estimator_": _is_model}
 
     def _fit_estimator(self, X):
-        """Fit, and set the fitted attributes; they stay as they were if that fails."""
+        """Fit `estimator_`, which stays as it was if that fails."""
         self.estimator_ = self._make_estimator(as_table(X)).fit(X)
 
     @property

@@ -263,17 +263,6 @@ class CategoricalCase(LikelihoodContract):
         share = torch.cat([oracle.probs for oracle in self.oracles()], dim=1)
         return (share * (1 - share) / self.spread**2).numpy()
 
-    def test_pairs_are_each_row_at_each_decoded_row(self):
-        decoded = self.decoded
-        observed = torch.cat([self.x, self.x, self.x[:1]])
-        column = int(self.block.sizes[0])
-        observed[0, :column] = observed[-1] = torch.nan
-        for told in (observed, torch.stack([observed, observed], dim=1)):
-            expected = self.block.log_prob(told, decoded[:, None]).sum(dim=2)
-            found = self.block.log_prob_of_pairs(told, decoded)
-            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
-        assert (found[:, -1] == 0).all()
-
     def test_probability_adds_up_to_one(self):
         for first, size in (0, 3), (3, 2):
             total = 0
@@ -340,17 +329,6 @@ class OrdinalCase(LikelihoodContract):
             masses = -np.diff(exceeds, axis=1)
             expected = masses[[0, 1], of_rows]
             np.testing.assert_allclose(part.sum(dim=1).exp(), expected, rtol=1e-9)
-
-    def test_pairs_are_each_row_at_each_decoded_row(self):
-        decoded = self.decoded
-        observed = torch.cat([self.x, self.x, self.x[:1]])
-        column = int(self.block.sizes[0])
-        observed[0, :column] = observed[-1] = torch.nan
-        for told in (observed, torch.stack([observed, observed], dim=1)):
-            expected = self.block.log_prob(told, decoded[:, None]).sum(dim=2)
-            found = self.block.log_prob_of_pairs(told, decoded)
-            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
-        assert (found[:, -1] == 0).all()
 
     def test_probability_adds_up_to_one(self):
         for first, size in (0, 3), (3, 2):

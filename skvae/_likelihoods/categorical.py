@@ -212,26 +212,25 @@ class Categorical(Indicators):
 
     def probability(self, decoded):
         """Return the probability of each indicator."""
-        powers, totals = self._powers(decoded)
+        _, powers, totals = self._powers(decoded)
         return powers.div_(totals @ self._member.T)
 
     def decoded_at(self, share):
         """Return the logarithms of some shares."""
         return share.clamp(LEAST_SHARE, 1 - LEAST_SHARE).log()
 
-    def _powers(self, decoded):  # (..., d) -> (..., d), (..., n_columns)
-        """Return exp(logits), and their sum over each column."""
-        powers = decoded.clamp(-MOST_LOGIT, MOST_LOGIT).exp_()
-        return powers, powers @ self._member
-
-    def _log_probability(self, decoded):
-        logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)
-        return logits - self._powers(decoded)[1].log() @ self._member.T
-
-    def _errors_and_gradient(self, indicators, decoded, out):
+    def _powers(self, decoded):  # (..., d) -> (..., d), (..., d), (..., n_columns)
+        """Return the logits, their exponentials, and the sums of these by column."""
         logits = decoded.clamp(-MOST_LOGIT, MOST_LOGIT)
         powers = logits.exp()
-        totals = powers @ self._member
+        return logits, powers, powers @ self._member
+
+    def _log_probability(self, decoded):
+        logits, _, totals = self._powers(decoded)
+        return logits - totals.log_() @ self._member.T
+
+    def _errors_and_gradient(self, indicators, decoded, out):
+        logits, powers, totals = self._powers(decoded)
         torch.div(powers, totals @ self._member.T, out=out).sub_(indicators)
         return (totals.log_() @ self._member.T).sub_(logits).mul_(indicators)
 
