@@ -127,7 +127,7 @@ def test_the_density_integrates_to_1(moons, seed):
     groups = 4 * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]).repeat(50, axis=0)
     groups = groups + 0.3 * rng.normal(size=groups.shape)
     for X in (moons, groups):
-        assert integral(X, seed) == pytest.approx(1, abs=0.025)
+        assert integral(X, seed) == pytest.approx(1, abs=0.015)
 
 
 def integral(X, seed):
