@@ -36,10 +36,11 @@ from skvae._rules import (
 )
 from skvae._table.codec import codec_rule, load_codec
 from skvae._table.entries import LARGEST_VALUE
+from skvae._trees.dependency_network import load_network, network_rule, no_network
 
 DIGEST = "_digest"
 # Attributes that are made of the state, and stand in no file.
-MADE = "_codec", "_density"
+MADE = "_codec", "_density", "_network"
 # Attributes that a fitted estimator need not have: X had no names, or it is older.
 MAY_LACK = "feature_names_in_", "explained_variance_ratio_"
 MOST_SHARED = 100  # times that a state may be longer when shared parts are written out
@@ -69,8 +70,11 @@ def dump_fitted(state):
         return state
     state = dict(state)
     codec, density = state.pop("_codec"), state.pop("_density")
-    layout = codec.layout
-    state["_state"] = {"codec": codec.state(), "density": dump_density(density, layout)}
+    state["_state"] = {
+        "codec": codec.state(),
+        "density": dump_density(density, codec.layout),
+        "network": state.pop("_network").state(),
+    }
     if "feature_names_in_" in state:
         state["feature_names_in_"] = _plain_names(state["feature_names_in_"])
     return state | {DIGEST: digest(state)}
@@ -159,9 +163,13 @@ def load_fitted(state, cls):
     density, _ = load_density(fitted["density"])
     codec = load_codec(fitted["codec"], layout)
     _check_names(state, codec.schema.labels)
+    network = no_network(codec)
+    if "network" in fitted:  # older files have none
+        network_rule(codec)(fitted["network"], "network")
+        network = load_network(fitted["network"], codec)
     shape = state["_fitted_shape"]  # whose older files lack one
     state["_fitted_shape"] = shape | {"n_neighbors": shape.get("n_neighbors")}
-    return state | {"_density": density, "_codec": codec}
+    return state | {"_density": density, "_codec": codec, "_network": network}
 
 
 def _check_digest(written):
@@ -232,7 +240,8 @@ def _defaults(cls):
 def _check_fitted(state):
     """Check a fitted estimator's state; return the layout of its columns."""
     fitted = state["_state"]
-    record({"codec": anything, "density": anything})(fitted, "_state")
+    fields = {"codec": anything, "density": anything, "network": Optional(anything)}
+    record(fields)(fitted, "_state")
     density_rule(fitted["density"], "density")
     layout = load_layout(fitted["density"]["layout"])
     codec_rule(layout)(fitted["codec"], "codec")

@@ -200,6 +200,7 @@ _RULES = {
         f"None, an integer from 0 to {2**32 - 1}, a numpy.random.RandomState or "
         "numpy.random, the global one",
     ),
+    "redraw": _FLAG,
     "n_jobs": (
         lambda v: v is None or (is_integer(v) and v != 0),
         "None or an integer other than 0",

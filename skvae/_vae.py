@@ -43,6 +43,8 @@ from skvae._table.validation import (
     validate_new,
 )
 from skvae._table.values import cast
+from skvae._trees.dependency_network import DependencyNetwork, no_network
+from skvae._trees.growing import DRAWING, grow_network
 from skvae._version import __version__
 from skvae._warnings import warn
 
@@ -200,6 +202,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         `learning_rate_init` and others of training have no effect, and `n_components`
         is a number.
 
+    redraw : bool, default=False
+        Whether what `sample` and `impute` draw is drawn once more, column after column,
+        from training rows that trees find alike in the other columns [10]_. A boosted
+        classifier then hardly tells drawn rows from real ones, with
+        ``scaling="quantile"``, and intervals of draws hold what they say; `score` and
+        all else stay as they are. `fit` takes longer, and the estimator then keeps
+        rows of `X` (all, or so many that they have at most 500,000 entries), see Notes.
+
     n_jobs : int or None, default=None
         Number of threads: of products while fitting, and of chunks of rows in the
         verbs of a fitted estimator. None means 1 unless in a `joblib.parallel_config`,
@@ -313,6 +323,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     fitting each row is placed by the others only. So nothing is trained by gradients,
     and all verbs say what they say of a network.
 
+    With `redraw` a column's ten trees, of at least ten rows a leaf, are grown on the
+    other columns. What the model draws is the start of one round of Gibbs sampling in
+    this dependency network [10]_: each column of a row in turn becomes that of a random
+    training row in the same leaf of a random one of its trees. So an entry that is
+    drawn is one that a training row had. What is drawn is then no longer what `score`
+    tells the density of.
+
     References
     ----------
     .. [1] Kingma & Welling (2013). Auto-Encoding Variational Bayes. arXiv:1312.6114.
@@ -329,6 +346,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     .. [8] van der Maaten & Hinton (2008). Visualizing Data using t-SNE. Journal of
        Machine Learning Research 9.
     .. [9] Rahimi & Recht (2007). Random Features for Large-Scale Kernel Machines. NIPS.
+    .. [10] Heckerman, Chickering, Meek, Rounthwaite & Kadie (2000). Dependency Networks
+       for Inference, Collaborative Filtering, and Data Visualization. Journal of Machine
+       Learning Research 1.
 
     Examples
     --------
@@ -352,6 +372,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     _codec: Codec  # between the table and scaled rows
     _density: Density  # of scaled rows
+    _network: DependencyNetwork  # that draws each column once more
     _fitted_shape: dict  # parameters of the fit that a warm start must share
 
     def __init__(
@@ -376,6 +397,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         random_state=None,
         device="cpu",
         n_neighbors=None,
+        redraw=False,
         n_jobs=None,
         verbose=False,
     ):
@@ -398,6 +420,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.random_state = random_state
         self.device = device
         self.n_neighbors = n_neighbors
+        self.redraw = redraw
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -720,7 +743,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         def draw(rows):
             generator = generator_at(rows.start)
             drawn = self._density.sample(len(rows), generator)
-            return self._drawn_codes(drawn, generator)
+            codes = self._drawn_codes(drawn, generator)
+            is_free = np.ones(codes.shape, dtype=bool)
+            return self._network.draw(codes, is_free, partial(_uniform, generator))
 
         return schema.to_table(self._map_rows(draw, range(n_samples), np.float64))
 
@@ -1006,6 +1031,12 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._codec = codec
         self._remember(solution, log_slope)
         self._fitted_shape = self._shape()
+        self._network = no_network(codec)
+        if parameters["redraw"]:
+            listener.phase("Growing trees of each column")
+            complete = partial(self._drawn_once, seed)
+            of_codec = codec, codes, complete, DRAWING
+            self._network = grow_network(*of_codec, seed, self.n_jobs)
         return solution
 
     def _shape(self):
@@ -1161,37 +1192,41 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             complete = partial(self._draw_given, imputation, n_draws, generator_at)
 
         def complete_some(rows):  # (n,) -> (n, n_draws, d)
-            given = _rows(self._codec, codes[incomplete[rows]])
-            return complete(given, rows.start)
+            return complete(codes[incomplete[rows]], rows.start)
 
         if len(incomplete):
             rows = range(len(incomplete))
             out[incomplete] = self._map_rows(complete_some, rows, np.float64, n_rows)
         return out
 
-    def _expect(self, imputation, rows, first):
+    def _expect(self, imputation, codes, first):
         """Return the expected rows given what is observed of them, as codes, once."""
-        expected = imputation.expected(rows).numpy()
+        expected = imputation.expected(_rows(self._codec, codes)).numpy()
         if self._codec.marginals:
             return self._codec.averaged(expected)[:, None]
         return self._codec.unscaled(expected)[:, None]
 
-    def _draw_given(self, imputation, n, generator_at, rows, first):
+    def _draw_given(self, imputation, n, generator_at, codes, first):
         """Draw rows n times given what is observed of them, as codes."""
         generator = generator_at(first)
-        drawn = imputation.draws(rows, n, generator).flatten(0, 1)
-        return self._drawn_codes(drawn, generator).reshape(len(rows), n, -1)
+        drawn = imputation.draws(_rows(self._codec, codes), n, generator)
+        drawn = self._drawn_codes(drawn.flatten(0, 1), generator)
+        given = codes.repeat(n, axis=0)
+        is_free = np.isnan(given)
+        drawn = np.where(is_free, drawn, given)
+        drawn = self._network.draw(drawn, is_free, partial(_uniform, generator))
+        return drawn.reshape(len(codes), n, -1)
+
+    def _drawn_once(self, seed, codes):
+        """Return codes whose gaps are drawn given what is observed of their rows."""
+        drawn = self._completed(codes, 1, seed)[:, 0]
+        return np.where(np.isnan(codes), drawn, codes)
 
     def _drawn_codes(self, x, generator):
         """Return the codes of drawn rows; a drawn group is any of its categories."""
         schema = self._codec.schema
-        uniform = torch.rand(
-            (len(x), len(schema.shared)),
-            generator=generator,
-            dtype=torch.float64,
-            device="cpu",
-        )
-        return schema.draw_from_groups(self._codec.drawn(x.numpy()), uniform.numpy())
+        uniform = _uniform(generator, (len(x), len(schema.shared)))
+        return schema.draw_from_groups(self._codec.drawn(x.numpy()), uniform)
 
     def _map_rows(self, function, X, dtype, n_rows=CHUNK_ROWS):
         """Apply a function to some rows at a time; return what it makes of all."""
@@ -1247,6 +1282,12 @@ def _rows(codec, codes, x=None):
     observed = codec.observed(codes, x)
     scaled = torch.from_numpy(x)
     return Rows(scaled, scaled if observed is x else torch.from_numpy(observed))
+
+
+def _uniform(generator, shape):
+    """Return an array of a generator's uniform draws from [0, 1)."""
+    like = {"dtype": torch.float64, "device": "cpu"}
+    return torch.rand(shape, generator=generator, **like).numpy()
 
 
 def _orders(n, n_columns):

@@ -10,6 +10,7 @@ import numpy as np
 from skvae._rules import (
     LARGEST,
     LEAST,
+    array,
     both,
     each,
     made,
@@ -75,6 +76,27 @@ class Codec:
             x[rows] = self._scaling.forward(
                 codes[rows if order is None else order[rows]]
             )
+        return x
+
+    def features(self, codes):
+        """Return rows as trees see them, a column for each of the table's.
+
+        Scaled numbers, and groups of categories.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_samples, n_features)
+            Not NaN.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In single precision.
+        """
+        x = self.schema.to_groups(codes).astype(np.float32)
+        if self.layout.n_numeric:
+            numeric = self.layout.blocks[0].columns
+            x[:, numeric] = self._numeric.forward(codes[:, numeric])
         return x
 
     def observed(self, codes, x):
@@ -171,6 +193,25 @@ def codec_rule(layout):
         "marginals": maybe(each(MARGINAL, layout.n_numeric, layout.n_numeric)),
     }
     return both(record(fields), fits)
+
+
+def codes_rule(codec):
+    """Return the rule for the codes of complete rows that `fit` may have seen."""
+    is_numeric, n_categories = codec.is_numeric, codec.schema.n_categories
+    limit = np.where(is_numeric, LARGEST_VALUE, n_categories - 1)
+
+    def are_codes(value, path):
+        least = np.where(is_numeric, -limit, 0)
+        fits = ((least <= value) & (value <= limit)).all()
+        of_categories = value[:, ~is_numeric]
+        fits = fits and (of_categories == of_categories.round()).all()
+        rule = "of codes of the columns' values"
+        require(fits, path, rule, value)
+        rule = "of numbers that can be scaled"
+        with np.errstate(over="ignore", invalid="ignore"):
+            require(np.isfinite(codec.features(value)).all(), path, rule, value)
+
+    return both(array("float64", (None, len(is_numeric))), are_codes)
 
 
 def load_codec(state, layout):

@@ -1,0 +1,1 @@
+"""Each column given the others, by trees."""

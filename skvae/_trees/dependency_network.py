@@ -1,0 +1,146 @@
+"""Each column given the others: a dependency network of forests.
+
+Heckerman, Chickering, Meek, Rounthwaite & Kadie (2000). Dependency Networks for
+Inference, Collaborative Filtering, and Data Visualization. JMLR 1.
+"""
+
+import numpy as np
+
+from skvae._rules import anything, both, each, record
+from skvae._table.codec import codes_rule
+from skvae._trees.forest import forest_rule, load_forest
+
+OWN_SHARE = 0.3  # of what an entry was, in what is expected of it
+
+
+class DependencyNetwork:
+    """Forests of each column given the others, and the rows that they were grown on.
+
+    Parameters
+    ----------
+    codec : Codec
+        Of the table.
+    codes : ndarray of shape (n_rows, n_features)
+        The rows, without missing values.
+    forests : sequence of Forest
+        One for each column; without any, all stays as it is.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_rows, n_features)
+        What trees see of the rows, in single precision.
+    """
+
+    def __init__(self, codec, codes, forests):
+        self._codec, self._codes, self._forests = codec, codes, list(forests)
+        self.x = codec.features(codes)
+
+    def add(self, forest, is_free):
+        """Add the forest of the next column, and have it expect some of its entries."""
+        j, free = len(self._forests), np.flatnonzero(is_free)
+        self._forests.append(forest)
+        if len(free):
+            found = self._expect(j, self._codes[free, j], self.x[free])
+            self._codes[free, j], self.x[free, j] = found
+
+    def draw(self, codes, is_free, uniform):
+        """Draw entries once more, column after column, given the others as they are.
+
+        From the rows in the leaf of one of the column's trees: one round of Gibbs
+        sampling.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, n_features)
+            Not NaN.
+        is_free : ndarray of bool of shape (n, n_features)
+            Which entries to draw; the others are given.
+        uniform : callable
+            Returns an array of a shape of uniform draws from [0, 1).
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+        """
+        codes, x = codes.copy(), self._codec.features(codes)
+        for j, forest in enumerate(self._forests):
+            free = np.flatnonzero(is_free[:, j])
+            found = forest.draw(x[free], uniform((len(free), 2)))
+            codes[free, j], x[free, j] = self._codes[found, j], self.x[found, j]
+        return codes
+
+    def expect(self, codes, is_free):
+        """Expect entries, column after column, given the others as they are by then.
+
+        `OWN_SHARE` of a number is what it was; a category is the most probable one, or
+        the median if they have an order, and what it was counts as much.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, n_features)
+            Not NaN.
+        is_free : ndarray of bool of shape (n, n_features)
+            Which entries to expect; the others are given.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+        """
+        codes, x = codes.copy(), self._codec.features(codes)
+        for j in range(len(self._forests)):
+            free = np.flatnonzero(is_free[:, j])
+            if len(free):
+                codes[free, j], x[free, j] = self._expect(j, codes[free, j], x[free])
+        return codes
+
+    def _expect(self, j, codes, x):  # (n,), (n, d) -> (n,), (n,)
+        """Return what is expected of a column, its codes and its features."""
+        found = self._forests[j].weigh(x)
+        if self._codec.is_numeric[j]:
+            return _mix(codes, self._codes[:, j], *found), _mix(
+                x[:, j], self.x[:, j], *found
+            )
+        grouping, (row, train, weight) = self._codec.schema.groupings[j], found
+        share = np.zeros((len(x), grouping.n_groups))
+        np.add.at(share, (row, self.x[train, j].astype(np.intp)), weight)
+        share *= 1 - OWN_SHARE
+        share[np.arange(len(x)), x[:, j].astype(np.intp)] += OWN_SHARE
+        if self._codec.schema.kinds[j] == "ordinal":
+            codes = grouping.median(1 - share.cumsum(axis=1)[:, :-1])
+        else:
+            codes = grouping.likeliest(share)
+        return codes, grouping.of(codes.astype(float))
+
+    def state(self):
+        """Return the network as plain data, but for its codec."""
+        forests = [forest.state() for forest in self._forests]
+        return {"codes": self._codes, "forests": forests}
+
+
+def _mix(own, known, row, train, weight):
+    """Return the mean of what leaves know of rows, and of what these were."""
+    mean = np.bincount(row, weight * known[train], len(own))
+    return OWN_SHARE * own + (1 - OWN_SHARE) * mean
+
+
+def no_network(codec):
+    """Return the network that leaves everything as it is."""
+    return DependencyNetwork(codec, np.empty((0, len(codec.is_numeric))), ())
+
+
+def network_rule(codec):
+    """Return the rule for the state of a dependency network of a table."""
+    n_features = len(codec.is_numeric)
+
+    def forests_fit(value, path):
+        forest = forest_rule(n_features, len(value["codes"]))
+        n_forests = n_features if len(value["codes"]) else 0
+        each(forest, n_forests, n_forests)(value["forests"], f"{path}.forests")
+
+    return both(record({"codes": codes_rule(codec), "forests": anything}), forests_fit)
+
+
+def load_network(state, codec):
+    """Return the network whose state keeps the rule."""
+    forests = [load_forest(forest) for forest in state["forests"]]
+    return DependencyNetwork(codec, np.array(state["codes"]), forests)
