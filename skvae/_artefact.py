@@ -158,7 +158,7 @@ def load_fitted(state, cls):
     if type(state.get("feature_names_in_")) in ARRAYS:
         state["feature_names_in_"] = _plain_names(state["feature_names_in_"])
     layout = _check_fitted(state)
-    _check_digest(written)
+    check_digest(written)
     fitted = state.pop("_state")
     density, _ = load_density(fitted["density"])
     codec = load_codec(fitted["codec"], layout)
@@ -172,7 +172,7 @@ def load_fitted(state, cls):
     return state | {"_density": density, "_codec": codec, "_network": network}
 
 
-def _check_digest(written):
+def check_digest(written):
     """Check the digest of a state, which older files lack."""
     if DIGEST in written:
         known = written[DIGEST]

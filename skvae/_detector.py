@@ -112,7 +112,7 @@ class VAEOutlierDetector(OutlierMixin, VAEWrapper):
             )
         before = self.__dict__.copy()
         try:
-            self._fit_estimator(X)
+            self.estimator_ = self._fit_estimator(X)
             scores = self.score_samples(_some_rows(as_table(X)))
         except BaseException:
             self.__dict__ = before

@@ -208,7 +208,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         classifier then hardly tells drawn rows from real ones, with
         ``scaling="quantile"``, and intervals of draws hold what they say; `score` and
         all else stay as they are. `fit` takes longer, and the estimator then keeps
-        rows of `X` (all, or so many that they have at most 500,000 entries), see Notes.
+        rows of `X` (all, or so many that they have about 300,000 entries), see Notes.
 
     n_jobs : int or None, default=None
         Number of threads: of products while fitting, and of chunks of rows in the
@@ -347,8 +347,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
        Machine Learning Research 9.
     .. [9] Rahimi & Recht (2007). Random Features for Large-Scale Kernel Machines. NIPS.
     .. [10] Heckerman, Chickering, Meek, Rounthwaite & Kadie (2000). Dependency Networks
-       for Inference, Collaborative Filtering, and Data Visualization. Journal of Machine
-       Learning Research 1.
+       for Inference, Collaborative Filtering, and Data Visualization. Journal of
+       Machine Learning Research 1.
 
     Examples
     --------
@@ -812,6 +812,20 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tables = [self._codec.schema.fill(X, of) for of in completed.swapaxes(0, 1)]
         return tables[0] if n_draws is None else tables
 
+    def _impute(self, X, network):
+        """Fill in what the trees of a network make of missing entries."""
+        codes = self._validate(X)
+        is_free = np.isnan(codes)
+        full = np.where(is_free, self._completed(codes)[:, 0], codes)
+        rows = np.flatnonzero(is_free.any(axis=1))
+        if len(rows):
+
+            def expect(rows):
+                return network.expect(full[rows], is_free[rows])
+
+            full[rows] = self._map_rows(expect, rows, np.float64)
+        return self._codec.schema.fill(X, full)
+
     @whatever_numpy_raises
     def score_samples(self, X):
         """Bound the log-density of rows from below.
@@ -1033,11 +1047,18 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._fitted_shape = self._shape()
         self._network = no_network(codec)
         if parameters["redraw"]:
-            listener.phase("Growing trees of each column")
-            complete = partial(self._drawn_once, seed)
-            of_codec = codec, codes, complete, DRAWING
-            self._network = grow_network(*of_codec, seed, self.n_jobs)
+            listener.phase("Growing trees")
+            self._network = self._grow(codes, DRAWING, seed, n_draws=1)
         return solution
+
+    def _grow(self, codes, growth, seed, n_draws=None):
+        """Return trees of the columns, whose gaps are expected, or drawn once."""
+
+        def complete(codes):
+            found = self._completed(codes, n_draws, seed)[:, 0]
+            return np.where(np.isnan(codes), found, codes)
+
+        return grow_network(self._codec, codes, complete, growth, seed, self.n_jobs)
 
     def _shape(self):
         """Return the parameters that must be the same for a warm start.
@@ -1217,11 +1238,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         drawn = self._network.draw(drawn, is_free, partial(_uniform, generator))
         return drawn.reshape(len(codes), n, -1)
 
-    def _drawn_once(self, seed, codes):
-        """Return codes whose gaps are drawn given what is observed of their rows."""
-        drawn = self._completed(codes, 1, seed)[:, 0]
-        return np.where(np.isnan(codes), drawn, codes)
-
     def _drawn_codes(self, x, generator):
         """Return the codes of drawn rows; a drawn group is any of its categories."""
         schema = self._codec.schema
@@ -1286,8 +1302,8 @@ def _rows(codec, codes, x=None):
 
 def _uniform(generator, shape):
     """Return an array of a generator's uniform draws from [0, 1)."""
-    like = {"dtype": torch.float64, "device": "cpu"}
-    return torch.rand(shape, generator=generator, **like).numpy()
+    drawn = torch.empty(shape, dtype=torch.float64, device="cpu")
+    return drawn.uniform_(generator=generator).numpy()
 
 
 def _orders(n, n_columns):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from sklearn.base import BaseEstimator, clone
 
-from skvae._artefact import check_keys
+from skvae._artefact import DIGEST, check_digest, check_keys, digest
 from skvae._parameters import InvalidParameterError
 from skvae._printable import quote
 from skvae._rules import maybe, require
@@ -26,8 +26,8 @@ class VAEWrapper(BaseEstimator):
     _rules: ClassVar = {"estimator": maybe(_is_model), "estimator_": _is_model}
 
     def _fit_estimator(self, X):
-        """Fit `estimator_`, which stays as it was if that fails."""
-        self.estimator_ = self._make_estimator(as_table(X)).fit(X)
+        """Return the model of the rows of X."""
+        return self._make_estimator(as_table(X)).fit(X)
 
     @property
     def n_features_in_(self):
@@ -60,12 +60,27 @@ class VAEWrapper(BaseEstimator):
     def _default(self, n_components):
         """Return the model that is fitted where none is given."""
 
+    def _dump(self, state):
+        """Return the state of a fitted estimator as plain data beside its model."""
+        return state
+
+    def _load(self, state):
+        """Return the state that `_dump` was given, whose model has been checked."""
+        return state
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state = self._dump(state) if "estimator_" in state else state
+        return state | {DIGEST: digest(state)}
+
     def __setstate__(self, state):
         check_keys(state, type(self))
         for name, rule in self._rules.items():
             if name in state:
                 rule(state[name], name)
-        super().__setstate__(state)
+        check_digest(state)
+        state = {key: value for key, value in state.items() if key != DIGEST}
+        super().__setstate__(self._load(state) if "estimator_" in state else state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skvae"
 # What stands at the top of the package: folders, and the files beside them.
 FLOORS = """
     _cleaning _cli display _files _fitting _likelihoods _linear _map _model _numerics
-    _table _training
+    _table _training _trees
     _artefact _choices _detector _imputer _layout _parameters _printable _rules _vae
     _version _warnings _wrapping
     __init__ __main__
@@ -56,6 +56,10 @@ NEVER = {
         {*EVERYTHING - {"_map", "_numerics"}, "sklearn", "pandas"},
         "a map is of rows of floats, whatever model they are from",
     ),
+    "_trees": (
+        {*EVERYTHING - {"_trees", "_table", "_rules"}, "torch", "pandas"},
+        "trees see rows of codes, whatever model completes or starts them",
+    ),
     "_model": (
         {"_table", "_training", "_fitting", "_vae", "_cli", "display"}
         | {"sklearn", "pandas"},
@@ -79,7 +83,7 @@ NEVER = {
         (
             EVERYTHING
             - {"_vae", "_wrapping", "_parameters", "_printable", "_table"}
-            - {"_artefact", "_rules"},
+            - {"_artefact", "_rules", "_trees"},
             "a model in another role is asked as its users ask it",
         ),
     ),

@@ -97,15 +97,17 @@ class Forest:
         return asdict(self)
 
 
-def grow_forest(x, j, trees, rows, n_jobs=None):
-    """Grow the forest of a column on the others.
+def grow_forest(x, y, columns, trees, rows, n_jobs=None):
+    """Grow a forest.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
         Of single precision.
-    j : int
-        The column.
+    y : ndarray of shape (n,)
+        What the trees tell apart.
+    columns : ndarray of shape (m,)
+        Of x, by which they do. Without any, each tree is a leaf of all rows.
     trees : sequence of estimator
         scikit-learn's, not fitted.
     rows : ndarray of shape (n,)
@@ -117,13 +119,11 @@ def grow_forest(x, j, trees, rows, n_jobs=None):
     -------
     Forest
     """
-    others = np.delete(np.arange(x.shape[1]), j)
-    given = np.ascontiguousarray(x[:, others])
-    if not len(others):  # a leaf of all rows
-        given, others = np.zeros_like(x), np.array([j])
-    grow = delayed(_grow_tree)
+    given = x[:, columns] if len(columns) else np.zeros_like(x[:, :1])
+    columns = columns if len(columns) else np.zeros(1, dtype=np.intp)
+    grow, given = delayed(_grow_tree), np.ascontiguousarray(given)
     parallel = Parallel(n_jobs, require="sharedmem")
-    return _join(parallel(grow(tree, given, x[:, j], rows, others) for tree in trees))
+    return _join(parallel(grow(tree, given, y, rows, columns) for tree in trees))
 
 
 def _grow_tree(tree, x, y, rows, columns):
@@ -134,7 +134,9 @@ def _grow_tree(tree, x, y, rows, columns):
     leaves = is_leaf.cumsum() - 1
     leaf = leaves[found.apply(x)]
     return Forest(
-        feature=np.where(is_leaf, -1, columns[found.feature]).astype(np.int32),
+        feature=np.where(is_leaf, -1, columns[found.feature * ~is_leaf]).astype(
+            np.int32
+        ),
         threshold=_at_most(found.threshold),
         children=np.where(is_leaf[:, None], leaves[:, None], children).astype(np.int32),
         roots=np.zeros(1, np.int32),
@@ -144,21 +146,29 @@ def _grow_tree(tree, x, y, rows, columns):
 
 
 def _join(forests):
-    """Return the forest of all trees of some."""
-    n_nodes, n_leaves, n_places = (
-        np.cumsum([0, *map(len, of)], dtype=np.int32)
-        for of in zip(
-            *((one.feature, one.first[1:], one.rows) for one in forests), strict=True
-        )
-    )
-    parts = []
+    """Return the forest of the trees of several."""
+    n_nodes = _starts(len(one.feature) for one in forests)
+    n_leaves = _starts(len(one.first) - 1 for one in forests)
+    n_places = _starts(len(one.rows) for one in forests)
+    children, roots, first = [], [], []
     for i, one in enumerate(forests):
-        shift = np.where(one.feature < 0, n_leaves[i], n_nodes[i])
-        children = one.children + shift[:, None]
-        roots, first = one.roots + n_nodes[i], one.first[:-1] + n_places[i]
-        parts.append((one.feature, one.threshold, children, roots, first, one.rows))
-    *whole, first, rows = map(np.concatenate, zip(*parts, strict=True))
-    return Forest(*whole, np.append(first, n_places[-1:]), rows)
+        is_leaf = one.feature[:, None] < 0
+        children.append(one.children + np.where(is_leaf, n_leaves[i], n_nodes[i]))
+        roots.append(one.roots + n_nodes[i])
+        first.append(one.first[:-1] + n_places[i])
+    return Forest(
+        feature=np.concatenate([one.feature for one in forests]),
+        threshold=np.concatenate([one.threshold for one in forests]),
+        children=np.concatenate(children),
+        roots=np.concatenate(roots),
+        first=np.concatenate([*first, n_places[-1:]]),
+        rows=np.concatenate([one.rows for one in forests]),
+    )
+
+
+def _starts(lengths):
+    """Return where parts of some lengths start, and where the last one ends."""
+    return np.cumsum([0, *lengths], dtype=np.int32)
 
 
 def _at_most(threshold):
@@ -212,5 +222,3 @@ def load_forest(state):
     Arrays are copied: those that joblib maps from a file are read-only.
     """
     return Forest(**{name: np.array(of) for name, of in state.items()})
-
-

@@ -15,8 +15,9 @@ from sklearn.tree import (
 from skvae._trees.dependency_network import DependencyNetwork
 from skvae._trees.forest import grow_forest
 
+MOST_COLUMNS = 30  # that trees of another see, those most related to it
 LEAST_ROWS = 500
-MOST_PLACES = 5_000_000  # of rows in the leaves of all trees: each takes 10 to 50 bytes
+MOST_PLACES = 3_000_000  # of rows in the leaves of all trees: each takes 10 to 50 bytes
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,52 @@ def grow_network(codec, codes, complete, growth, seed, n_jobs=None):
     random_state = np.random.RandomState(seed)
     n_rows, n_features = growth.n_rows(*codes.shape), codes.shape[1]
     codes = codes[np.sort(random_state.permutation(len(codes))[:n_rows])]
-    is_known = ~np.isnan(codes)
-    network = DependencyNetwork(codec, complete(codes), ())
+    is_known, completed = ~np.isnan(codes), complete(codes)
+    network, related = (
+        DependencyNetwork(codec, completed, ()),
+        Related(codec, completed),
+    )
     for j in range(n_features):
         rows = np.flatnonzero(is_known[:, j])
         rows = rows if len(rows) else np.arange(n_rows)
         make = growth.regressor if codec.is_numeric[j] else growth.classifier
         seeds = random_state.randint(2**31 - 1, size=growth.n_trees)
         trees = [make(random_state=seed) for seed in seeds]
-        forest = grow_forest(network.x[rows], j, trees, rows, n_jobs)
+        x, y = network.x[rows], network.x[rows, j]
+        forest = grow_forest(x, y, related.to(j), trees, rows, n_jobs)
         network.add(forest, ~is_known[:, j] & growth.completes)
     return network
+
+
+class Related:
+    """Which columns are most related to each.
+
+    By the largest correlation of their numbers or indicators, or of how far these are
+    from their means.
+
+    Parameters
+    ----------
+    codec : Codec
+    codes : ndarray of shape (n, n_features)
+        Not NaN.
+    """
+
+    def __init__(self, codec, codes):
+        x = codec.scaled(codes)
+        x -= x.mean(axis=0)
+        x = np.hstack([x, abs(x) - abs(x).mean(axis=0)])
+        norm = np.sqrt(np.square(x).sum(axis=0))
+        self._x = x / np.where(norm > 0, norm, 1.0)
+        blocks = codec.layout.blocks
+        features = [block.columns.repeat(block.sizes) for block in blocks]
+        self._feature = np.tile(np.concatenate(features), 2)
+        self._n_features = codes.shape[1]
+
+    def to(self, j):
+        """Return the indices of the columns that the trees of one see."""
+        correlation = abs(self._x[:, self._feature == j].T @ self._x).max(axis=0)
+        found = np.zeros(self._n_features)
+        np.maximum.at(found, self._feature, correlation)
+        found[j] = -1.0
+        best = np.argsort(-found, kind="stable")[:MOST_COLUMNS]
+        return np.sort(best[best != j])
