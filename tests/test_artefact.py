@@ -50,6 +50,11 @@ def network(make_vae, curve):
 
 
 @pytest.fixture(scope="module")
+def redrawn(make_vae, curve):
+    return make_vae(hidden_layer_sizes=(), redraw=True).fit(curve)
+
+
+@pytest.fixture(scope="module")
 def quantile(make_vae, curve):
     return make_vae(hidden_layer_sizes=(), scaling="quantile").fit(curve)
 
@@ -291,6 +296,56 @@ def test_a_field_that_no_fit_writes_is_named(name, network):
     path, value, message = OF_NETWORK[name]
     with pytest.raises(ValueError, match=f"^corrupt or hostile artefact: .*{message}"):
         load(changed(network, path, value))
+
+
+NETWORK = "_state", "network"
+OF_TREES = {
+    "no network of trees": (NETWORK, None, "network must be a dict"),
+    "rows of NaN": (
+        (*NETWORK, "codes"),
+        entry((0, 0), np.nan),
+        "network.codes must be",
+    ),
+    "rows and no trees": (
+        (*NETWORK, "forests"),
+        [],
+        "network.forests must be a list of 4 to 4",
+    ),
+    "trees and no rows": (
+        (*NETWORK, "codes"),
+        lambda x: x[:0],
+        "network.forests must be a list of 0 to 0",
+    ),
+    "a circle": (
+        (*NETWORK, "forests", 1, "children"),
+        entry((0, 0), 0),
+        r"network.forests\[1\].children must be of nodes that come later",
+    ),
+    "a row of another table": (
+        (*NETWORK, "forests", 2, "rows"),
+        entry(0, 10**6),
+        r"network.forests\[2\].rows must be an array of int32",
+    ),
+    "a field more": (
+        (*NETWORK, "forests", 0, "estimators_"),
+        [],
+        r"network.forests\[0\] must be a dict with the keys",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_TREES)
+def test_a_field_of_trees_that_no_fit_writes_is_named(name, redrawn):
+    path, value, message = OF_TREES[name]
+    with pytest.raises(ValueError, match=f"^corrupt or hostile artefact: .*{message}"):
+        load(changed(redrawn, path, value))
+
+
+def test_an_older_file_has_no_trees(network):
+    vae = load(changed(network, NETWORK, KeyError))
+    assert vae.sample(3, random_state=0).tolist() == (
+        network.sample(3, random_state=0).tolist()
+    )
 
 
 OF_MAP = {

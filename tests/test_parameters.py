@@ -75,6 +75,7 @@ RULES = {
         ["gpu", "", "cpu:x", "meta", None, 1.5, ["cpu"], "cuda:99", "mps", "hpu"],
     ),
     "n_neighbors": ("None or an integer of at least 1", OTHERS),
+    "redraw": ("True or False", NOT_FLAGS),
     "n_jobs": ("None or an integer other than 0", [0, 1.5, True, "all"]),
     "verbose": ("True, False or an integer of at least 0", [-1, 0.5, None, "yes"]),
 }
@@ -181,6 +182,7 @@ LEGAL = {
     ],
     "device": ["cpu", "cpu:0", torch.device("cpu"), np.str_("cpu")],
     "n_neighbors": [None, 1, 15, 10**9, np.int64(3), np.uint8(2)],
+    "redraw": [True, False, np.True_],
     "n_jobs": [None, 1, 2, -1, np.int64(2)],
     "verbose": [True, False, 0, 3, np.True_, np.int64(1)],
 }

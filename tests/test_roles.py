@@ -121,9 +121,9 @@ def test_a_file_that_holds_something_else_is_refused(role, name, value):
 # ------------------------------------------------------------------------ the imputer
 
 
-def test_missing_values_get_their_means_given_the_others():
-    found = VAEImputer(clone(LINEAR).set_params(noise="diag")).fit(INCOMPLETE)
-    full = found.transform(INCOMPLETE)
+def test_without_trees_missing_values_get_their_means_given_the_others():
+    found = VAEImputer(clone(LINEAR).set_params(noise="diag"), n_trees=0)
+    full = found.fit_transform(INCOMPLETE)
     np.testing.assert_array_equal(full, found.estimator_.impute(INCOMPLETE))
     np.testing.assert_array_equal(full[~HIDDEN], X[~HIDDEN])
     covariance = LOADINGS.T @ LOADINGS + 0.09 * np.eye(6)
@@ -133,6 +133,86 @@ def test_missing_values_get_their_means_given_the_others():
         row[gaps] = covariance[np.ix_(gaps, ~gaps)] @ np.linalg.solve(known, row[~gaps])
     error = np.sqrt(np.mean((full - expected)[HIDDEN] ** 2))
     assert error < 0.1 * X.std()
+    assert not len(found.__getstate__()["_state"]["codes"])
+
+
+def bent(n=500):
+    """Numbers and categories that hang together by bends and steps."""
+    rng = np.random.default_rng(2)
+    size = rng.uniform(-1, 1, n)
+    kind = np.digitize(size, [-0.6, -0.2, 0.2, 0.6])
+    table = pd.DataFrame(
+        {
+            "size": size,
+            "wave": np.sin(6 * size) + 0.1 * rng.normal(size=n),
+            "step": np.array([0, 3, 1, 4, 2])[kind] + 0.1 * rng.normal(size=n),
+            "kind": pd.Categorical.from_codes(kind, [*"dbeac"]),
+        }
+    )
+    return table, rng.random(table.shape) < 0.2
+
+
+def test_trees_bring_what_is_filled_in_nearer():
+    table, hidden = bent()
+    incomplete = table.mask(hidden)
+    imputer = VAEImputer(LINEAR).fit(incomplete)
+    full, plain = imputer.transform(incomplete), imputer.estimator_.impute(incomplete)
+    for name in ("size", "wave", "step"):
+        gaps = hidden[:, [*table].index(name)]
+        near, far = (
+            (of[name] - table[name])[gaps].pow(2).mean() ** 0.5 for of in (full, plain)
+        )
+        assert near < 0.8 * far
+    gaps = hidden[:, 3]
+    right = (full["kind"] == table["kind"])[gaps].mean()
+    assert right > (plain["kind"] == table["kind"])[gaps].mean() + 0.1
+    pd.testing.assert_frame_equal(full.mask(hidden), incomplete)
+
+
+def test_new_rows_are_filled_in_one_by_one_as_all_together():
+    table, hidden = bent(700)
+    imputer = VAEImputer(LINEAR).fit(table[:400])  # which misses nothing
+    rows = table.mask(hidden)[400:450]
+    full = imputer.transform(rows)
+    assert full.notna().all(axis=None)
+    alone = pd.concat([imputer.transform(rows[i : i + 1]) for i in range(50)])
+    pd.testing.assert_frame_equal(alone, full)
+
+
+def test_a_seed_gives_the_same_trees():
+    table, hidden = bent()
+    incomplete = table.mask(hidden)
+    found = [
+        VAEImputer(LINEAR, n_trees=3, random_state=seed).fit_transform(incomplete)
+        for seed in (1, 1, 2)
+    ]
+    pd.testing.assert_frame_equal(found[0], found[1])
+    assert not found[0].equals(found[2])
+
+
+@pytest.mark.parametrize("n_trees", [-1, 2.0, "auto", None, True])
+def test_a_number_of_trees_beyond_its_domain_is_told(n_trees):
+    rule = "'n_trees' parameter of VAEImputer must be an integer of at least 0"
+    with pytest.raises(ValueError, match=rule):
+        VAEImputer(n_trees=n_trees).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("codes", np.zeros((2, 2)), r"_state\.codes must be an array of float64"),
+        ("forests", [], r"_state\.forests must be a list of 6"),
+        ("trees", [], "_state must be a dict with the keys"),
+    ],
+)
+def test_trees_of_a_file_are_checked(field, value, message):
+    state = VAEImputer(LINEAR).fit(INCOMPLETE).__getstate__()
+    state["_state"] = state["_state"] | {field: value}
+    with pytest.raises(ValueError, match="corrupt or hostile artefact: _digest"):
+        VAEImputer().__setstate__(dict(state))
+    del state["_digest"]
+    with pytest.raises(ValueError, match=f"corrupt or hostile artefact: {message}"):
+        VAEImputer().__setstate__(state)
 
 
 def test_a_pipeline_is_searched_for_the_best_model():
