@@ -28,6 +28,7 @@ skvae     VAETransformer(k).score_samples; "quantile": with scaling="quantile";
           "k=2": two components
 forest    IsolationForest(), defaults
 PCA       squared error of PCA(k); "PCA score": its log-likelihood
+neighbors mean distance to the 5 nearest training rows
 LOF       LocalOutlierFactor(novelty=True), defaults
 mixture   GaussianMixture of {", ".join(map(str, rivals.MIXTURE_SIZES))} components, \
 as suits a tenth of the rows best

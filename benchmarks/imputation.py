@@ -20,11 +20,13 @@ from scipy import special
 from scipy.optimize import brentq
 from sklearn.preprocessing import StandardScaler
 
+from skvae import VAEImputer
+
 SHARES = 0.1, 0.3, 0.5
 N_DRAWS = 50
 STEEPNESS = 2.0  # of hiding at random: the logistic's slope, per standard deviation
 TIMED_SHAPES = "5000x20", "20000x20"
-TIMED = "skvae", "diag", "linear", "iterative"
+TIMED = "imputer", "skvae", "linear", "iterative"
 
 NUMERIC = "boston wine autompg breast_cancer iris segments body".split()
 NUMERIC += "olive glass athletes gilgais computers weather card".split()
@@ -46,8 +48,10 @@ MNAR      by value: the chance of hiding an entry is a logistic of the entry its
 
 Entries that are missing from the start stay so and are not measured.
 
-skvae     VAETransformer(k).fit(X).impute(X), or one component less than columns;
-          it gets the table as it is
+imputer   VAEImputer().fit(X).transform(X): 8 components, or one less than columns, and
+          30 trees; it gets the table as it is, as the next three do
+skvae     VAETransformer(k).fit(X).impute(X), or one component less than columns
+redraw    the same with redraw=True: other draws, what is filled in is the same
 diag      the same with noise="diag", as `python -m skvae TABLE --impute` has it
 linear    the same with hidden_layer_sizes=(): PCA, in closed form if all is numeric
 mean      of the column; the most frequent category
@@ -67,7 +71,12 @@ errors    share of wrong ones among hidden categorical entries
 in 50%    share of hidden numeric entries in the central 50 % (90 %) of {N_DRAWS} draws
 time      seconds of fit and impute, one thread"""
 
-OURS = {"skvae": {}, "diag": {"noise": "diag"}, "linear": {"hidden_layer_sizes": ()}}
+OURS = {
+    "skvae": {},
+    "redraw": {"redraw": True},
+    "diag": {"noise": "diag"},
+    "linear": {"hidden_layer_sizes": ()},
+}
 FIGURES = ["RMSE", "errors", "in 50%", "in 90%", "time"]
 TIMED_FIGURES = ["time", "RMSE"]
 
@@ -156,6 +165,8 @@ def sheet(n_samples, n_features):
 
 def fill(job, frame):
     """Return the complete frame, and a function that draws some, or None."""
+    if job.method == "imputer":
+        return VAEImputer(random_state=job.seed).fit(frame).transform(frame), None
     if job.method not in OURS:
         return rivals.make("fill", job.method)(frame, job.seed), None
     vae = job.vae(frame.shape[1], **OURS[job.method]).fit(frame)
@@ -217,14 +228,28 @@ def summary(by_table, args):
             continue
         medians = runner.in_order(its.groupby(["how", "share"]).median(), args)
         lines.append(f"{figure}, median\n{runner.show(medians)}")
+        if figure == "time":
+            lines.append(over_trees(its, figure))
         if figure in ("RMSE", "errors"):
-            lines += [below(its, ours, figure) for ours in ("skvae", "diag")]
+            lines += [below(its, ours, figure) for ours in ("imputer", "skvae")]
+            lines.append(over_trees(its, figure))
     return [line for line in lines if line]
+
+
+def over_trees(figures, figure):
+    """What ours have over the trees': median and worst over tables, and the time's."""
+    ratios = figures.div(figures["trees"], axis=0) if "trees" in figures else None
+    ours = [name for name in ("imputer", *OURS) if name in figures]
+    if ratios is None or not ours:
+        return ""
+    by_setting = ratios[ours].groupby(["how", "share"])
+    both = pd.concat({"median": by_setting.median(), "worst": by_setting.max()}, axis=1)
+    return f"{figure} over that of trees\n{runner.show(both)}"
 
 
 def below(figures, ours, figure):
     """On how many tables ours is below each peer, of those that both were run on."""
-    peers = figures.drop(columns=[*OURS], errors="ignore")
+    peers = figures.drop(columns=["imputer", *OURS], errors="ignore")
     if ours not in figures or not len(peers.columns):
         return ""
     settings = ["how", "share"]
@@ -260,7 +285,7 @@ BENCHMARK = runner.Benchmark(
     measure=measure,
     report=report,
     tables=(*NUMERIC, *MIXED, *TIMED_SHAPES),
-    methods=(*OURS, *rivals.RIVALS["fill"]),
+    methods=("imputer", *OURS, *rivals.RIVALS["fill"]),
     needs=rivals.needs("fill"),
     rows=2_000,
     more_tables=TIMED_SHAPES,

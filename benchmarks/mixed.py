@@ -52,7 +52,11 @@ TVAE      ctgan.TVAE, defaults (300 epochs)
 real      training rows, as if they had been drawn"""
 
 EMBEDDINGS = {"skvae": {}, "alpha=3": {"alpha": 3.0}}
-DRAWS = {"skvae": {}, "quantile": {"scaling": "quantile"}}
+DRAWS = {
+    "skvae": {},
+    "quantile": {"scaling": "quantile"},
+    "redraw": {"scaling": "quantile", "redraw": True},
+}
 RIVAL_DRAWS = "CART", "TVAE", "real"
 PARTS = "embedding", "drawing"
 FIGURES = ["linear", "boosted", "R2", "categories", "time"]

@@ -26,7 +26,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import LocalOutlierFactor
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     OneHotEncoder,
@@ -367,6 +367,11 @@ def pca_score(x, k, seed):
     return minus_score(PCA(k, random_state=seed).fit(x))
 
 
+def distance_to_neighbors(x, k, seed):
+    search = NearestNeighbors(n_neighbors=5).fit(x)
+    return lambda rows: search.kneighbors(rows)[0].mean(axis=1)
+
+
 def local_outlier_factor(x, k, seed):
     return minus_score(LocalOutlierFactor(novelty=True).fit(x))
 
@@ -475,6 +480,7 @@ RIVALS = {
         "forest": Rival(isolation_forest),
         "PCA": Rival(pca_error),
         "PCA score": Rival(pca_score),
+        "neighbors": Rival(distance_to_neighbors),
         "LOF": Rival(local_outlier_factor),
         "mixture": Rival(mixture_score),
     },

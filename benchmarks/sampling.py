@@ -23,7 +23,8 @@ Drawn rows beside real ones.
 The target is a column like the others. Each table is split 75/25; a method sees the
 75 % and draws as many rows. Tables of more than {MAX_COLUMNS} columns are left out.
 
-skvae     VAETransformer(k, scaling="quantile")
+skvae     VAETransformer(k, scaling="quantile", redraw=True)
+quantile  VAETransformer(k, scaling="quantile")
 standard  VAETransformer(k)
 CART      synthpop's: column after column from the leaf, of at least \
 {rivals.CART_LEAF} rows, of a
@@ -48,7 +49,11 @@ DCR       median distance of a drawn row to the closest training row, over that 
 copies    share of drawn rows that equal a training row, less that of held-out rows
 time      seconds of fit and draw, one thread"""
 
-OURS = {"skvae": {"scaling": "quantile"}, "standard": {"scaling": "standard"}}
+OURS = {
+    "skvae": {"scaling": "quantile", "redraw": True},
+    "quantile": {"scaling": "quantile"},
+    "standard": {},
+}
 PEERS = "CART", "mixture", "on quantiles", "TVAE", "forest"
 FIGURES = "AUC", "AUC 20-NN", "TSTR", "KS", "corr", "DCR", "copies", "time"
 

@@ -28,6 +28,7 @@ CONFIGURATIONS = [
     VAETransformer(noise="diag", max_iter=20),
     VAETransformer(scaling=None, batch_size=8, max_iter=20),
     VAETransformer(scaling="quantile", early_stopping=False, max_iter=5),
+    VAETransformer(redraw=True, hidden_layer_sizes=()),
     VAETransformer(n_neighbors=15, hidden_layer_sizes=16),
     VAETransformer(categorical_features=[0], early_stopping=False, max_iter=5),
 ]
