@@ -118,6 +118,7 @@ def _make_estimator(args, n_columns):
         n_neighbors=_choose_neighbors(args),
         noise=args.noise or ("diag" if only_imputes else "auto"),
         scaling=None if scaling == "none" else scaling,
+        redraw=bool(args.sample),
         random_state=args.random_state,
     )
 
