@@ -37,7 +37,8 @@ class VAEOutlierDetector(OutlierMixin, VAEWrapper):
     Attributes
     ----------
     estimator_ : VAETransformer
-        The fitted model.
+        The fitted model: ``estimator_.explain(X)`` says which columns make a row an
+        outlier.
 
     offset_ : float
         The log-density, in nats, below which a row is an outlier.

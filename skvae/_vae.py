@@ -326,9 +326,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     With `redraw` a column's ten trees, of at least ten rows a leaf, are grown on the
     other columns. What the model draws is the start of one round of Gibbs sampling in
     this dependency network [10]_: each column of a row in turn becomes that of a random
-    training row in the same leaf of a random one of its trees. So an entry that is
-    drawn is one that a training row had. What is drawn is then no longer what `score`
-    tells the density of.
+    training row in the same leaf of a random one of its trees, of which each sees the
+    30 columns most related to its own. So an entry that is drawn is one that a training
+    row had. Rules that hold in all rows of `X`, such as that one column is a sum of
+    others or no larger than another, hold in most drawn rows only, with `redraw` or
+    without. What is drawn with it is no longer what `score` tells the density of.
 
     References
     ----------

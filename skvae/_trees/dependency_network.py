@@ -5,6 +5,7 @@ Inference, Collaborative Filtering, and Data Visualization. JMLR 1.
 """
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from skvae._rules import anything, both, each, record
 from skvae._table.codec import codes_rule
@@ -95,16 +96,16 @@ class DependencyNetwork:
 
     def _expect(self, j, codes, x):  # (n,), (n, d) -> (n,), (n,)
         """Return what is expected of a column, its codes and its features."""
-        found = self._forests[j].weigh(x)
+        forest, own = self._forests[j], x[:, j]
         if self._codec.is_numeric[j]:
-            return _mix(codes, self._codes[:, j], *found), _mix(
-                x[:, j], self.x[:, j], *found
-            )
-        grouping, (row, train, weight) = self._codec.schema.groupings[j], found
-        share = np.zeros((len(x), grouping.n_groups))
-        np.add.at(share, (row, self.x[train, j].astype(np.intp)), weight)
-        share *= 1 - OWN_SHARE
-        share[np.arange(len(x)), x[:, j].astype(np.intp)] += OWN_SHARE
+            known = np.stack([self._codes[:, j], self.x[:, j]], axis=1)
+            mean = forest.mean(x, known)
+            return tuple((_mix(np.stack([codes, own], axis=1), mean)).T)
+        grouping = self._codec.schema.groupings[j]
+        share = _mix(
+            _indicators(own, grouping.n_groups).toarray(),
+            forest.mean(x, _indicators(self.x[:, j], grouping.n_groups)).toarray(),
+        )
         if self._codec.schema.kinds[j] == "ordinal":
             codes = grouping.median(1 - share.cumsum(axis=1)[:, :-1])
         else:
@@ -117,10 +118,15 @@ class DependencyNetwork:
         return {"codes": self._codes, "forests": forests}
 
 
-def _mix(own, known, row, train, weight):
-    """Return the mean of what leaves know of rows, and of what these were."""
-    mean = np.bincount(row, weight * known[train], len(own))
+def _mix(own, mean):
     return OWN_SHARE * own + (1 - OWN_SHARE) * mean
+
+
+def _indicators(groups, n_groups):
+    """Return a sparse array with a one in each row, in the column of its group."""
+    n = len(groups)
+    ones = np.ones(n), groups.astype(np.intp), np.arange(n + 1)
+    return csr_array(ones, (n, n_groups))
 
 
 def no_network(codec):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.sparse import csr_array
 
 from skvae._rules import array, both, record, require
 
@@ -72,25 +73,29 @@ class Forest:
         first, size = self.first[leaf], self.first[leaf + 1] - self.first[leaf]
         return self.rows[first + (place * size).astype(np.intp)]
 
-    def weigh(self, x):
-        """Return how much the training rows of each row's leaves count.
+    def mean(self, x, known):
+        """Return the mean of what the training rows in each row's leaves have.
+
+        Each tree counts alike, and so does each row of a leaf.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+        known : ndarray or sparse array of shape (n_rows, m)
+            Of the training rows.
 
         Returns
         -------
-        row : ndarray of shape (n_found,)
-            Indices into `x`, in their order.
-        train : ndarray of shape (n_found,)
-            Indices of the training rows, some of them more than once.
-        weight : ndarray of shape (n_found,)
-            Of the rows of a leaf alike; all that a row has add up to 1.
+        ndarray or sparse array of shape (n, m)
         """
         trees = np.broadcast_to(np.arange(self.n_trees), (len(x), self.n_trees))
-        leaf = self.leaves(x, trees).ravel()
-        first, size = self.first[leaf], self.first[leaf + 1] - self.first[leaf]
-        start = size.cumsum() - size
-        place = np.arange(size.sum()) - (start - first).repeat(size)
-        row = np.arange(len(x)).repeat(self.n_trees).repeat(size)
-        return row, self.rows[place], (1 / (size * self.n_trees)).repeat(size)
+        leaves, size = self.leaves(x, trees).ravel(), np.diff(self.first)
+        shape = len(size), known.shape[0]
+        of_leaves = csr_array(((1 / size).repeat(size), self.rows, self.first), shape)
+        ends = np.arange(len(x) + 1) * self.n_trees
+        weight = np.full(len(leaves), 1 / self.n_trees)
+        of_rows = csr_array((weight, leaves, ends), (len(x), len(size)))
+        return of_rows @ (of_leaves @ known)
 
     def state(self):
         """Return the forest as plain data."""
@@ -200,9 +205,9 @@ def forest_rule(n_features, n_rows):
         n = len(feature)
         is_long = len(value["threshold"]) == len(children) == n
         require(is_long, f"{path}.children", f"of {n} nodes", children)
-        rule = f"an array of one or more of {n} nodes"
-        has_roots = len(roots) and roots.max() < n
-        require(has_roots, f"{path}.roots", rule, roots)
+        rule = f"an array of one or more of {n} nodes, in their order"
+        are_roots = len(roots) and roots[-1] < n and (np.diff(roots) > 0).all()
+        require(are_roots, f"{path}.roots", rule, roots)
         rule = "increasing, from 0 to the number of rows"
         is_cut = len(first) > 1 and first[0] == 0 and first[-1] == len(rows)
         is_cut = is_cut and (np.diff(first.astype(np.int64)) > 0).all()

@@ -176,6 +176,33 @@ def test_what_is_expected_of_a_category_is_what_the_next_column_sees():
     assert_array_equal(found[:, 2], found[:, 1])
 
 
+def test_what_is_expected_of_a_number_is_what_the_next_column_sees():
+    size = RNG.normal(size=400)
+    X = np.c_[size, 100 + 5 * size, -size]
+    network, _, codes = make(X, seen=([1], [0], [1]))
+    wrong = codes * [1.0, 0.0, 0.0] + [0.0, 100.0, 0.0]
+    found = network.expect(wrong, np.tile([False, True, True], (400, 1)))
+    low, high = np.quantile(size, [0.2, 0.8])
+    middle = (low < size) & (size < high)
+    assert_allclose(found[middle, 1] - 100, 0.7 * 5 * size[middle], atol=0.5)
+    assert_allclose(found[middle, 2], -0.7 * 0.7 * size[middle], atol=0.25)
+
+
+def test_a_pool_of_categories_is_one_group_of_many_that_are_unlikely():
+    rare = [f"rare {i // 3}" for i in range(108)] + ["rare 7"]  # none five times
+    names = np.array(["a"] * 100 + ["z"] * 100 + rare)
+    X = pd.DataFrame({"kind": pd.Categorical(pd.Series(names).str[:4]), "name": names})
+    X["same"] = X["kind"]
+    network, codec, codes = make(X, seen=([1], [0], [1]))
+    assert codec.schema.n_groups[1] == 3
+    wrong = codes.copy()
+    wrong[:, 1:] = codes[:, [0, 0]] * 0  # all are of the first category
+    found = network.expect(wrong, np.tile([False, True, True], (len(codes), 1)))
+    pooled = ~np.isin(names, ["a", "z"])
+    assert_array_equal(found[~pooled], codes[~pooled])
+    assert (found[pooled, 1] == 0).all()  # .3 is more than .7 times a share of 4/109
+
+
 def test_without_forests_all_stays(mixed):
     _, codec, codes = mixed
     network, free = no_network(codec), np.ones(codes.shape, bool)

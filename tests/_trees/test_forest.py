@@ -1,10 +1,12 @@
 """Forests as arrays: scikit-learn's own trees are the oracle."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -32,7 +34,7 @@ each_kind = pytest.mark.parametrize("kind", TREES)
 
 def grow(kind="leaves of 10", n_trees=3, rows=ROWS):
     """Return a forest, and the same trees of scikit-learn."""
-    y = (Y > 0) + (Y > 1) if kind == "classes" else Y
+    y = (Y > 0).astype(int) + (Y > 1) if kind == "classes" else Y
     trees = [TREES[kind](seed) for seed in range(n_trees)]
     forest = grow_forest(X, y, COLUMNS, trees, rows)
     return forest, [TREES[kind](seed).fit(X[:, COLUMNS], y) for seed in range(n_trees)]
@@ -54,18 +56,31 @@ def test_the_rows_of_a_leaf_are_those_that_fall_into_it(kind):
 
 
 @each_kind
-def test_the_mean_of_what_counts_is_what_the_trees_predict(kind):
+def test_the_mean_of_what_leaves_have_is_what_the_trees_predict(kind):
     forest, trees = grow(kind, rows=np.arange(300))
-    row, train, weight = forest.weigh(NEW)
-    y = trees[0].classes_[[0]] if kind == "classes" else None
-    known = Y if y is None else ((Y > 0) + (Y > 1) == y).astype(float)
-    mean = np.bincount(row, weight * known[train], len(NEW))
     if kind == "classes":
-        predicted = [tree.predict_proba(NEW[:, COLUMNS])[:, 0] for tree in trees]
+        known = np.eye(3)[(Y > 0).astype(int) + (Y > 1)]
+        predicted = [tree.predict_proba(NEW[:, COLUMNS]) for tree in trees]
     else:
-        predicted = [tree.predict(NEW[:, COLUMNS]) for tree in trees]
-    assert_allclose(mean, np.mean(predicted, axis=0), atol=1e-6)
-    assert_allclose(np.bincount(row, weight), 1.0)
+        known = np.c_[Y, -Y]
+        of_trees = [tree.predict(NEW[:, COLUMNS]) for tree in trees]
+        predicted = [np.c_[of_tree, -of_tree] for of_tree in of_trees]
+    wanted = np.mean(predicted, axis=0)
+    assert_allclose(forest.mean(NEW, known), wanted, atol=1e-6)
+    assert_allclose(forest.mean(NEW, csr_array(known)).toarray(), wanted, atol=1e-6)
+
+
+def test_leaves_of_many_rows_take_no_more_memory():
+    trees = [DecisionTreeRegressor(random_state=seed) for seed in range(30)]
+    n = 20_000
+    x = np.zeros((n, 1), np.float32)
+    forest = grow_forest(x, x[:, 0], np.array([0]), trees, np.arange(n))
+    tracemalloc.start()
+    mean = forest.mean(x[:1_000], np.arange(n)[:, None])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert_allclose(mean, (n - 1) / 2)
+    assert most < 5e7  # 20,000 rows of 30 leaves for each of 1,000 would take 5 GB
 
 
 def test_rows_are_drawn_from_a_tree_and_from_its_leaf_alike():
@@ -122,7 +137,8 @@ def test_it_comes_back_from_its_state():
     state = forest.state()
     forest_rule(4, 300)(state, "forest")
     again = load_forest(state)
-    assert_array_equal(again.weigh(NEW), forest.weigh(NEW))
+    known = np.c_[Y, X]
+    assert_array_equal(again.mean(NEW, known), forest.mean(NEW, known))
     for name, of in state.items():
         assert not np.shares_memory(getattr(again, name), of)
 
@@ -144,6 +160,14 @@ def is_leaf(forest):
     return int(np.flatnonzero(forest["feature"] < 0)[0])
 
 
+def n_nodes(forest):
+    return len(forest["feature"])
+
+
+def n_leaves(forest):
+    return len(forest["first"]) - 1
+
+
 # What is changed, at which node (or where), to what, and what the error says.
 BROKEN = {
     "a column that is none": ("feature", 0, 4, "feature must be an array of int32"),
@@ -153,10 +177,17 @@ BROKEN = {
     "a node beyond": ("children", is_inner, 10**6, "children must be of nodes"),
     "a leaf beyond": ("children", is_leaf, 10**6, "children must be of nodes"),
     "a leaf below 0": ("children", is_leaf, -1, "children must be an array of int32"),
-    "a root beyond": ("roots", 0, 10**6, "roots must be an array of one or more"),
+    "the node after the last": ("children", is_inner, n_nodes, "children must be of"),
+    "the leaf after the last": ("children", is_leaf, n_leaves, "children must be of"),
+    "a column below none": ("feature", 0, -2, "feature must be an array of int32"),
+    "a root beyond": ("roots", -1, n_nodes, "roots must be an array of one or more"),
+    "a root below 0": ("roots", 0, -9, "roots must be an array of int32"),
+    "a root twice": ("roots", 1, 0, "roots must be an array of one or more"),
     "an empty leaf": ("first", 1, 0, "first must be increasing"),
+    "rows before the first leaf": ("first", 0, 1, "first must be increasing"),
     "rows left over": ("first", -1, 899, "first must be increasing"),
     "a row beyond": ("rows", 5, 300, "rows must be an array of int32"),
+    "a row below 0": ("rows", 5, -1, "rows must be an array of int32"),
 }
 
 
@@ -175,6 +206,20 @@ def test_a_state_that_lacks_an_entry_is_refused(field):
     state = grow(rows=np.arange(300))[0].state()
     state[field] = state[field][1:]
     with pytest.raises(ValueError, match="corrupt or hostile artefact: forest"):
+        forest_rule(4, 300)(state, "forest")
+
+
+def test_thresholds_have_the_precision_of_the_rows():
+    state = grow(rows=np.arange(300))[0].state()
+    state["threshold"] = state["threshold"].astype(float)
+    with pytest.raises(ValueError, match="threshold must be an array of float32"):
+        forest_rule(4, 300)(state, "forest")
+
+
+def test_no_leaf_is_no_forest():
+    state = grow(rows=np.arange(300))[0].state()
+    state |= {"first": state["first"][:1], "rows": state["rows"][:0]}
+    with pytest.raises(ValueError, match="first must be increasing"):
         forest_rule(4, 300)(state, "forest")
 
 
