@@ -1,9 +1,12 @@
 """What trees are grown on: which rows, which columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skvae._table.codec import fit_codec
 from skvae._table.schema import fit_schema
@@ -112,6 +115,64 @@ def test_only_rows_that_trees_are_grown_on_are_completed(monkeypatch):
     assert {*map(tuple, state["codes"])} < {*map(tuple, codes)}
 
 
+def test_these_rows_are_random(monkeypatch):
+    monkeypatch.setattr(growing, "MOST_PLACES", 0)
+    monkeypatch.setattr(growing, "LEAST_ROWS", 50)
+    codec, codes = fit(frame())
+    codes[:, 0] = np.arange(400)
+    of_seeds = [
+        grow_network(codec, codes, by_means, DRAWING, seed).state()["codes"][:, 0]
+        for seed in (0, 1)
+    ]
+    for rows in of_seeds:
+        assert rows.max() > 300
+        assert (np.diff(rows) > 0).all()
+    assert (of_seeds[0] != of_seeds[1]).any()
+
+
+@each_growth
+def test_numbers_have_regressors_and_categories_classifiers(growth):
+    asked = []
+
+    def noted(make, kind):
+        def make_noted(random_state):
+            asked.append(kind)
+            return make(random_state=random_state)
+
+        return make_noted
+
+    of = GROWTHS[growth]
+    kinds = {"regressor": of.regressor, "classifier": of.classifier}
+    noting = replace(of, **{kind: noted(make, kind) for kind, make in kinds.items()})
+    codec, codes = fit(frame())
+    grow_network(codec, codes, by_means, noting, 0)
+    wanted = ["regressor"] * 3 + ["classifier"] + ["regressor"]
+    assert asked == [kind for kind in wanted for _ in range(of.n_trees)]
+
+
+def test_the_trees_are_those_that_were_measured():
+    for make in (DRAWING.regressor, DRAWING.classifier):
+        found = make(random_state=3)
+        assert isinstance(found, DecisionTreeRegressor | DecisionTreeClassifier)
+        assert found.splitter == "best"
+        assert (found.max_features, found.min_samples_leaf) == (0.5, 10)
+    for make in (imputing(1).regressor, imputing(1).classifier):
+        found = make(random_state=3)
+        assert found.splitter == "random"
+        assert (found.max_features, found.min_samples_leaf) == (0.5, 1)
+    assert (DRAWING.n_trees, growing.MOST_COLUMNS) == (10, 30)
+
+
+def test_trees_split_by_related_columns_only(monkeypatch):
+    monkeypatch.setattr(growing, "MOST_COLUMNS", 2)
+    codec, codes = fit(frame())
+    related = Related(codec, codes)
+    forests = grow_network(codec, codes, by_means, DRAWING, 0).state()["forests"]
+    for j, forest in enumerate(forests):
+        used = np.unique(forest["feature"])
+        assert {*used[used >= 0]} <= {*related.to(j)}
+
+
 def test_a_column_that_no_such_row_has_is_of_all_rows():
     codec, codes = fit(frame())
     codes[:, 2] = np.nan
@@ -132,6 +193,17 @@ def test_trees_see_the_columns_most_related(monkeypatch):
     assert 1 in related.to(2)
     assert 1 in related.to(3)
     assert all(len(related.to(j)) == 2 and j not in related.to(j) for j in range(5))
+
+
+def test_neither_means_nor_constants_relate_columns(monkeypatch):
+    monkeypatch.setattr(growing, "MOST_COLUMNS", 1)
+    X = pd.DataFrame({"a": RNG.normal(size=400)})
+    X["constant"] = 3.0
+    X["b"] = X["a"] + 5 * RNG.normal(size=400)
+    codec, codes = fit(X)
+    far = codes + np.array([100.0, 0.0, 100.0])  # as of rows unlike those of fit
+    assert Related(codec, far).to(2).tolist() == [0]
+    assert len(Related(codec, codes).to(1)) == 1
 
 
 def test_a_column_alone_is_related_to_none():

@@ -74,6 +74,28 @@ def test_a_seed_gives_the_same_rows_in_any_number_of_threads(monkeypatch):
     one, two = (make(n_jobs=n).fit(X).sample(200, random_state=1) for n in (1, 2))
     assert_array_equal(one, two)
     assert (make().fit(X).sample(200, random_state=2) != one).any()
+    trees = [
+        make(random_state=seed).fit(X).__getstate__()["_state"]["network"]["forests"]
+        for seed in (0, 1)
+    ]
+    assert trees[0][0]["threshold"].tolist() != trees[1][0]["threshold"].tolist()
+
+
+def test_of_missing_entries_it_is_the_same_too(of_incomplete):
+    again, other = (make(random_state=seed).fit(INCOMPLETE) for seed in (0, 1))
+    one, two, three = (
+        vae.sample(100, random_state=0) for vae in (of_incomplete, again, other)
+    )
+    assert_array_equal(one, two)
+    assert (one != three).any()
+
+
+def test_trees_are_grown_on_draws_of_missing_entries(of_incomplete):
+    codes = of_incomplete.__getstate__()["_state"]["network"]["codes"]
+    assert_array_equal(codes[~HIDDEN], X[~HIDDEN])
+    expected = of_incomplete.impute(INCOMPLETE)
+    apart = (codes - expected)[HIDDEN]
+    assert apart.std() > 0.5 * (X - expected)[HIDDEN].std()
 
 
 def test_what_is_given_stays(fitted):
