@@ -204,11 +204,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     redraw : bool, default=False
         Whether what `sample` and `impute` draw is drawn once more, column after column,
-        from training rows that trees find alike in the other columns [10]_. A boosted
-        classifier then hardly tells drawn rows from real ones, with
-        ``scaling="quantile"``, and intervals of draws hold what they say; `score` and
-        all else stay as they are. `fit` takes longer, and the estimator then keeps
-        rows of `X` (all, or so many that they have about 300,000 entries), see Notes.
+        from training rows that trees find alike in the other columns [10]_. Of tables
+        with steps, bounds or columns that follow from others, a classifier then tells
+        far fewer of the rows drawn with ``scaling="quantile"`` from real ones; of some
+        hundred rows of smooth columns it tells more. Intervals of draws hold about what
+        they say. `score` and all else stay as they are. `fit` takes longer, and the
+        estimator keeps rows of `X`: all, or so many that they have about 300,000
+        entries, but 500 at least. See Notes.
 
     n_jobs : int or None, default=None
         Number of threads: of products while fitting, and of chunks of rows in the
@@ -328,9 +330,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     this dependency network [10]_: each column of a row in turn becomes that of a random
     training row in the same leaf of a random one of its trees, of which each sees the
     30 columns most related to its own. So an entry that is drawn is one that a training
-    row had. Rules that hold in all rows of `X`, such as that one column is a sum of
-    others or no larger than another, hold in most drawn rows only, with `redraw` or
-    without. What is drawn with it is no longer what `score` tells the density of.
+    row had. Rules that hold in all rows of `X`, such as that one column is no larger
+    than another, hold in most drawn rows only, with `redraw` or without, and equations
+    about. What is drawn with it is no longer what `score` tells the density of.
 
     References
     ----------
@@ -460,7 +462,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             score stopped improving, if the loss became infinite or NaN, or if `fit`
             was interrupted (Ctrl-C) after training had begun. The best model so far is
             kept, without what further training would bring. A second interrupt ends
-            `fit` at once, with a KeyboardInterrupt, and so does one before training.
+            `fit` at once, with a KeyboardInterrupt, and so does one before training or
+            while the trees of `redraw` grow.
 
         UserWarning
             If no component is active, see `n_active_components_`. If all values of a

@@ -19,11 +19,16 @@ def _is_model(value, path):
     require(type(value) is VAETransformer, path, "a VAETransformer", value)
 
 
+def _is_fitted_model(value, path):
+    _is_model(value, path)
+    require(hasattr(value, "_codec"), path, "a VAETransformer that is fitted", value)
+
+
 class VAEWrapper(BaseEstimator):
     """An estimator that fits a clone of a VAETransformer, or one of its own making."""
 
     # What a file may hold. The model has rules of its own.
-    _rules: ClassVar = {"estimator": maybe(_is_model), "estimator_": _is_model}
+    _rules: ClassVar = {"estimator": maybe(_is_model), "estimator_": _is_fitted_model}
 
     def _fit_estimator(self, X):
         """Return the model of the rows of X."""

@@ -83,7 +83,7 @@ NEVER = {
         (
             EVERYTHING
             - {"_vae", "_wrapping", "_parameters", "_printable", "_table"}
-            - {"_artefact", "_rules", "_trees"},
+            - {"_artefact", "_numerics", "_rules", "_trees"},
             "a model in another role is asked as its users ask it",
         ),
     ),

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skvae import VAEImputer, VAEOutlierDetector, VAETransformer, _detector
+from skvae import VAEImputer, VAEOutlierDetector, VAETransformer, _detector, _vae
 
 RNG = np.random.default_rng(0)
 LINEAR = VAETransformer(2, hidden_layer_sizes=(), random_state=0)
@@ -94,6 +94,7 @@ def test_a_fit_that_fails_changes_nothing(role):
 def test_it_comes_back_from_a_file(role):
     found = role(LINEAR).fit(INCOMPLETE)
     again = pickle.loads(pickle.dumps(found))
+    again = pickle.loads(pickle.dumps(again))
     verb = "transform" if role is VAEImputer else "decision_function"
     np.testing.assert_array_equal(
         getattr(again, verb)(INCOMPLETE), getattr(found, verb)(INCOMPLETE)
@@ -105,6 +106,7 @@ def test_it_comes_back_from_a_file(role):
     ("name", "value"),
     [
         ("estimator_", LogisticRegression()),
+        ("estimator_", VAETransformer()),
         ("estimator", "vae"),
         ("transform", 3),
         ("n_features_in_", 6),
@@ -190,11 +192,47 @@ def test_a_seed_gives_the_same_trees():
     assert not found[0].equals(found[2])
 
 
-@pytest.mark.parametrize("n_trees", [-1, 2.0, "auto", None, True])
-def test_a_number_of_trees_beyond_its_domain_is_told(n_trees):
-    rule = "'n_trees' parameter of VAEImputer must be an integer of at least 0"
+@pytest.mark.parametrize("n_trees", [-1, 1_001, 2**62, 2.0, "auto", None, True])
+def test_a_number_of_trees_beyond_its_domain_is_told_by_fit(n_trees):
+    imputer = pickle.loads(pickle.dumps(VAEImputer(n_trees=n_trees)))
+    rule = "'n_trees' parameter of VAEImputer must be an integer from 0 to 1000"
     with pytest.raises(ValueError, match=rule):
-        VAEImputer(n_trees=n_trees).fit(X)
+        imputer.fit(X)
+
+
+def test_a_number_of_trees_may_be_numpys():
+    same = [VAEImputer(LINEAR, n_trees=n).fit(X) for n in (3, np.uint8(3))]
+    one, two = (imputer.transform(INCOMPLETE) for imputer in same)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_failure_while_trees_grow_changes_nothing(monkeypatch):
+    imputer = VAEImputer(LINEAR, n_trees=2).fit(X)
+    before = vars(imputer).copy()
+
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(_vae, "grow_network", fail)
+    with pytest.raises(MemoryError):
+        imputer.fit(INCOMPLETE)
+    assert vars(imputer) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_categories_of_few_rows_warn_of_nothing():
+    rng = np.random.default_rng(0)
+    names = [f"name {i}" for i in range(25)]
+    table = pd.DataFrame({"name": names, "x": rng.normal(size=25)})
+    assert VAEImputer(LINEAR, n_trees=2).fit_transform(table).equals(table)
+
+
+@pytest.mark.filterwarnings("error")
+def test_large_numbers_overflow_nowhere():
+    imputer = VAEImputer(LINEAR, n_trees=2)
+    with np.errstate(all="raise"):
+        full = imputer.fit_transform(1e90 * INCOMPLETE)
+    assert np.isfinite(full).all()
 
 
 @pytest.mark.parametrize(

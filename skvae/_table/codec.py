@@ -79,9 +79,7 @@ class Codec:
         return x
 
     def features(self, codes):
-        """Return rows as trees see them, a column for each of the table's.
-
-        Scaled numbers, and groups of categories.
+        """Return rows as trees see them: scaled numbers, and groups of categories.
 
         Parameters
         ----------
@@ -93,10 +91,12 @@ class Codec:
         ndarray of shape (n_samples, n_features)
             In single precision.
         """
-        x = self.schema.to_groups(codes).astype(np.float32)
+        x = np.empty(codes.shape, np.float32)
         if self.layout.n_numeric:
             numeric = self.layout.blocks[0].columns
             x[:, numeric] = self._numeric.forward(codes[:, numeric])
+        for j in np.flatnonzero(~self.is_numeric):
+            x[:, j] = self.schema.groupings[j].of(codes[:, j])
         return x
 
     def observed(self, codes, x):

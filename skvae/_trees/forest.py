@@ -113,7 +113,7 @@ def grow_forest(x, y, columns, trees, rows, n_jobs=None):
         What the trees tell apart.
     columns : ndarray of shape (m,)
         Of x, by which they do. Without any, each tree is a leaf of all rows.
-    trees : sequence of estimator
+    trees : iterable of estimator
         scikit-learn's, not fitted.
     rows : ndarray of shape (n,)
         What to call the rows.

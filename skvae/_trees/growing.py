@@ -1,5 +1,6 @@
 """How the forests of a dependency network are grown."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from sklearn.tree import (
 from skvae._trees.dependency_network import DependencyNetwork
 from skvae._trees.forest import grow_forest
 
+MOST_RELATED_ROWS = 3_000  # that tell how columns are related
 MOST_COLUMNS = 30  # that trees of another see, those most related to it
 LEAST_ROWS = 500
 MOST_PLACES = 3_000_000  # of rows in the leaves of all trees: each takes 10 to 50 bytes
@@ -31,8 +33,8 @@ class Growth:
     n_trees : int
         Of each column.
     completes : bool
-        Whether what stands for missing entries becomes what the forest of their column
-        expects of them, before the next is grown.
+        Whether missing entries of a column become what its forest expects of them,
+        before the next one is grown.
     """
 
     regressor: Callable
@@ -98,9 +100,11 @@ def grow_network(codec, codes, complete, growth, seed, n_jobs=None):
         rows = rows if len(rows) else np.arange(n_rows)
         make = growth.regressor if codec.is_numeric[j] else growth.classifier
         seeds = random_state.randint(2**31 - 1, size=growth.n_trees)
-        trees = [make(random_state=seed) for seed in seeds]
+        trees = (make(random_state=seed) for seed in seeds)
         x, y = network.x[rows], network.x[rows, j]
-        forest = grow_forest(x, y, related.to(j), trees, rows, n_jobs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")
+            forest = grow_forest(x, y, related.to(j), trees, rows, n_jobs)
         network.add(forest, ~is_known[:, j] & growth.completes)
     return network
 
@@ -119,7 +123,7 @@ class Related:
     """
 
     def __init__(self, codec, codes):
-        x = codec.scaled(codes)
+        x = codec.scaled(codes[:: -(-len(codes) // MOST_RELATED_ROWS)])
         x -= x.mean(axis=0)
         x = np.hstack([x, abs(x) - abs(x).mean(axis=0)])
         norm = np.sqrt(np.square(x).sum(axis=0))
