@@ -341,6 +341,13 @@ def test_a_field_of_trees_that_no_fit_writes_is_named(name, redrawn):
         load(changed(redrawn, path, value))
 
 
+@pytest.mark.parametrize("name", ["_network", "_codec", "_density"])
+def test_what_is_made_of_a_state_stands_in_none(name, network):
+    state = network.__getstate__() | {name: None}
+    with pytest.raises(ValueError, match="an attribute that the class leaves"):
+        load(signed(state))
+
+
 def test_an_older_file_has_no_trees(network):
     vae = load(changed(network, NETWORK, KeyError))
     assert vae.sample(3, random_state=0).tolist() == (

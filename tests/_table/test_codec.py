@@ -48,6 +48,25 @@ def scaling_of(codec):
     return make_scaling(make_numeric(*found, codec.layout), codec.layout)
 
 
+# --------------------------------------------------------------------- what trees see
+
+
+@each_scaling
+def test_trees_see_scaled_numbers_and_groups_of_categories(scaling):
+    X = table_of_all_kinds()
+    X["name"] = [f"n{i // 3}" if i > 99 else "often" for i in range(len(X))]
+    codec, codes = fit(X, scaling)
+    found = codec.features(codes)
+    assert found.dtype == np.float32
+    assert found.shape == codes.shape
+    of_numbers = codec.scaled(codes)[:, : codec.layout.n_numeric]
+    assert_allclose(found[:, codec.is_numeric], of_numbers, rtol=1e-6)
+    for j in np.flatnonzero(~codec.is_numeric):
+        groups = codec.schema.groupings[j].of(codes[:, j])
+        assert_array_equal(found[:, j], groups)
+    assert found[:, -1].max() < codes[:, -1].max()  # pooled
+
+
 # ------------------------------------------------------------------- there and back
 
 
