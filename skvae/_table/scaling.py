@@ -10,7 +10,7 @@ from skvae._table.quantiles import Marginal, fit_marginal
 
 SCALER_ROWS = 2**16
 ROUNDINGS = 8.0  # of a column's mean, that its scale is at least
-LEAST_UNIT = 1e-17  # of a column beside others of 1, which its rounding hides
+LEAST_UNIT = 1e-13  # of a column beside others of 1, whose noise it may share
 MARGINAL_ROWS = 100_000  # of a longer table, so many random rows give the quantiles
 
 

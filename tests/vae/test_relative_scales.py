@@ -159,3 +159,13 @@ def test_the_one_noise_of_spherical_is_equal_in_the_tables_units():
     for options in (LINEAR, SMALL):
         noise = fit(X, 3, noise="spherical", **options).noise_variance_
         np.testing.assert_allclose(noise, noise[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [-8, -12, -16, -30])
+def test_rows_that_are_drawn_may_be_transformed_however_small_a_column(power):
+    rows = np.random.default_rng(0).normal(size=(60, 5)) * [10.0**power, 1, 1, 1, 1]
+    vae = VAETransformer(
+        hidden_layer_sizes=(), noise="spherical", scaling=None, random_state=0
+    )
+    drawn = vae.fit(rows).sample(100, random_state=0)
+    assert np.isfinite(vae.transform(drawn)).all()
