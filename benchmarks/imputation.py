@@ -77,6 +77,7 @@ OURS = {
     "diag": {"noise": "diag"},
     "linear": {"hidden_layer_sizes": ()},
 }
+ALL_OURS = "imputer", *OURS
 FIGURES = ["RMSE", "errors", "in 50%", "in 90%", "time"]
 TIMED_FIGURES = ["time", "RMSE"]
 
@@ -228,28 +229,27 @@ def summary(by_table, args):
             continue
         medians = runner.in_order(its.groupby(["how", "share"]).median(), args)
         lines.append(f"{figure}, median\n{runner.show(medians)}")
-        if figure == "time":
-            lines.append(over_trees(its, figure))
         if figure in ("RMSE", "errors"):
             lines += [below(its, ours, figure) for ours in ("imputer", "skvae")]
+        if figure in ("RMSE", "errors", "time"):
             lines.append(over_trees(its, figure))
     return [line for line in lines if line]
 
 
 def over_trees(figures, figure):
-    """What ours have over the trees': median and worst over tables, and the time's."""
-    ratios = figures.div(figures["trees"], axis=0) if "trees" in figures else None
-    ours = [name for name in ("imputer", *OURS) if name in figures]
-    if ratios is None or not ours:
+    """A figure of ours over that of the trees: median and worst over tables."""
+    ours = [name for name in ALL_OURS if name in figures]
+    if "trees" not in figures or not ours:
         return ""
-    by_setting = ratios[ours].groupby(["how", "share"])
+    ratios = figures[ours].div(figures["trees"], axis=0)
+    by_setting = ratios.groupby(["how", "share"])
     both = pd.concat({"median": by_setting.median(), "worst": by_setting.max()}, axis=1)
     return f"{figure} over that of trees\n{runner.show(both)}"
 
 
 def below(figures, ours, figure):
     """On how many tables ours is below each peer, of those that both were run on."""
-    peers = figures.drop(columns=["imputer", *OURS], errors="ignore")
+    peers = figures.drop(columns=[*ALL_OURS], errors="ignore")
     if ours not in figures or not len(peers.columns):
         return ""
     settings = ["how", "share"]
@@ -285,7 +285,7 @@ BENCHMARK = runner.Benchmark(
     measure=measure,
     report=report,
     tables=(*NUMERIC, *MIXED, *TIMED_SHAPES),
-    methods=("imputer", *OURS, *rivals.RIVALS["fill"]),
+    methods=(*ALL_OURS, *rivals.RIVALS["fill"]),
     needs=rivals.needs("fill"),
     rows=2_000,
     more_tables=TIMED_SHAPES,

@@ -331,8 +331,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     training row in the same leaf of a random one of its trees, of which each sees the
     30 columns most related to its own. So an entry that is drawn is one that a training
     row had. Rules that hold in all rows of `X`, such as that one column is no larger
-    than another, hold in most drawn rows only, with `redraw` or without, and equations
-    about. What is drawn with it is no longer what `score` tells the density of.
+    than another, hold in most drawn rows only, with `redraw` or without, and equations,
+    such as sums, hold roughly. What is drawn with it is no longer what `score` tells
+    the density of.
 
     References
     ----------
@@ -741,7 +742,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             known = schema.to_known_codes(given)
             self._codec.check(known)
             drawn = self._completed(known, n_samples, random_state)
-            drawn = np.where(np.isnan(known)[:, None], drawn, known[:, None])
             return schema.to_table(drawn.reshape(-1, known.shape[1]))
         generator_at = make_generators(random_state)
 
@@ -816,20 +816,6 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         completed = self._completed(codes, n_draws, random_state)
         tables = [self._codec.schema.fill(X, of) for of in completed.swapaxes(0, 1)]
         return tables[0] if n_draws is None else tables
-
-    def _impute(self, X, network):
-        """Fill in what the trees of a network make of missing entries."""
-        codes = self._validate(X)
-        is_free = np.isnan(codes)
-        full = np.where(is_free, self._completed(codes)[:, 0], codes)
-        rows = np.flatnonzero(is_free.any(axis=1))
-        if len(rows):
-
-            def expect(rows):
-                return network.expect(full[rows], is_free[rows])
-
-            full[rows] = self._map_rows(expect, rows, np.float64)
-        return self._codec.schema.fill(X, full)
 
     @whatever_numpy_raises
     def score_samples(self, X):
@@ -1060,8 +1046,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Return trees of the columns, whose gaps are expected, or drawn once."""
 
         def complete(codes):
-            found = self._completed(codes, n_draws, seed)[:, 0]
-            return np.where(np.isnan(codes), found, codes)
+            return self._completed(codes, n_draws, seed)[:, 0]
 
         return grow_network(self._codec, codes, complete, growth, seed, self.n_jobs)
 
@@ -1225,12 +1210,27 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             out[incomplete] = self._map_rows(complete_some, rows, np.float64, n_rows)
         return out
 
+    def _impute(self, X, network):
+        """Fill in what the trees of a network make of missing entries."""
+        codes = self._validate(X)
+        is_free = np.isnan(codes)
+        full = self._completed(codes)[:, 0]
+        rows = np.flatnonzero(is_free.any(axis=1))
+        if len(rows):
+
+            def expect(rows):
+                return network.expect(full[rows], is_free[rows])
+
+            full[rows] = self._map_rows(expect, rows, np.float64)
+        return self._codec.schema.fill(X, full)
+
     def _expect(self, imputation, codes, first):
         """Return the expected rows given what is observed of them, as codes, once."""
         expected = imputation.expected(_rows(self._codec, codes)).numpy()
-        if self._codec.marginals:
-            return self._codec.averaged(expected)[:, None]
-        return self._codec.unscaled(expected)[:, None]
+        to_codes = (
+            self._codec.averaged if self._codec.marginals else self._codec.unscaled
+        )
+        return np.where(np.isnan(codes), to_codes(expected), codes)[:, None]
 
     def _draw_given(self, imputation, n, generator_at, codes, first):
         """Draw rows n times given what is observed of them, as codes."""

@@ -63,12 +63,12 @@ class DependencyNetwork:
         -------
         ndarray of shape (n, n_features)
         """
-        codes, x = codes.copy(), self._codec.features(codes)
-        for j, forest in enumerate(self._forests):
-            free = np.flatnonzero(is_free[:, j])
-            found = forest.draw(x[free], uniform((len(free), 2)))
-            codes[free, j], x[free, j] = self._codes[found, j], self.x[found, j]
-        return codes
+
+        def draw(j, codes, x):
+            found = self._forests[j].draw(x, uniform((len(x), 2)))
+            return self._codes[found, j], self.x[found, j]
+
+        return self._revise(codes, is_free, draw)
 
     def expect(self, codes, is_free):
         """Expect entries, column after column, given the others as they are by then.
@@ -87,11 +87,17 @@ class DependencyNetwork:
         -------
         ndarray of shape (n, n_features)
         """
+        return self._revise(codes, is_free, self._expect)
+
+    def _revise(self, codes, is_free, revise):
+        """Revise the free entries, column after column, by what is known by then."""
+        if not self._forests:
+            return codes
         codes, x = codes.copy(), self._codec.features(codes)
         for j in range(len(self._forests)):
             free = np.flatnonzero(is_free[:, j])
             if len(free):
-                codes[free, j], x[free, j] = self._expect(j, codes[free, j], x[free])
+                codes[free, j], x[free, j] = revise(j, codes[free, j], x[free])
         return codes
 
     def _expect(self, j, codes, x):  # (n,), (n, d) -> (n,), (n,)
@@ -100,7 +106,7 @@ class DependencyNetwork:
         if self._codec.is_numeric[j]:
             known = np.stack([self._codes[:, j], self.x[:, j]], axis=1)
             mean = forest.mean(x, known)
-            return tuple((_mix(np.stack([codes, own], axis=1), mean)).T)
+            return tuple(_mix(np.stack([codes, own], axis=1), mean).T)
         grouping = self._codec.schema.groupings[j]
         share = _mix(
             _indicators(own, grouping.n_groups).toarray(),

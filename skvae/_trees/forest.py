@@ -138,10 +138,9 @@ def _grow_tree(tree, x, y, rows, columns):
     is_leaf = children[:, 0] < 0
     leaves = is_leaf.cumsum() - 1
     leaf = leaves[found.apply(x)]
+    feature = np.where(is_leaf, -1, columns[found.feature * ~is_leaf])
     return Forest(
-        feature=np.where(is_leaf, -1, columns[found.feature * ~is_leaf]).astype(
-            np.int32
-        ),
+        feature=feature.astype(np.int32),
         threshold=_at_most(found.threshold),
         children=np.where(is_leaf[:, None], leaves[:, None], children).astype(np.int32),
         roots=np.zeros(1, np.int32),
